@@ -1,0 +1,1 @@
+"""The Juki application (住基AP) and its client."""

@@ -1,0 +1,1 @@
+"""A municipal library card service and its client."""

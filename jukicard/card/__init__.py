@@ -1,0 +1,1 @@
+"""The card operating system: bytes in, bytes out, everything else through ports."""

@@ -1,0 +1,56 @@
+"""Where a chip keeps what must survive a power cut: the port, and the store in memory.
+
+A store is a flat map of *cells*, from a name to bytes.  The chip reads cells singly and writes them in commits: all changes of one
+commit become durable together, or none does.  A store knows nothing of files, keys or applications.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+
+class Store(Protocol):
+    """The port that every store implements.  Cell names are ASCII, 1-200 characters, ``/`` between levels."""
+
+    def read(self, cell: str) -> bytes | None:
+        """Return the content of `cell`, or None where there is no such cell."""
+
+    def cells(self, prefix: str = "") -> Iterable[str]:
+        """Return the names of all cells that start with `prefix`, sorted."""
+
+    def commit(self, changes: Mapping[str, bytes | None], *, durable: bool = True) -> None:
+        """Write all `changes` at once; None removes a cell.  Returns when they are committed.
+
+        With ``durable=False`` the change may still be lost in a power cut (never torn, never reordered before an
+        earlier commit); the chip uses it only to give back a try after a successful VERIFY.
+        """
+
+
+class MemoryStore:
+    """A store that lives as long as the process: for tests, and for a chip that is still in the issuing machine."""
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: Mapping[str, bytes] | None = None) -> None:
+        self._cells: dict[str, bytes] = dict(cells or {})
+
+    def read(self, cell: str) -> bytes | None:
+        """Return the content of `cell`, or None where there is no such cell."""
+        return self._cells.get(cell)
+
+    def cells(self, prefix: str = "") -> Iterable[str]:
+        """Return the names of all cells that start with `prefix`, sorted."""
+        return sorted(name for name in self._cells if name.startswith(prefix))
+
+    def commit(self, changes: Mapping[str, bytes | None], *, durable: bool = True) -> None:
+        """Write all `changes` at once; None removes a cell."""
+        for cell, content in changes.items():
+            if content is None:
+                self._cells.pop(cell, None)
+            else:
+                self._cells[cell] = content
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Return a copy of every cell, for comparing and for loading into another store."""
+        return dict(self._cells)

@@ -1,0 +1,1 @@
+"""The issuing machine: records, authority, keys, plans, ledger."""

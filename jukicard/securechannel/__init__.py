@@ -1,0 +1,1 @@
+"""GlobalPlatform secure channels SCP03 and SCP11, both roles."""
