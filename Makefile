@@ -1,0 +1,47 @@
+# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side.
+VENV := .venv
+WORKERS := 2
+PYTHON :=
+export PYTHON
+
+run := $(VENV)/bin/python -m
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test dev lint docs soak bench constraints clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: ## install into .venv and run the whole story, with real files in out/demo
+	@scripts/setup-venv $(VENV) run
+	@$(VENV)/bin/juki demo --out out/demo
+
+test: dev lint docs ## install what is missing (system packages too), then every check and test
+	$(run) pytest -n $(WORKERS)
+
+dev: ## system packages and .venv for the targets below
+	@scripts/system-packages $(VENV)
+	@scripts/setup-venv $(VENV) dev
+
+lint: dev ## style, types, layer contracts
+	$(run) ruff check .
+	$(run) mypy
+	$(VENV)/bin/lint-imports
+
+docs: dev ## build the documentation into site/, strictly
+	$(run) mkdocs build --strict --quiet
+	$(run) scripts.check_site site
+
+soak: dev ## the property tests with many more examples
+	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property
+
+bench: dev ## the benchmarks
+	set -e; for file in benchmarks/bench_*.py; do $(VENV)/bin/python $$file; done
+
+constraints: ## pin the newest versions of all dependencies anew
+	@scripts/make-constraints
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) out site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
