@@ -8,7 +8,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint docs soak bench constraints clean
+.PHONY: help demo test dev lint format docs soak bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,12 +26,17 @@ dev: ## system packages and .venv for the targets below
 
 lint: dev ## style, types, layer contracts
 	$(run) ruff check .
+	$(run) ruff format --check .
 	$(run) mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
+
+format: dev ## put the source into the one form that lint asks for
+	$(run) ruff check --fix .
+	$(run) ruff format .
 
 docs: dev ## build the documentation into site/, strictly
 	$(run) mkdocs build --strict --quiet
-	$(run) scripts.check_site site
+	$(VENV)/bin/python scripts/check_site.py site
 
 soak: dev ## the property tests with many more examples
 	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property
