@@ -1,0 +1,105 @@
+"""What the issuing machine refuses, in families; each carries its exit code on the command line."""
+
+# ruff: noqa: N818 (the names say what happened; the families, which one catches, end in Error)
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class IssuerError(Exception):
+    """Anything the issuing machine refuses. `exit_code` is the command line's: 6, keys or ledger."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class RuleRefused(IssuerError):
+    """A rule of issuing says no, with keys and books in order (exit code 1)."""
+
+    exit_code = 1
+
+
+class HomeMissing(IssuerError):
+    """There is no authority (or national root) in that directory."""
+
+
+class HomeExists(IssuerError):
+    """Something stands already where a new authority (or national root) was to be made."""
+
+
+class HomeDamaged(IssuerError):
+    """A file of the home is missing, unreadable, not private, or does not say what it must."""
+
+
+class TerminalError(IssuerError):
+    """A terminal that does not exist, exists already, or asks for what its area cannot grant."""
+
+
+class CertificateProfileError(IssuerError):
+    """A certificate that its issuer must not sign."""
+
+
+class KeyStoreError(IssuerError):
+    """The key store cannot do what was asked."""
+
+
+class KeyStoreDamaged(KeyStoreError):
+    """The key file was cut, edited, or written by something else. The password plays no part in this."""
+
+
+class KeyStoreLocked(KeyStoreError):
+    """The keys are needed, and the home was opened without the authority's password."""
+
+
+class KeyMissing(KeyStoreError):
+    """No key with that label."""
+
+
+class KeyExists(KeyStoreError):
+    """A key with that label exists already."""
+
+
+class KeyMisuse(KeyStoreError):
+    """The key exists, but not for this operation."""
+
+
+class WrongAuthorityPassword(KeyStoreError):
+    """The key file is whole, and this password does not open it (exit code 4)."""
+
+    exit_code = 4
+
+
+class LedgerError(IssuerError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerDamaged(LedgerError):
+    """The ledger's entries are not what was written: an entry was edited, removed, or moved."""
+
+
+class TransitionRefused(LedgerError):
+    """That event cannot follow what the ledger already says of the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of one record: where it is, and why it is one. Never contains the value itself."""
+
+    record: str
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.record}: {self.field}: {self.reason}"
+
+
+class RecordError(IssuerError):
+    """A resident's record that cannot be issued from, with all its faults (exit code 7)."""
+
+    exit_code = 7
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
