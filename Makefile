@@ -1,7 +1,7 @@
 # make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side.
 VENV := .venv
 WORKERS := 2
-PYTHON :=
+PYTHON ?=
 export PYTHON
 
 run := $(VENV)/bin/python -m

@@ -98,15 +98,9 @@ def add_import(package: Path, module: str, imported: str) -> None:
 
 def broken_contracts(project: Path) -> set[str]:
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    linter = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()"]
-    done = subprocess.run(
-        [*linter, "--no-logo", "--no-cache"],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code = "from importlinter.cli import lint_imports_command as main; main()"
+    command = [sys.executable, "-c", code, "--no-logo", "--no-cache"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     broken = set(re.findall(r"^(.*) BROKEN\b", done.stdout, re.MULTILINE))
     assert bool(broken) == bool(done.returncode), done.stdout + done.stderr
     assert "KEPT" in done.stdout, done.stdout + done.stderr
