@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.cla import CHAINING, ClassByte, SecureMessaging
 from jukicard.securechannel.kdf import BLOCK_SIZE
 from jukicard.securechannel.scp03 import SessionKeys
 
@@ -75,14 +76,17 @@ class SecureMessagingError(Exception):
 
 def _secured_class(cla: int) -> int | None:
     """Set GlobalPlatform's secure messaging bit in a plain class byte; None if it is no plain one."""
-    if cla & 0x40:
-        return None if cla & 0x30 else cla | 0x20  # channels 4 to 19: b6 says secure messaging, b5 chaining
-    return None if cla & 0x3C else cla | 0x04
+    parsed = ClassByte.parse(cla)
+    if parsed.reserved or parsed.invalid or parsed.chaining:
+        return None
+    if parsed.secure_messaging is not SecureMessaging.NONE:
+        return None
+    return cla | (0x04 if parsed.channel < 4 else 0x20)  # the classes of channels 4 to 19 have one bit only
 
 
 _SECURED: Final = {cla: _secured_class(cla) for cla in range(0x100)}
 _PLAIN: Final = {secured: cla for cla, secured in _SECURED.items() if secured is not None}
-_PLAIN.update({secured | 0x10: cla for secured, cla in tuple(_PLAIN.items()) if secured | 0x10 != 0xFF})
+_PLAIN.update({secured | CHAINING: cla for secured, cla in tuple(_PLAIN.items()) if secured != 0xEF})
 
 
 class _BlockChain:
