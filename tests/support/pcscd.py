@@ -27,6 +27,11 @@ DRIVER_FOLDERS = (Path("/usr/lib/pcsc/drivers/serial"), Path("/usr/local/lib/pcs
 PORT_RANGE = range(20_000, 32_000, 2)  # below Linux's ephemeral ports; vpcd's second slot takes the next one
 POLL_SECONDS = 0.01
 
+# libpcsclite reads the socket's name once in a process's life. So this process's name is one for good, a
+# link that leads to whichever private pcscd is in use, and otherwise nowhere: no test meets a real reader.
+OWN_SOCKET = Path(tempfile.gettempdir()) / f"pcscd-of-{os.getpid()}.comm"
+os.environ["PCSCLITE_CSOCK_NAME"] = str(OWN_SOCKET)
+
 
 class PcscdUnavailableError(RuntimeError):
     """The machine lacks something that a private pcscd needs, or pcscd did not start."""
@@ -103,15 +108,12 @@ class PrivatePcscd:
     @contextlib.contextmanager
     def use_here(self) -> Iterator[None]:
         """Point PC/SC clients in this very process to this pcscd for the length of the block."""
-        before = os.environ.get("PCSCLITE_CSOCK_NAME")
-        os.environ["PCSCLITE_CSOCK_NAME"] = str(self.socket_path)
+        before = OWN_SOCKET.readlink() if OWN_SOCKET.is_symlink() else None
+        _point_own_socket(self.socket_path)
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["PCSCLITE_CSOCK_NAME"]
-            else:
-                os.environ["PCSCLITE_CSOCK_NAME"] = before
+            _point_own_socket(before)
 
     def terminate(self) -> None:
         """End pcscd (also in mid-test, to see what its clients make of it); idempotent."""
@@ -167,6 +169,12 @@ class PrivatePcscd:
                     f"pcscd not ready within {self._start_timeout} s: {self.log.strip()}"
                 )
             time.sleep(POLL_SECONDS)
+
+
+def _point_own_socket(target: Path | None) -> None:
+    OWN_SOCKET.unlink(missing_ok=True)
+    if target is not None:
+        OWN_SOCKET.symlink_to(target)
 
 
 def _find_pcscd() -> str:
