@@ -1,0 +1,85 @@
+"""What an application on the card is made of, and the ROM that holds the code of those built in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from jukicard.card.commands import CommandTable, Guarded
+from jukicard.card.context import Context
+from jukicard.card.errors import CardError
+from jukicard.card.objects import LifeCycle
+from jukicard.card.volatile import Session
+from jukicard.iso7816.access import AccessMode
+from jukicard.iso7816.aid import AID
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv
+
+_REVIVING = AccessMode.ACTIVATE | AccessMode.TERMINATE | AccessMode.DELETE
+
+
+class Applet:
+    """The code of one application: a command table and a few hooks, without any state of its own.
+
+    What must last lies in the application's cells (`Context.area`), what must not on its logical channel.  `forwarded` are the
+    instructions of class 8x that the application hands to its security domain; `label` stands in EF.DIR.
+    """
+
+    load_file: ClassVar[AID]
+    module: ClassVar[AID]
+    label: ClassVar[str]
+    forwarded: ClassVar[frozenset[int]] = frozenset((0x50, 0x82, 0x88, 0x2A, 0xE2, 0xCA))
+    multi_selectable: ClassVar[bool] = False
+    table: ClassVar[CommandTable]
+
+    def __init_subclass__(cls) -> None:
+        """Collect the command table; two rows that collide raise `TypeError` here."""
+        super().__init_subclass__()
+        cls.table = CommandTable.of(cls)
+
+    def install(self, ctx: Context, parameters: bytes) -> None:
+        """Create what a new instance needs.  `parameters`: the value of C9 in INSTALL; refuse with 6A80 what is not understood."""
+        if parameters:
+            raise CardError(StatusWord.INCORRECT_DATA, f"{self.label} takes no installation parameters")
+
+    def file_control(self, ctx: Context) -> tuple[Tlv, ...]:
+        """Return the data objects that the answer to SELECT carries besides the AID."""
+        return ()
+
+    def store_data(self, ctx: Context, block: bytes) -> None:
+        """Take one block of STORE DATA that its domain hands on (INSTALL [for personalization]); by default none is taken."""
+        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, f"{self.label} is not personalised by STORE DATA")
+
+    def rights(self, ctx: Context, session: Session) -> frozenset[int]:
+        """Return the terminal rights that hold here: by default all those of the session's certificate chain."""
+        authorization = session.authorization
+        return frozenset(authorization.rights) if authorization else frozenset()
+
+    def check_life_cycle(self, ctx: Context, target: Guarded, mode: AccessMode | None) -> None:
+        """Refuse (6985) what the life cycle of the object addressed does not allow."""
+        life_cycle = target.header.life_cycle
+        if life_cycle is LifeCycle.DEACTIVATED and not (mode and mode & _REVIVING):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the object is deactivated")
+        if life_cycle is LifeCycle.TERMINATED:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the object is terminated")
+
+
+class Rom:
+    """The code that a chip was made with: applet classes by module AID.  The first is the security domain's."""
+
+    def __init__(self, applets: Iterable[type[Applet]]) -> None:
+        self._applets: dict[AID, Applet] = {}
+        for applet in applets:
+            if applet.module in self._applets:
+                raise ValueError(f"two applets with the module AID {applet.module}")
+            self._applets[applet.module] = applet()
+
+    def __iter__(self) -> Iterator[Applet]:
+        return iter(self._applets.values())
+
+    def applet(self, module: AID) -> Applet:
+        """Return the applet of a module, or refuse with 6A88."""
+        applet = self._applets.get(module)
+        if applet is None:
+            raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no module {module} in this chip")
+        return applet

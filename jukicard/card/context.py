@@ -1,0 +1,166 @@
+"""What a command handler is given: its own application's cells, its logical channel, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jukicard.card.access import NOTHING, Facts
+from jukicard.card.errors import CardError
+from jukicard.card.files import Files
+from jukicard.card.keypairs import KeyPairs
+from jukicard.card.passwords import Passwords
+from jukicard.card.ports import Interface, Ports
+from jukicard.card.registry import Entry, Registry
+from jukicard.card.transaction import Area, Transaction
+from jukicard.card.volatile import Channel, Session, Volatile
+from jukicard.iso7816.aid import AID
+from jukicard.iso7816.status import StatusWord
+from jukicard.securechannel.messages import SecurityLevel
+
+if TYPE_CHECKING:
+    from jukicard.card.applet import Applet, Rom
+    from jukicard.card.commands import Guarded, Row
+
+
+@dataclass(slots=True)
+class Services:
+    """What one powered chip shares among its commands."""
+
+    ports: Ports
+    rom: Rom
+    interface: Interface
+    volatile: Volatile
+
+
+class Context:
+    """One command on its way through one application.
+
+    `entry` is the application whose code runs and whose cells `area` reaches; `selected` the one that is selected on the channel:
+    another one where an application hands a command on to its security domain.  `session` is the secure channel session under
+    which this very command came, or None.
+    """
+
+    __slots__ = ("_services", "_success", "_transaction", "applet", "area", "channel", "entry", "row", "selected", "session", "target")
+
+    row: Row
+    target: Guarded
+
+    def __init__(
+        self,
+        services: Services,
+        transaction: Transaction,
+        channel: Channel,
+        applet: Applet,
+        entry: Entry,
+        selected: Entry,
+        session: Session | None,
+    ) -> None:
+        self._services = services
+        self._transaction = transaction
+        self.channel = channel
+        self.applet = applet
+        self.entry = entry
+        self.selected = selected
+        self.session = session
+        self.area = Area(transaction, entry.instance)
+        self._success: list[Callable[[], None]] = []
+
+    @property
+    def files(self) -> Files:
+        """The application's files."""
+        return Files(self.area)
+
+    @property
+    def passwords(self) -> Passwords:
+        """The application's passwords."""
+        return Passwords(self.area)
+
+    @property
+    def key_pairs(self) -> KeyPairs:
+        """The application's key pairs."""
+        return KeyPairs(self.area)
+
+    @property
+    def ports(self) -> Ports:
+        """The chip's ports."""
+        return self._services.ports
+
+    @property
+    def interface(self) -> Interface:
+        """The interface that this session uses."""
+        return self._services.interface
+
+    @property
+    def facts(self) -> Facts:
+        """What holds for this command.  A command outside the channel's session is given none of the session's facts."""
+        session = self.session
+        if session is not self.channel.session:
+            return NOTHING
+        passwords = frozenset(self.channel.security.verified)
+        if session is None:
+            return Facts(passwords=passwords)
+        if not session.authenticated:
+            return NOTHING
+        return Facts(
+            passwords,
+            self.applet.rights(self, session),
+            session.kid,
+            bool(session.level & SecurityLevel.C_MAC),
+            bool(session.level & SecurityLevel.C_DECRYPTION),
+            bool(session.level & SecurityLevel.R_MAC),
+            bool(session.level & SecurityLevel.R_ENCRYPTION),
+        )
+
+    def on_success(self, action: Callable[[], None]) -> None:
+        """Do something volatile (grant a right, move the cursor) once the command's writes are committed, and only then."""
+        self._success.append(action)
+
+    def complete(self) -> None:
+        """Commit the command's writes, then let what it gained take effect."""
+        self._transaction.commit()
+        for action in self._success:
+            action()
+
+    def domain_aid(self) -> AID:
+        """Return the AID of the security domain that the running application belongs to."""
+        return Registry(self._transaction).by_instance(self.entry.domain).aid
+
+
+class DomainContext(Context):
+    """The context of security domains and of the card's own commands: they see the registry, too."""
+
+    __slots__ = ()
+
+    @property
+    def registry(self) -> Registry:
+        """The registry of the card."""
+        return Registry(self._transaction)
+
+    @property
+    def rom(self) -> Rom:
+        """The applications that are in the chip's ROM."""
+        return self._services.rom
+
+    @property
+    def volatile(self) -> Volatile:
+        """The volatile state of all logical channels."""
+        return self._services.volatile
+
+    def area_of(self, entry: Entry) -> Area:
+        """Return another application's cells: for domains, on behalf of what is below them."""
+        return Area(self._transaction, entry.instance)
+
+    def inside(self, entry: Entry) -> Context:
+        """Return a context in which another application's own code runs, for its installation or selection."""
+        applet = self.rom.applet(entry.module)
+        kind = DomainContext if entry.is_domain else Context
+        return kind(self._services, self._transaction, self.channel, applet, entry, entry, None)
+
+
+def require_domain(ctx: Context) -> DomainContext:
+    """Return `ctx` as the context of a security domain; 6985 where it is an application's."""
+    if not isinstance(ctx, DomainContext):
+        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "only a security domain does that")
+    return ctx

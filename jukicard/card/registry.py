@@ -1,0 +1,176 @@
+"""The registry of the card: its security domains and applications, and where each one's cells lie (GP 2.3.1, 6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum, IntFlag
+from functools import lru_cache
+
+from jukicard.card.errors import CardError
+from jukicard.card.transaction import Transaction, area_prefix
+from jukicard.iso7816.aid import AID
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv, parse_tlvs
+
+_CELL = "registry"
+ISSUER_DOMAIN = 1
+"""Instance number of the issuer security domain: the first application of every card."""
+
+
+class CardState(IntEnum):
+    """Card life cycle (GP 2.3.1, table 11-6); it is kept as the state of the issuer security domain."""
+
+    OP_READY = 0x01
+    INITIALIZED = 0x07
+    SECURED = 0x0F
+    CARD_LOCKED = 0x7F
+    TERMINATED = 0xFF
+
+
+class ApplicationState(IntEnum):
+    """Application and security domain life cycle (GP 2.3.1, tables 11-4 and 11-5); bit 8 set is LOCKED."""
+
+    INSTALLED = 0x03
+    SELECTABLE = 0x07
+    PERSONALIZED = 0x0F
+
+
+LOCKED = 0x80
+
+
+class Privilege(IntFlag):
+    """The three privilege bytes (GP 2.3.1, table 11-7), first byte highest."""
+
+    SECURITY_DOMAIN = 0x800000
+    DAP_VERIFICATION = 0x400000
+    DELEGATED_MANAGEMENT = 0x200000
+    CARD_LOCK = 0x100000
+    CARD_TERMINATE = 0x080000
+    CARD_RESET = 0x040000
+    CVM_MANAGEMENT = 0x020000
+    TRUSTED_PATH = 0x008000
+    AUTHORIZED_MANAGEMENT = 0x004000
+    GLOBAL_DELETE = 0x001000
+    GLOBAL_LOCK = 0x000800
+    GLOBAL_REGISTRY = 0x000400
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One application.  `domain` is the instance number of its security domain; the issuer's own is its own."""
+
+    instance: int
+    aid: AID
+    load_file: AID
+    module: AID
+    domain: int
+    privileges: Privilege
+    state: int
+
+    @property
+    def is_domain(self) -> bool:
+        """Whether it is a security domain."""
+        return Privilege.SECURITY_DOMAIN in self.privileges
+
+    @property
+    def is_selectable(self) -> bool:
+        """Whether it was made selectable and is not locked.  The issuer's domain always is: its state is the card's."""
+        return self.instance == ISSUER_DOMAIN or (bool(self.state & 0x04) and not self.state & LOCKED)
+
+    def encode(self) -> Tlv:
+        """Return the stored form."""
+        return Tlv.build(
+            0xE3,
+            Tlv(0x80, self.instance.to_bytes(2)),
+            Tlv(0x4F, bytes(self.aid)),
+            Tlv(0xC4, bytes(self.load_file)),
+            Tlv(0x84, bytes(self.module)),
+            Tlv(0x81, self.domain.to_bytes(2)),
+            Tlv(0xC5, self.privileges.to_bytes(3)),
+            Tlv(0x82, bytes((self.state,))),
+        )
+
+    @classmethod
+    def decode(cls, tlv: Tlv) -> Entry:
+        """Read the stored form."""
+        instance, aid, load_file, module, domain, privileges, state = (child.value for child in tlv.children)
+        return cls(
+            int.from_bytes(instance),
+            AID(aid),
+            AID(load_file),
+            AID(module),
+            int.from_bytes(domain),
+            Privilege(int.from_bytes(privileges)),
+            state[0],
+        )
+
+
+@lru_cache(maxsize=256)
+def _parse(stored: bytes) -> tuple[int, tuple[Entry, ...]]:
+    counter, *entries = parse_tlvs(stored)
+    return int.from_bytes(counter.value), tuple(Entry.decode(entry) for entry in entries)
+
+
+class Registry:
+    """The registry as one command sees it."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def _load(self) -> tuple[int, tuple[Entry, ...]]:
+        stored = self._transaction.read(_CELL)
+        return _parse(stored) if stored is not None else (ISSUER_DOMAIN, ())
+
+    def _save(self, next_instance: int, entries: tuple[Entry, ...]) -> None:
+        counter = Tlv(0x80, next_instance.to_bytes(2))
+        stored = b"".join(part.encode() for part in (counter, *(entry.encode() for entry in entries)))
+        self._transaction.write(_CELL, stored)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield all entries in the order of their installation, the issuer security domain first."""
+        return iter(self._load()[1])
+
+    def by_instance(self, instance: int) -> Entry:
+        """Return the entry with that instance number; 6985 where it is gone."""
+        for entry in self:
+            if entry.instance == instance:
+                return entry
+        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is gone")
+
+    def by_aid(self, aid: bytes) -> Entry | None:
+        """Return the entry with exactly that AID, or None."""
+        return next((entry for entry in self if bytes(entry.aid) == aid), None)
+
+    def matching(self, name: bytes) -> list[Entry]:
+        """Return the selectable entries whose AID starts with `name`, in registry order."""
+        return [entry for entry in self if entry.is_selectable and bytes(entry.aid).startswith(name)]
+
+    def add(self, aid: AID, load_file: AID, module: AID, domain: int | None, privileges: Privilege, state: int) -> Entry:
+        """Enter a new application under `domain` (None: its own, for the issuer's); its AID must be new (6A80)."""
+        next_instance, entries = self._load()
+        if any(entry.aid == aid for entry in entries):
+            raise CardError(StatusWord.INCORRECT_DATA, f"an application {aid} exists")
+        entry = Entry(next_instance, aid, load_file, module, domain or next_instance, privileges, state)
+        self._save(next_instance + 1, (*entries, entry))
+        return entry
+
+    def set_state(self, entry: Entry, state: int) -> None:
+        """Move an entry to another life cycle state."""
+        next_instance, entries = self._load()
+        changed = tuple(replace(e, state=state) if e.instance == entry.instance else e for e in entries)
+        self._save(next_instance, changed)
+
+    def remove(self, entry: Entry) -> None:
+        """Delete an application with every cell of its area."""
+        next_instance, entries = self._load()
+        self._save(next_instance, tuple(e for e in entries if e.instance != entry.instance))
+        for cell in self._transaction.cells(area_prefix(entry.instance)):
+            self._transaction.write(cell, None)
+
+    @property
+    def card_state(self) -> CardState:
+        """The card's life cycle state."""
+        return CardState(self.by_instance(ISSUER_DOMAIN).state)

@@ -1,0 +1,168 @@
+"""The commands that the card itself answers, whatever application is selected: SELECT, MANAGE CHANNEL, GET CHALLENGE, GET RESPONSE."""
+
+from __future__ import annotations
+
+from jukicard.card.applet import Applet
+from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, CommandTable, command, data, only, span
+from jukicard.card.context import Context, DomainContext, require_domain
+from jukicard.card.errors import CardError
+from jukicard.card.registry import ISSUER_DOMAIN, CardState, Entry
+from jukicard.card.volatile import CHANNELS, Channel
+from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv
+
+_FCI, _FCP, _NOTHING = 0x00, 0x04, 0x0C
+
+
+class SystemCommands:
+    """Interindustry commands of the card operating system."""
+
+    @command(
+        INTERINDUSTRY,
+        ins=0xA4,
+        p1=only(0x04),
+        p2=only(0x00, 0x02, 0x04, 0x06, 0x0C, 0x0E),
+        length=data(0, 16),
+        access=FREE,
+        spec="ISO/IEC 7816-4:2020, 11.2.2; GP 2.3.1, 11.9",
+        name="SELECT (application)",
+    )
+    def select_application(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Select an application by its full or partial name; no name is the issuer security domain's.  P2 = x2 asks for the next match.
+
+        A success ends the channel's session and everything that was proved in it; a failure changes nothing.
+        """
+        system = require_domain(ctx)
+        entry = _choose(cmd, system)
+        applet = system.rom.applet(entry.module)
+        if not applet.multi_selectable and system.volatile.selected(entry.instance, system.channel):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is selected on another logical channel")
+        ctx.channel.select(entry.instance)
+        wanted = cmd.p2 & _NOTHING
+        if wanted == _NOTHING:
+            return ResponseAPDU()
+        tag = 0x6F if wanted == _FCI else 0x62
+        parts = applet.file_control(system.inside(entry))
+        return ResponseAPDU(Tlv.build(tag, Tlv(0x84, bytes(entry.aid)), *parts).encode())
+
+    @command(
+        INTERINDUSTRY,
+        ins=0xA4,
+        p1=only(0x00, 0x02),
+        p2=only(_FCI, _FCP, _NOTHING),
+        length=data(0, 2),
+        access=FREE,
+        spec="ISO/IEC 7816-4:2020, 11.2.2",
+        name="SELECT (file)",
+    )
+    def select_file(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Select an EF of the current application by its identifier.  There is no MF: 3F00 is 6A82.  The session goes on."""
+        if len(cmd.data) != 2:
+            raise CardError(StatusWord.FILE_NOT_FOUND, "there is no MF; an EF has a two-byte identifier")
+        system = require_domain(ctx)
+        file = system.inside(system.selected).files.by_fid(int.from_bytes(cmd.data))
+        cursor = ctx.channel.cursor
+        ctx.on_success(lambda: (setattr(cursor, "fid", file.fid), setattr(cursor, "record", 0)) and None)
+        if cmd.p2 == _NOTHING:
+            return ResponseAPDU()
+        fcp = file.header.fcp()
+        return ResponseAPDU(fcp if cmd.p2 == _FCP else Tlv(0x6F, fcp).encode())
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x70,
+        p1=only(0x00),
+        p2=span(0x00, 0x03),
+        length=NO_DATA,
+        access=FREE,
+        spec="ISO/IEC 7816-4:2020, 11.1.2; GP 2.3.1, 11.7",
+        name="MANAGE CHANNEL (open)",
+    )
+    def open_channel(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Open the logical channel P2, or with P2 = 00 the first free one, whose number is answered.
+
+        On a channel opened from the basic one the issuer security domain is selected, else what is selected on the channel it came from.
+        """
+        system = require_domain(ctx)
+        channels = system.volatile.channels
+        free = [number for number in range(1, CHANNELS) if channels[number] is None]
+        number = cmd.p2 or (free[0] if free else 0)
+        if number not in free:
+            raise CardError(StatusWord.FUNCTION_NOT_SUPPORTED, "no such logical channel is free")
+        application = system.selected.instance if ctx.channel.number else ISSUER_DOMAIN
+        if not system.rom.applet(system.registry.by_instance(application).module).multi_selectable:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application cannot be on two logical channels")
+        channels[number] = Channel(number, application)
+        return ResponseAPDU(b"" if cmd.p2 else bytes((number,)))
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x70,
+        p1=only(0x80),
+        p2=span(0x00, 0x03),
+        length=NO_DATA,
+        access=FREE,
+        spec="ISO/IEC 7816-4:2020, 11.1.2",
+        name="MANAGE CHANNEL (close)",
+    )
+    def close_channel(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Close the logical channel P2 (00: the one that the command came on), with all that is volatile on it.
+
+        The basic channel stays open (6A81); one that is closed already is 6200.
+        """
+        channels = require_domain(ctx).volatile.channels
+        number = cmd.p2 or ctx.channel.number
+        if number == 0:
+            raise CardError(StatusWord.FUNCTION_NOT_SUPPORTED, "the basic logical channel is never closed")
+        if channels[number] is None:
+            return ResponseAPDU(b"", StatusWord.WARNING)
+        channels[number] = None
+        return ResponseAPDU()
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x84,
+        length=NO_DATA,
+        access=FREE,
+        spec="ISO/IEC 7816-4:2020, 11.5.3",
+    )
+    def get_challenge(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Return 1-256 random bytes, 8 where Le is absent.  No command of this card takes it as a challenge."""
+        count = 8 if cmd.ne is None else cmd.ne
+        if count > 256:
+            raise CardError(StatusWord.WRONG_LENGTH, "a challenge has 256 bytes at most")
+        return ResponseAPDU(ctx.ports.random(count))
+
+    @command(
+        INTERINDUSTRY,
+        ins=0xC0,
+        length=NO_DATA,
+        access=FREE,
+        spec="ISO/IEC 7816-4:2020, 11.7.1",
+    )
+    def get_response(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Return the next part of a response that was announced by 61xx.  6985 where none is waiting; it ends no session."""
+        if not ctx.channel.pending:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "no response is waiting")
+        return ResponseAPDU(ctx.channel.pending, StatusWord(ctx.channel.pending_sw))
+
+
+def _choose(cmd: CommandAPDU, ctx: DomainContext) -> Entry:
+    state = ctx.registry.card_state
+    matches = ctx.registry.matching(cmd.data) if state < CardState.CARD_LOCKED else [ctx.registry.by_instance(ISSUER_DOMAIN)]
+    matches = [entry for entry in matches if bytes(entry.aid).startswith(cmd.data)]
+    if cmd.p2 & 0x02:
+        instances = [entry.instance for entry in matches]
+        current = ctx.selected.instance
+        matches = matches[instances.index(current) + 1 :] if current in instances else matches
+    if not matches:
+        raise CardError(StatusWord.FILE_NOT_FOUND, "no selectable application has this name")
+    return matches[0]
+
+
+class System(SystemCommands, Applet):
+    """The card's own command table, in the form that the dispatcher knows.  It is in no ROM and cannot be installed."""
+
+    label = "card"
+    table: CommandTable

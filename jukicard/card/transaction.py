@@ -1,0 +1,93 @@
+"""One transaction per command, and each application's own view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jukicard.card.store import Store
+
+
+class Transaction:
+    """Buffers a command's writes until they are committed together, before the response leaves the chip."""
+
+    __slots__ = ("_changes", "_relaxed", "_store")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changes: dict[str, bytes | None] = {}
+        self._relaxed: dict[str, bytes | None] = {}
+
+    def read(self, cell: str) -> bytes | None:
+        """Return a cell's content as this command sees it: its own writes included."""
+        if cell in self._changes:
+            return self._changes[cell]
+        if cell in self._relaxed:
+            return self._relaxed[cell]
+        return self._store.read(cell)
+
+    def write(self, cell: str, content: bytes | None) -> None:
+        """Write a cell (None removes it) when the command succeeds."""
+        self._relaxed.pop(cell, None)
+        self._changes[cell] = content
+
+    def give_back(self, cell: str, content: bytes) -> None:
+        """Write a cell when the command succeeds, where a power cut may still forget it: a try given back."""
+        self._relaxed[cell] = content
+
+    def spend(self, cell: str, content: bytes) -> None:
+        """Write a cell now, durably, and keep it whatever becomes of the command: a try, before it is used."""
+        self._store.commit({cell: content})
+
+    def cells(self, prefix: str) -> Iterator[str]:
+        """Yield the names under `prefix` as this command sees them, sorted."""
+        names = set(self._store.cells(prefix))
+        for cell, content in self._changes.items():
+            if cell.startswith(prefix):
+                if content is None:
+                    names.discard(cell)
+                else:
+                    names.add(cell)
+        yield from sorted(names)
+
+    def commit(self) -> None:
+        """Make the command's writes durable.  A command that wrote nothing touches no disk."""
+        if self._changes:
+            self._store.commit({**self._relaxed, **self._changes})
+        elif self._relaxed:
+            self._store.commit(self._relaxed, durable=False)
+
+
+class Area:
+    """The cells of one application: the only ones that its code can name."""
+
+    __slots__ = ("_prefix", "_transaction")
+
+    def __init__(self, transaction: Transaction, instance: int) -> None:
+        self._transaction = transaction
+        self._prefix = area_prefix(instance)
+
+    def read(self, cell: str) -> bytes | None:
+        """Return the content of the cell, or None."""
+        return self._transaction.read(self._prefix + cell)
+
+    def write(self, cell: str, content: bytes | None) -> None:
+        """Write a cell when the command succeeds; None removes it."""
+        self._transaction.write(self._prefix + cell, content)
+
+    def spend(self, cell: str, content: bytes) -> None:
+        """Write a cell at once and whatever becomes of the command."""
+        self._transaction.spend(self._prefix + cell, content)
+
+    def give_back(self, cell: str, content: bytes) -> None:
+        """Write a cell when the command succeeds, without waiting for the disk."""
+        self._transaction.give_back(self._prefix + cell, content)
+
+    def cells(self, prefix: str = "") -> Iterator[str]:
+        """Yield the names in this area that start with `prefix`, sorted, without the area's own prefix."""
+        start = len(self._prefix)
+        return (cell[start:] for cell in self._transaction.cells(self._prefix + prefix))
+
+
+def area_prefix(instance: int) -> str:
+    """Return the prefix of all cells of the application with that instance number (1-65535, never reused)."""
+    return f"a/{instance:04x}/"

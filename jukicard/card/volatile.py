@@ -1,0 +1,108 @@
+"""What the chip forgets at a reset.  All of it hangs below `Volatile`, which a reset replaces as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.securechannel.authorization import TerminalAuthorization
+from jukicard.securechannel.certificates import ChainVerifier
+from jukicard.securechannel.messages import CardMessages, SecurityLevel
+
+CHANNELS = 4
+
+
+@dataclass(slots=True)
+class Session:
+    """A secure channel session, or the handshake towards one (`authenticated` False).
+
+    `kid` and `kvn` name the key that opened it, `domain` the instance number of the domain whose channel it is.  `dek` is the key that
+    decrypts sensitive data in it; `expected` the host cryptogram that EXTERNAL AUTHENTICATE must bring.
+    """
+
+    kid: int
+    kvn: int
+    domain: int
+    messages: CardMessages = field(repr=False)
+    level: SecurityLevel
+    authenticated: bool
+    authorization: TerminalAuthorization | None = None
+    dek: bytes | None = field(default=None, repr=False)
+    expected: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class SecurityStatus:
+    """What was proved on one logical channel, to one application, in one session: `verified` password references."""
+
+    verified: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Cursor:
+    """The current EF (by FID) and the current record (0: none) of a logical channel."""
+
+    fid: int | None = None
+    record: int = 0
+
+
+@dataclass(slots=True)
+class TerminalChain:
+    """The certificates that a terminal has shown so far, to the anchor of key version `kvn` and identifier `kid`."""
+
+    verifier: ChainVerifier
+    domain: int
+    kvn: int
+    kid: int
+    complete: bool = False
+
+
+@dataclass(slots=True)
+class Channel:
+    """One logical channel (ISO/IEC 7816-4, logical channels)."""
+
+    number: int
+    application: int
+    cursor: Cursor = field(default_factory=Cursor)
+    session: Session | None = None
+    security: SecurityStatus = field(default_factory=SecurityStatus)
+    terminal: TerminalChain | None = None
+    partial: CommandAPDU | None = None
+    pending: bytes = b""
+    pending_sw: int = 0x9000
+
+    def select(self, application: int) -> None:
+        """Make another application current; nothing of the old one's stays."""
+        self.application = application
+        self.cursor = Cursor()
+        self.end_session()
+
+    def end_session(self) -> None:
+        """End the session, the handshake and everything that was proved in it."""
+        self.session = None
+        self.terminal = None
+        self.security = SecurityStatus()
+
+    def open_session(self, session: Session) -> None:
+        """Begin a session or handshake: nothing is inherited from the one before."""
+        self.end_session()
+        self.session = session
+
+
+@dataclass(slots=True)
+class Volatile:
+    """The whole volatile state: the logical channels that are open."""
+
+    channels: list[Channel | None]
+
+    @classmethod
+    def at_reset(cls, application: int) -> Volatile:
+        """Return the state after a reset: the basic channel, with `application` selected."""
+        return cls([Channel(0, application), *([None] * (CHANNELS - 1))])
+
+    def selected(self, application: int, besides: Channel) -> bool:
+        """Return whether an application is selected on another channel than `besides`."""
+        return any(
+            channel is not None and channel is not besides and channel.application == application
+            for channel in self.channels
+        )
