@@ -1,0 +1,101 @@
+"""Files of the home: written whole or not at all, private where they must be, one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jukicard.issuer.errors import HomeDamaged, HomeExists
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+
+
+def write_atomically(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
+    """Replace a file by new content: after a crash at any moment the old or the new stands there, whole.
+
+    The new content is on the disk before the name points to it, and the name before this returns.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_file(path: Path, maximum: int = 1 << 22) -> bytes:
+    """Read a file of the home. Raises HomeDamaged if that fails or it is longer than `maximum` bytes."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(maximum + 1)
+    except OSError as error:
+        raise HomeDamaged(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > maximum:
+        raise HomeDamaged(f"{path} is too large")
+    return content
+
+
+def read_private(path: Path, maximum: int = 1 << 22) -> bytes:
+    """Like `read_file`, and refuse a file that anybody but its owner may open."""
+    content = read_file(path, maximum)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise HomeDamaged(f"{path} must be private: its mode must be 0600")
+    return content
+
+
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Wait for, and hold, the lock beside `path`; the system releases it when its process dies."""
+    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Build a private directory beside `path`, and give it its name only when the block has succeeded.
+
+    An empty directory in its place is replaced. Raises HomeExists if anything else stands there, before or
+    after.
+    """
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise HomeExists(f"{path} exists already")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    building.mkdir(mode=PRIVATE_DIRECTORY)
+    try:
+        yield building
+        sync_directory(building)
+        try:
+            building.rename(path)
+        except OSError as error:
+            raise HomeExists(f"{path} exists already") from error
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    sync_directory(path.parent)

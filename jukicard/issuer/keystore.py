@@ -1,0 +1,150 @@
+"""The port to the issuer's keys, and how a card's own keys come from a master key.
+
+What is unique to one card may come out of a key store (a session's keys, that card's keys wrapped for PUT
+KEY); a master key, a signing key and a terminal's key never do. There is no "get key".
+
+Card keys are diversified with NIST SP 800-108 (counter mode, AES-CMAC) in GlobalPlatform's input layout
+(Amendment D 4.1.5): eleven zero bytes, a constant, 00, L = 0100 (256 bits), a counter byte 01 or 02, the
+context. The constant is C1 for the ENC key, C2 for MAC, C3 for DEK, which no session derivation uses. The
+context is the key version (1 byte), the length of the domain's AID (1 byte), the AID, and the card's ten
+bytes of diversification data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from jukicard.issuer.errors import KeyStoreError
+from jukicard.securechannel.kdf import sp800_108
+from jukicard.securechannel.scp03 import SessionKeys, StaticKeys, encrypt_sensitive, key_check_value
+
+Randomness = Callable[[int], bytes]
+"""From a number of bytes to that many random ones. `os.urandom` is the real one."""
+
+MASTER_KEY_SIZE = 32
+CARD_KEY_SIZE = 32
+DIVERSIFICATION_SIZE = 10
+
+_ENC, _MAC, _DEK = 0xC1, 0xC2, 0xC3
+_LABEL = re.compile(r"[a-z0-9][a-z0-9:._-]{0,63}")
+
+
+class KeyUse(StrEnum):
+    """What an EC key (P-256) may do; never both."""
+
+    SIGN = "sign"
+    AGREE = "agree"
+
+
+@dataclass(frozen=True, slots=True)
+class Diversification:
+    """What makes a key set one card's own.
+
+    `domain` is the AID of the security domain (5 to 16 bytes), `card` the diversification data of
+    INITIALIZE UPDATE (10 bytes), `key_version` the version of the key set, 01 to 7F. ValueError when made
+    otherwise.
+    """
+
+    domain: bytes
+    card: bytes
+    key_version: int
+
+    def __post_init__(self) -> None:
+        if not 5 <= len(self.domain) <= 16:
+            raise ValueError("an AID has 5 to 16 bytes")
+        if len(self.card) != DIVERSIFICATION_SIZE:
+            raise ValueError("diversification data have 10 bytes")
+        if not 1 <= self.key_version <= 0x7F:
+            raise ValueError("a key version of an issuer's key set lies between 01 and 7F")
+
+    @property
+    def context(self) -> bytes:
+        """The context of the derivation."""
+        return bytes((self.key_version, len(self.domain))) + self.domain + self.card
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """One key as PUT KEY carries it: encrypted under the DEK in force, and its 3-byte check value."""
+
+    cryptogram: bytes = field(repr=False)
+    kcv: bytes
+
+
+class KeyStore(Protocol):
+    """A store of keys under labels (lower-case letters, digits, `: . _ -`, at most 64).
+
+    Errors: KeyMissing for an unknown label, KeyExists for one that is taken, KeyMisuse for the wrong kind
+    of key, KeyStoreError for a label of another form.
+    """
+
+    def labels(self) -> tuple[str, ...]:
+        """All labels, sorted."""
+
+    def create_ec(self, label: str, use: KeyUse, *, exportable: bool = False) -> EllipticCurvePublicKey:
+        """Make a P-256 key pair, durably, and return its public key."""
+
+    def create_master(self, label: str) -> None:
+        """Make an AES-256 master key, durably."""
+
+    def create_mac_key(self, label: str) -> None:
+        """Make a 32-byte key for `mac`, durably."""
+
+    def public_key(self, label: str) -> EllipticCurvePublicKey:
+        """The public key of an EC key pair."""
+
+    def sign(self, label: str, data: bytes) -> bytes:
+        """Sign with ECDSA and SHA-256: the DER signature over the data (not over their hash)."""
+
+    def agree(self, label: str, peer: EllipticCurvePublicKey) -> bytes:
+        """Agree by ECDH with a P-256 public key: the shared X coordinate, 32 bytes, not yet derived from."""
+
+    def mac(self, label: str, data: bytes) -> bytes:
+        """HMAC-SHA256, 32 bytes."""
+
+    def derive_session(self, label: str, diversification: Diversification, context: bytes) -> SessionKeys:
+        """Session keys of an SCP03 session with one card, from a master key (`context`: both challenges)."""
+
+    def wrap_card_keys(
+        self, label: str, diversification: Diversification, dek: bytes
+    ) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
+        """The card's own ENC, MAC and DEK, each encrypted under `dek`, the DEK that the card has now."""
+
+
+@runtime_checkable
+class PrivateKeyExport(Protocol):
+    """What a key store may offer beyond the port: handing out EC keys that were made to be handed out."""
+
+    def export_private_pem(self, label: str) -> bytes:
+        """The private key as PEM (PKCS #8, not encrypted). KeyMisuse unless it was made exportable."""
+
+
+def check_label(label: str) -> str:
+    """Return the label if it has the form that every key store takes, else raise KeyStoreError."""
+    if not _LABEL.fullmatch(label):
+        raise KeyStoreError("a key label has lower-case letters, digits, and : . _ - (at most 64)")
+    return label
+
+
+def diversify(master: bytes, diversification: Diversification) -> StaticKeys:
+    """The card's own key set, AES-256. For key stores: nobody else holds a master key."""
+    enc, mac, dek = (
+        sp800_108(master, constant, diversification.context, 8 * CARD_KEY_SIZE)
+        for constant in (_ENC, _MAC, _DEK)
+    )
+    return StaticKeys(enc, mac, dek)
+
+
+def wrap(keys: StaticKeys, dek: bytes) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
+    """Encrypt a key set for PUT KEY (AES-CBC, zero ICV; Amendment D 4.1.4). For key stores."""
+    enc, mac, own_dek = (
+        WrappedKey(encrypt_sensitive(dek, key), key_check_value(key))
+        for key in (keys.enc, keys.mac, keys.dek)
+    )
+    return enc, mac, own_dek
