@@ -1,0 +1,79 @@
+"""MkDocs hooks: the command reference, written from the command tables whenever the pages are built."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Iterator
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+import jukicard.applets
+from jukicard.card.commands import Classes, CommandTable, Row
+
+PAGE = "commands.md"
+
+INTRODUCTION = """# Command reference
+
+This page is made from the command tables of the code. A command that is not listed answers `6D00`, or `6E00`
+if no command of the application has its class. `0x` stands for the interindustry class, `8x` for the proprietary
+one. Before a row's access rule is looked at, its P1-P2 (`6A86`), the number of its data bytes (`6700`) and the
+life cycle of what it addresses (`6985`) have been checked. An access rule that is not met answers `6982`.
+"""
+
+CLASSES = {Classes.INTERINDUSTRY: "0x", Classes.PROPRIETARY: "8x", Classes.BOTH: "0x, 8x"}
+
+
+def applet_classes() -> Iterator[type]:
+    """Yield the classes with command rows that the applet modules define, module by module."""
+    for package in pkgutil.iter_modules(jukicard.applets.__path__, "jukicard.applets."):
+        name = f"{package.name}.applet"
+        if package.ispkg and importlib.util.find_spec(name) is not None:
+            module = importlib.import_module(name)
+            for _, owner in inspect.getmembers(module, inspect.isclass):
+                if owner.__module__ == name and CommandTable.of(owner).rows:
+                    yield owner
+
+
+def in_words(row: Row) -> str:
+    """Say how many data bytes a row takes."""
+    low, high = row.length.minimum, row.length.maximum
+    if high == 0:
+        return "none"
+    if low == high:
+        return str(low)
+    if high == 65535:
+        return f"{low} or more" if low else "any"
+    return f"{low} to {high}"
+
+
+def reference() -> str:
+    """Return the page: one table for each applet class."""
+    parts = [INTRODUCTION]
+    for owner in applet_classes():
+        summary = (inspect.getdoc(owner) or owner.__name__).split("\n\n", 1)[0].replace("\n", " ")
+        parts.append(f"## {owner.__name__}\n\n{summary}\n")
+        parts += ["| Command | CLA | INS | P1 | P2 | Data bytes | Access | Source |", "|---" * 8 + "|"]
+        for row in CommandTable.of(owner).rows:
+            cells = (
+                row.name,
+                CLASSES[row.classes],
+                f"{row.ins:02X}",
+                row.p1.text,
+                row.p2.text,
+                in_words(row),
+                row.access.text,
+                row.spec,
+            )
+            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def on_files(files: Files, /, *, config: MkDocsConfig) -> Files:
+    """Add the command reference to the pages."""
+    files.append(File.generated(config, PAGE, content=reference()))
+    return files
