@@ -18,10 +18,11 @@ PAGE = "commands.md"
 
 INTRODUCTION = """# Command reference
 
-This page is made from the command tables of the code. A command that is not listed answers `6D00`, or `6E00`
-if no command of the application has its class. `0x` stands for the interindustry class, `8x` for the proprietary
-one. Before a row's access rule is looked at, its P1-P2 (`6A86`), the number of its data bytes (`6700`) and the
-life cycle of what it addresses (`6985`) have been checked. An access rule that is not met answers `6982`.
+This page is made from the command tables of the code. A command that is not listed answers `6D00`, or
+`6E00` if no command of the application has its class. `0x` stands for the interindustry class, `8x` for
+the proprietary one. Before a row's access rule is looked at, its P1-P2 (`6A86`), the number of its data
+bytes (`6700`) and the life cycle of what it addresses (`6985`) have been checked. An access rule that is
+not met answers `6982`.
 """
 
 CLASSES = {Classes.INTERINDUSTRY: "0x", Classes.PROPRIETARY: "8x", Classes.BOTH: "0x, 8x"}
