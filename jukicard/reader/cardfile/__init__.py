@@ -1,0 +1,39 @@
+"""The card file: one encrypted, authenticated SQLite database per card."""
+
+from __future__ import annotations
+
+from jukicard.reader.cardfile.errors import (
+    CardFileBusy,
+    CardFileClosed,
+    CardFileDamaged,
+    CardFileDiskFailed,
+    CardFileError,
+    CardFileExists,
+    CardFileMissing,
+    CardFileReadOnly,
+    CardFileRolledBack,
+    NotACardFile,
+    UnsupportedSchema,
+    WrongStorageKey,
+)
+from jukicard.reader.cardfile.file import CardFile, card_id_of
+from jukicard.reader.cardfile.sealing import STORAGE_KEY_LENGTH, derive_storage_key
+
+__all__ = [
+    "STORAGE_KEY_LENGTH",
+    "CardFile",
+    "CardFileBusy",
+    "CardFileClosed",
+    "CardFileDamaged",
+    "CardFileDiskFailed",
+    "CardFileError",
+    "CardFileExists",
+    "CardFileMissing",
+    "CardFileReadOnly",
+    "CardFileRolledBack",
+    "NotACardFile",
+    "UnsupportedSchema",
+    "WrongStorageKey",
+    "card_id_of",
+    "derive_storage_key",
+]

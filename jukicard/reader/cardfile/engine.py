@@ -1,0 +1,270 @@
+"""An open card file: the connection, what is known to be in the file, and how a commit gets there.
+
+Nothing is taken over into memory before SQLite has committed it, and whatever interrupts a commit, memory
+and file agree afterwards, or the engine refuses to go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from jukicard.reader.cardfile import database
+from jukicard.reader.cardfile.database import Cell, Loaded
+from jukicard.reader.cardfile.disk import Connection, Disk, naming_errors, of_database
+from jukicard.reader.cardfile.errors import (
+    CardFileClosed,
+    CardFileDamaged,
+    CardFileDiskFailed,
+    CardFileError,
+    CardFileRolledBack,
+)
+from jukicard.reader.cardfile.sealing import Sealer, add, subtract
+
+LONGEST_NAME = 200
+
+
+def check_name(name: str) -> None:
+    """Raise `ValueError` unless `name` can name a cell."""
+    if not (0 < len(name) <= LONGEST_NAME and name.isascii()):
+        raise ValueError(f"a cell name has 1 to {LONGEST_NAME} ASCII characters")
+
+
+class _Staged(NamedTuple):
+    """A commit before it happens: the statements, and what will be true after them."""
+
+    statements: list[tuple[str, tuple[int | bytes, ...]]]
+    contents: dict[str, bytes | None]
+    cells: dict[str, Cell | None]
+    fingerprints: int
+    header: tuple[int, bool, bytes]
+
+
+class Engine:
+    """The open file behind a `CardFile`; apart, so that a card file that is dropped unclosed can be closed."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        path: str,
+        sealer: Sealer,
+        connection: Connection,
+        unlock: Callable[[], None],
+        loaded: Loaded,
+    ) -> None:
+        self.path = path
+        self.contents = loaded.contents
+        self.refusal: CardFileError | None = None
+        self.commits = loaded.commits
+        self._disk = disk
+        self._sealer = sealer
+        self._connection: Connection | None = connection
+        self._unlock = unlock
+        self._cells = loaded.cells
+        self._next_number = max((cell.number for cell in loaded.cells.values()), default=0) + 1
+        self._fingerprints = loaded.fingerprints
+        self._in_use = loaded.in_use
+        self._root = loaded.root
+        self._marked = False  # the database itself, without its log, is known to say that it is in use
+        self._waits = True  # PRAGMA synchronous stands at FULL
+        self._unsynced = False  # a commit is in the log that the disk may not have yet
+        self._process = os.getpid()
+
+    def commit(self, changes: Mapping[str, bytes | None], durable: bool) -> None:
+        """Write all changes at once.  Raises a `CardFileError`, and then nothing has changed."""
+        if self.refusal is not None:
+            raise self.refusal
+        if changes or (durable and self._unsynced):
+            # The mark: from its first durable commit to its closing, the file says that a log belongs to it.
+            self._write(self._stage(changes, self._in_use or durable), durable)
+            if durable and not self._marked:
+                with contextlib.suppress(sqlite3.Error):  # the commit stands; the next one tries again
+                    self._marked = self._checkpoint("PASSIVE")
+
+    def close(self) -> None:
+        """Bring everything into the one file and let it go."""
+        if (
+            self._connection is None or os.getpid() != self._process
+        ):  # a child of fork owns neither file nor locks
+            return
+        sound = self.refusal is None
+        self.refusal = CardFileClosed(self.path, "the card file is closed")
+        try:
+            with naming_errors(self.path):
+                if self._in_use and sound:
+                    with contextlib.suppress(CardFileError):
+                        self._write(self._stage({}, False), durable=False)
+                self._connection.close()
+                self._connection = None
+                if self._in_use or not sound:
+                    clear_mark(self._disk, self.path, self._sealer)
+        finally:
+            self._unlock()
+
+    def _stage(self, changes: Mapping[str, bytes | None], in_use: bool) -> _Staged:
+        version = self.commits + 1
+        total, next_number = self._fingerprints, self._next_number
+        staged = _Staged([], {}, {}, 0, (0, False, b""))
+        for name, content in changes.items():
+            old = self._cells.get(name)
+            if old is not None:
+                total = subtract(total, old.fingerprint)
+            if content is None:
+                if old is not None:
+                    staged.statements.append(("DELETE FROM cells WHERE number = ?", (old.number,)))
+                    staged.contents[name] = staged.cells[name] = None
+                continue
+            if old is not None:
+                number, sql = old.number, "UPDATE cells SET version = ?1, box = ?2 WHERE number = ?3"
+            else:
+                check_name(name)
+                number, sql = next_number, "INSERT INTO cells (version, box, number) VALUES (?1, ?2, ?3)"
+                next_number += 1
+            kept = bytes(content)
+            box = self._sealer.seal(number, version, name, kept)
+            cell = Cell(number, version, self._sealer.fingerprint(number, version, box))
+            total = add(total, cell.fingerprint)
+            staged.statements.append((sql, (version, box, number)))
+            staged.contents[name], staged.cells[name] = kept, cell
+        root = self._sealer.root(version, in_use, total)
+        staged.statements.append(
+            ("UPDATE card SET commits = ?, in_use = ?, root = ?", (version, int(in_use), root))
+        )
+        return staged._replace(fingerprints=total, header=(version, in_use, root))
+
+    def _write(self, staged: _Staged, durable: bool) -> None:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - `refusal` says so
+        try:
+            if durable != self._waits:
+                # In WAL mode NORMAL only leaves out the wait: the log is a chain of checksums, of which a
+                # power cut leaves a beginning, so a commit cannot survive without those before it, nor by
+                # halves.
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._waits = durable
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, parameters in staged.statements:
+                connection.execute(sql, parameters)
+            self._unsynced = self._unsynced or not durable
+            connection.execute("COMMIT")
+            self._adopt(staged)
+        except BaseException as error:
+            self._settle(connection, staged)
+            if isinstance(error, sqlite3.Error):
+                raise of_database(self.path, error) from error
+            raise
+        self._unsynced = not durable
+
+    def _adopt(self, staged: _Staged) -> None:
+        for name, content in staged.contents.items():
+            cell = staged.cells[name]
+            if content is None or cell is None:
+                self.contents.pop(name, None)
+                self._cells.pop(name, None)
+            else:
+                self.contents[name], self._cells[name] = content, cell
+                self._next_number = max(self._next_number, cell.number + 1)
+        self._fingerprints = staged.fingerprints
+        self.commits, self._in_use, self._root = staged.header
+
+    def _settle(self, connection: Connection, staged: _Staged) -> None:
+        """After an interrupted commit: find out which state holds, and make sure that it is the only one."""
+        what = "a commit failed and its end is unknown; open the card again to see (it is old or new)"
+        self.refusal = CardFileDiskFailed(self.path, what)
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            # A failed commit may have left all its pages in the log, where the next opener would take them
+            # for committed.
+            settled = self._checkpoint("TRUNCATE")
+            present = database.header(connection, self.path)
+        except (sqlite3.Error, CardFileError):
+            return
+        if settled and present == staged.header:  # the interruption came after COMMIT
+            self._adopt(staged)
+            self.refusal = None
+        elif settled and present == (self.commits, self._in_use, self._root):
+            self.refusal = None
+
+    def _checkpoint(self, mode: str) -> bool:
+        assert self._connection is not None  # noqa: S101 - only called while open
+        ((busy, in_log, copied),) = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        return not busy and in_log == copied
+
+
+def attach(
+    disk: Disk,
+    path: str,
+    sealer: Callable[[bytes], Sealer],
+    unlock: Callable[[], None],
+    *,
+    not_before: int = 0,
+    accept_lost_log: bool = False,
+) -> Engine:
+    """Open the file, verify all of it, and return its engine.  The file is not changed when it is refused.
+
+    `sealer` makes the sealer for the card identifier found.  The caller holds the lock; `unlock` is called
+    by the engine's `close`.
+    """
+    with naming_errors(path):
+        log = disk.size(path + "-wal")
+        if disk.size(path + "-journal"):
+            raise CardFileDamaged(
+                path, "journal", "a rollback journal lies beside it, which no card file has"
+            )
+        rehearsed = _rehearse(disk, path, sealer, not_before) if log else None
+        connection = disk.connect(path)
+        try:
+            used, loaded = _verified(connection, path, sealer, not_before)
+            if loaded.in_use and log is None and not accept_lost_log:
+                raise CardFileDamaged(
+                    path, "journal", f"its newest commits are in {path}-wal, which is not there"
+                )
+            database.settle(connection)
+        except BaseException:
+            connection.close()
+            if rehearsed is not None:
+                with contextlib.suppress(CardFileError):
+                    clear_mark(disk, path, rehearsed)
+            raise
+        return Engine(disk, path, used, connection, unlock, loaded)
+
+
+def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_before: int) -> Sealer:
+    """Try on a copy whether the file with its log is a card file.
+
+    SQLite takes in any log of this name, and writes it into the database even when the file is refused
+    afterwards.
+    """
+    with disk.rehearse(path) as copy:
+        connection = disk.connect(copy)
+        try:
+            return _verified(connection, path, sealer, not_before)[0]
+        finally:
+            connection.close()
+
+
+def clear_mark(disk: Disk, path: str, sealer: Sealer) -> None:
+    """Where SQLite closed a file that was marked as in use, and moved the whole log into it: take the mark off.
+
+    Without a log the database alone is the newest state, whatever its mark says.
+    """
+    if disk.size(path + "-wal") is None:
+        attach(disk, path, lambda card_id: sealer, lambda: None, accept_lost_log=True).close()
+
+
+def _verified(
+    connection: Connection, path: str, sealer: Callable[[bytes], Sealer], not_before: int
+) -> tuple[Sealer, Loaded]:
+    database.set_up(connection)
+    card_id, check = database.identify(connection, path)
+    used = sealer(card_id)
+    loaded = database.load(connection, path, used, check)
+    if loaded.commits < not_before:
+        raise CardFileRolledBack(
+            path, f"this is its commit {loaded.commits}, but it has reached {not_before}"
+        )
+    return used, loaded
