@@ -51,7 +51,7 @@ def holds(condition: Condition, facts: Facts) -> bool:
             return any(holds(part, facts) for part in parts)
         case Not(condition=part):
             return not holds(part, facts)
-        case Password(reference=reference):
+        case Password(ref=reference):
             return reference in facts.passwords
         case Right(number=number):
             return number in facts.rights

@@ -8,6 +8,7 @@ from typing import ClassVar
 from jukicard.card.commands import CommandTable, Guarded
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
+from jukicard.card.files import Files
 from jukicard.card.objects import LifeCycle
 from jukicard.card.volatile import Session
 from jukicard.iso7816.access import AccessMode
@@ -30,6 +31,7 @@ class Applet:
     label: ClassVar[str]
     forwarded: ClassVar[frozenset[int]] = frozenset((0x50, 0x82, 0x88, 0x2A, 0xE2, 0xCA))
     multi_selectable: ClassVar[bool] = False
+    is_domain: ClassVar[bool] = False
     table: ClassVar[CommandTable]
 
     def __init_subclass__(cls) -> None:
@@ -41,6 +43,10 @@ class Applet:
         """Create what a new instance needs.  `parameters`: the value of C9 in INSTALL; refuse with 6A80 what is not understood."""
         if parameters:
             raise CardError(StatusWord.INCORRECT_DATA, f"{self.label} takes no installation parameters")
+
+    def files(self, ctx: Context) -> Files:
+        """Return the instance's files: by default those in its cells."""
+        return Files(ctx.area)
 
     def file_control(self, ctx: Context) -> tuple[Tlv, ...]:
         """Return the data objects that the answer to SELECT carries besides the AID."""

@@ -104,7 +104,9 @@ class GuardedHeader(Protocol):
 class Access(Protocol):
     """How a row decides who may use it."""
 
-    text: str
+    @property
+    def text(self) -> str:
+        """The rule in words, for the documentation."""
 
     def authorise(self, cmd: CommandAPDU, ctx: Context) -> None:
         """Find what is addressed, check its life cycle and its rule; refuse with a `CardError`."""

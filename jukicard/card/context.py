@@ -70,7 +70,7 @@ class Context:
     @property
     def files(self) -> Files:
         """The application's files."""
-        return Files(self.area)
+        return self.applet.files(self)
 
     @property
     def passwords(self) -> Passwords:

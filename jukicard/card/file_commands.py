@@ -63,8 +63,8 @@ def _expected(cmd: CommandAPDU) -> tuple[int, bool]:
     return cmd.ne, cmd.ne not in (256, 65536)
 
 
-class FileCommands:
-    """READ, UPDATE and COMPARE BINARY; READ, UPDATE and APPEND RECORD."""
+class ReadBinary:
+    """READ BINARY alone, for applications whose files only the card itself writes."""
 
     @command(
         INTERINDUSTRY,
@@ -83,6 +83,10 @@ class FileCommands:
         content = file.content[offset : offset + expected]
         short = exact and len(content) < expected
         return ResponseAPDU(content, StatusWord.END_OF_FILE if short else StatusWord.OK)
+
+
+class FileCommands(ReadBinary):
+    """READ, UPDATE and COMPARE BINARY; READ, UPDATE and APPEND RECORD."""
 
     @command(
         INTERINDUSTRY,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from jukicard.card.applet import Applet
-from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, CommandTable, command, data, only, span
+from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command, data, only, span
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
 from jukicard.card.registry import ISSUER_DOMAIN, CardState, Entry
-from jukicard.card.volatile import CHANNELS, Channel
+from jukicard.card.volatile import CHANNELS, Channel, Cursor
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
@@ -62,8 +62,7 @@ class SystemCommands:
             raise CardError(StatusWord.FILE_NOT_FOUND, "there is no MF; an EF has a two-byte identifier")
         system = require_domain(ctx)
         file = system.inside(system.selected).files.by_fid(int.from_bytes(cmd.data))
-        cursor = ctx.channel.cursor
-        ctx.on_success(lambda: (setattr(cursor, "fid", file.fid), setattr(cursor, "record", 0)) and None)
+        ctx.on_success(lambda: setattr(ctx.channel, "cursor", Cursor(file.fid)))
         if cmd.p2 == _NOTHING:
             return ResponseAPDU()
         fcp = file.header.fcp()
@@ -165,4 +164,3 @@ class System(SystemCommands, Applet):
     """The card's own command table, in the form that the dispatcher knows.  It is in no ROM and cannot be installed."""
 
     label = "card"
-    table: CommandTable

@@ -59,7 +59,12 @@ class TerminalChain:
 
 @dataclass(slots=True)
 class Channel:
-    """One logical channel (ISO/IEC 7816-4, logical channels)."""
+    """One logical channel (ISO/IEC 7816-4, logical channels).
+
+    `application` is the instance number of the selected one.  `terminal`, `personalises` (the application that STORE DATA goes to) and
+    `listing` (what GET STATUS has still to tell) end with the session; `partial` is an unfinished chain of commands, `pending` the
+    rest of a response, with its status word.
+    """
 
     number: int
     application: int
@@ -67,6 +72,8 @@ class Channel:
     session: Session | None = None
     security: SecurityStatus = field(default_factory=SecurityStatus)
     terminal: TerminalChain | None = None
+    personalises: int | None = None
+    listing: tuple[bytes, ...] = ()
     partial: CommandAPDU | None = None
     pending: bytes = b""
     pending_sw: int = 0x9000
@@ -81,6 +88,8 @@ class Channel:
         """End the session, the handshake and everything that was proved in it."""
         self.session = None
         self.terminal = None
+        self.personalises = None
+        self.listing = ()
         self.security = SecurityStatus()
 
     def open_session(self, session: Session) -> None:

@@ -1,0 +1,164 @@
+"""The keys of one security domain as they lie in its cells: SCP03 key sets, EC key pairs, trust anchors and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from jukicard.applets.gp.layout import (
+    CURVE_P256,
+    KEY_TYPE_AES,
+    KEY_TYPE_EC_PARAMETERS,
+    KEY_TYPE_EC_PRIVATE,
+    KEY_TYPE_EC_PUBLIC,
+    KID_SCP03,
+)
+from jukicard.card.errors import CardError
+from jukicard.card.keypairs import from_scalar, scalar
+from jukicard.card.transaction import Area
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv, parse_tlvs
+from jukicard.securechannel.scp03 import StaticKeys
+from jukicard.securechannel.scp11 import decode_point, encode_point
+
+KEY_SET_KIDS = (0x01, 0x02, 0x03)
+_ATTRIBUTES = ("crt", "alw", "ski", "day")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class KeyReference:
+    """A key's identifier and version.  An SCP03 key set stands under KID 01."""
+
+    kid: int
+    kvn: int
+
+    def __bytes__(self) -> bytes:
+        return bytes((self.kid, self.kvn))
+
+
+class DomainKeys:
+    """The keys in a domain's area."""
+
+    __slots__ = ("_area",)
+
+    def __init__(self, area: Area) -> None:
+        self._area = area
+
+    def references(self) -> Iterator[KeyReference]:
+        """Yield the references of all keys, by identifier and version."""
+        for cell in self._area.cells("key/"):
+            _, kid, kvn = cell.split("/")
+            yield KeyReference(int(kid, 16), int(kvn, 16))
+
+    def find(self, kid: int, kvn: int) -> KeyReference:
+        """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.  6A88 where there is none."""
+        for reference in self.references():
+            if reference.kid == kid and kvn in (0, reference.kvn):
+                return reference
+        raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the domain has no key of its own yet."""
+        return next(self.references(), None) is None
+
+    def information(self) -> bytes:
+        """Return the key information: one C0 per key (GP 2.3.1, 11.3.3.1)."""
+        return b"".join(self._describe(reference) for reference in self.references())
+
+    def _describe(self, reference: KeyReference) -> bytes:
+        if reference.kid == KID_SCP03:
+            size = len(self.key_set(reference).enc)
+            return b"".join(
+                Tlv(0xC0, bytes((kid, reference.kvn, KEY_TYPE_AES, size))).encode() for kid in KEY_SET_KIDS
+            )
+        kind, size = (KEY_TYPE_EC_PRIVATE, 32) if self._stored(reference).tag == KEY_TYPE_EC_PRIVATE else (KEY_TYPE_EC_PUBLIC, 65)
+        described = (reference.kid, reference.kvn, kind, size, KEY_TYPE_EC_PARAMETERS, CURVE_P256)
+        return Tlv(0xC0, bytes(described)).encode()
+
+    def put_key_set(self, reference: KeyReference, keys: StaticKeys) -> None:
+        """Store an SCP03 key set; its sequence counter begins anew."""
+        parts = (Tlv(0x80, keys.enc), Tlv(0x81, keys.mac), Tlv(0x82, keys.dek))
+        self._area.write(_cell("key", reference), Tlv.build(0xE1, *parts).encode())
+        self._area.write(_cell("seq", reference), bytes(3))
+
+    def key_set(self, reference: KeyReference) -> StaticKeys:
+        """Return an SCP03 key set."""
+        return StaticKeys(*(part.value for part in self._stored(reference).children))
+
+    def put_private(self, reference: KeyReference, key: ec.EllipticCurvePrivateKey) -> None:
+        """Store a key pair."""
+        self._area.write(_cell("key", reference), Tlv(KEY_TYPE_EC_PRIVATE, scalar(key)).encode())
+
+    def put_public(self, reference: KeyReference, key: ec.EllipticCurvePublicKey) -> None:
+        """Store a public key."""
+        self._area.write(_cell("key", reference), Tlv(KEY_TYPE_EC_PUBLIC, encode_point(key)).encode())
+
+    def private(self, reference: KeyReference) -> ec.EllipticCurvePrivateKey:
+        """Return a private key for use inside the chip; 6985 where the reference is not a key pair's."""
+        stored = self._stored(reference)
+        if stored.tag != KEY_TYPE_EC_PRIVATE:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "this key has no private part")
+        return from_scalar(stored.value)
+
+    def public(self, reference: KeyReference) -> ec.EllipticCurvePublicKey:
+        """Return a public key; 6985 where the reference is not one's."""
+        stored = self._stored(reference)
+        if stored.tag != KEY_TYPE_EC_PUBLIC:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "this key is not a trust anchor")
+        return decode_point(stored.value)
+
+    def delete(self, reference: KeyReference) -> None:
+        """Remove a key with everything that was stored for it."""
+        for kind in ("key", "seq", "try", *_ATTRIBUTES):
+            self._area.write(_cell(kind, reference), None)
+
+    def attribute(self, kind: str, reference: KeyReference) -> bytes | None:
+        """Return what is stored beside a key: `crt` certificates, `alw` allow-list, `ski` CA identifier, `day` date estimate."""
+        return self._area.read(_cell(kind, reference))
+
+    def set_attribute(self, kind: str, reference: KeyReference, value: bytes | None) -> None:
+        """Store something beside a key that exists (6A88 otherwise); None removes it."""
+        self.find(reference.kid, reference.kvn)
+        self._area.write(_cell(kind, reference), value)
+
+    def with_attribute(self, kind: str) -> Iterator[tuple[KeyReference, bytes]]:
+        """Yield every key that has such an attribute, with it."""
+        for reference in self.references():
+            value = self.attribute(kind, reference)
+            if value:
+                yield reference, value
+
+    def sequence(self, reference: KeyReference) -> int:
+        """Return the SCP03 sequence counter: how many sessions the key set has opened."""
+        return int.from_bytes(self._area.read(_cell("seq", reference)) or b"")
+
+    def set_sequence(self, reference: KeyReference, value: int) -> None:
+        """Advance the sequence counter; 6985 when its three bytes are used up."""
+        if value > 0xFFFFFF:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the key set's sequence counter is used up")
+        self._area.write(_cell("seq", reference), value.to_bytes(3))
+
+    def attempts(self, reference: KeyReference) -> int:
+        """Return how many handshakes with a key set were begun since one last succeeded (0-255)."""
+        return (self._area.read(_cell("try", reference)) or b"\0")[0]
+
+    def begin_attempt(self, reference: KeyReference) -> None:
+        """Count a handshake, durably, before anything is answered."""
+        self._area.spend(_cell("try", reference), bytes((min(255, self.attempts(reference) + 1),)))
+
+    def end_attempts(self, reference: KeyReference) -> None:
+        """A handshake succeeded: the count begins anew."""
+        self._area.write(_cell("try", reference), bytes(1))
+
+    def _stored(self, reference: KeyReference) -> Tlv:
+        stored = self._area.read(_cell("key", reference))
+        if stored is None:
+            raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
+        return parse_tlvs(stored)[0]
+
+
+def _cell(kind: str, reference: KeyReference) -> str:
+    return f"{kind}/{reference.kid:02x}/{reference.kvn:02x}"
