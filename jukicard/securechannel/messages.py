@@ -167,6 +167,10 @@ class _Messages:
         """Whether no message has failed so far."""
         return self._alive
 
+    def end(self) -> None:
+        """End the session: all later calls raise SecureMessagingError."""
+        self._alive = False
+
     def raise_level(self, level: SecurityLevel) -> None:
         """Go from the handshake's level (C-MAC) to the session's, once EXTERNAL AUTHENTICATE is through.
 

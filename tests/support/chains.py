@@ -64,9 +64,7 @@ class Draft:
     def extended(self, value: x509.ExtensionType, *, critical: bool = False) -> Draft:
         return replace(self, extra=(*self.extra, (value, critical)))
 
-    def signed(
-        self, key: ec.EllipticCurvePrivateKey, algorithm: hashes.SHA256 | hashes.SHA384 | None = None
-    ) -> bytes:
+    def signed(self, key: ec.EllipticCurvePrivateKey, algorithm: hashes.SHA256 | hashes.SHA384 | None = None) -> bytes:
         builder = (
             x509.CertificateBuilder()
             .subject_name(name(self.subject))

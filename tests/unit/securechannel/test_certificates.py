@@ -144,9 +144,7 @@ def chain_of(path_lengths: list[int | None]) -> list[bytes]:
     return [*chain, leaf("terminal", issuer, TERMINAL).signed(signer)]
 
 
-@pytest.mark.parametrize(
-    "lengths", [[0], [1, 0], [1, None], [None, 0], [5, 1, 0], [2, 2, 2], [None, None, None]]
-)
+@pytest.mark.parametrize("lengths", [[0], [1, 0], [1, None], [None, 0], [5, 1, 0], [2, 2, 2], [None, None, None]])
 def test_path_lengths_that_suffice(lengths: list[int | None]) -> None:
     assert verify(*chain_of(lengths)).complete
 
@@ -287,22 +285,16 @@ def test_bytes_that_are_no_certificate() -> None:
 
 
 def test_version_1_is_refused() -> None:
-    der = x509.load_der_x509_certificate(
-        Draft("terminal", "root", TERMINAL.public_key()).signed(ROOT)
-    ).public_bytes(Encoding.DER)
+    der = x509.load_der_x509_certificate(Draft("terminal", "root", TERMINAL.public_key()).signed(ROOT)).public_bytes(
+        Encoding.DER
+    )
     tbs = x509.load_der_x509_certificate(der).tbs_certificate_bytes
     content = tbs[3:] if tbs[1] == 0x81 else tbs[4:]
     assert content[:5].hex() == "a003020102"
     shorter = content[5:]
     old_tbs = b"\x30\x81" + bytes((len(shorter),)) + shorter
     signature = ROOT.sign(old_tbs, ec.ECDSA(hashes.SHA256()))
-    body = (
-        old_tbs
-        + bytes.fromhex("300a06082a8648ce3d040302")
-        + b"\x03"
-        + bytes((len(signature) + 1, 0))
-        + signature
-    )
+    body = old_tbs + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03" + bytes((len(signature) + 1, 0)) + signature
     old = b"\x30\x82" + len(body).to_bytes(2, "big") + body
     refuse("v3", old)
 

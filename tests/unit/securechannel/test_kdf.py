@@ -34,9 +34,7 @@ def test_cmac_refuses_a_key_that_is_no_aes_key() -> None:
 def test_a_derived_block_is_the_cmac_of_the_input_written_out() -> None:
     # GP Amendment D 4.1.5: eleven zeros and the constant, a zero, L, i, the context
     key = bytes(range(32))
-    blocks = [
-        aes_cmac(key, bytes(11) + bytes((4, 0, 0x00, 0xC0, counter)) + b"context") for counter in (1, 2)
-    ]
+    blocks = [aes_cmac(key, bytes(11) + bytes((4, 0, 0x00, 0xC0, counter)) + b"context") for counter in (1, 2)]
     assert sp800_108(key, 4, b"context", 192) == b"".join(blocks)[:24]
 
 

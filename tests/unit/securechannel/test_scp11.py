@@ -113,8 +113,7 @@ def test_derivation_written_out() -> None:
     # ANSI X9.63: SHA-256 over secret, 32-bit counter from 1, shared info; here 3C 88 10
     secret = bytes(range(64))
     stream = b"".join(
-        hashlib.sha256(secret + counter.to_bytes(4, "big") + b"\x3c\x88\x10").digest()
-        for counter in (1, 2, 3)
+        hashlib.sha256(secret + counter.to_bytes(4, "big") + b"\x3c\x88\x10").digest() for counter in (1, 2, 3)
     )
     receipt_key, keys = session_keys(secret[:32], secret[32:])
     assert receipt_key + keys.enc + keys.mac + keys.rmac + (keys.dek or b"") == stream[:80]
