@@ -94,7 +94,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be certified. Valid from the first second of `not_before` to the last of `not_after`, UTC."""
+    """What is to be certified: valid from the first second of `not_before` to the last of `not_after`."""
 
     profile: Profile
     subject: Subject
@@ -171,9 +171,7 @@ def from_pem(text: bytes) -> tuple[bytes, ...]:
 
 
 def _public_der(public_key: EllipticCurvePublicKey) -> bytes:
-    return public_key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _check_request(request: Request) -> None:
@@ -200,9 +198,7 @@ def _issuer_of(signer: Signer, request: Request) -> tuple[x509.Name, bytes]:
     if request.profile.ca and above.max_path_length == 0:
         raise CertificateProfileError("the signer may not certify further CAs")
     if request.not_after > above.not_valid_after.date():
-        raise CertificateProfileError(
-            f"it would outlive its issuer, which ends on {above.not_valid_after.date()}"
-        )
+        raise CertificateProfileError(f"it would outlive its issuer, which ends on {above.not_valid_after.date()}")
     return above.subject, above.key_identifier
 
 

@@ -59,10 +59,18 @@ def read_file(path: Path, maximum: int = 1 << 22) -> bytes:
 
 def read_private(path: Path, maximum: int = 1 << 22) -> bytes:
     """Like `read_file`, and refuse a file that anybody but its owner may open."""
-    content = read_file(path, maximum)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    check_private(path)
+    return read_file(path, maximum)
+
+
+def check_private(path: Path) -> None:
+    """Raise HomeDamaged unless the file is there and only its owner may open it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise HomeDamaged(f"{path} cannot be read: {error.strerror}") from error
+    if stat.S_IMODE(mode) & 0o077:
         raise HomeDamaged(f"{path} must be private: its mode must be 0600")
-    return content
 
 
 @contextmanager

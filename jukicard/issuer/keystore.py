@@ -135,8 +135,7 @@ def check_label(label: str) -> str:
 def diversify(master: bytes, diversification: Diversification) -> StaticKeys:
     """The card's own key set, AES-256. For key stores: nobody else holds a master key."""
     enc, mac, dek = (
-        sp800_108(master, constant, diversification.context, 8 * CARD_KEY_SIZE)
-        for constant in (_ENC, _MAC, _DEK)
+        sp800_108(master, constant, diversification.context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK)
     )
     return StaticKeys(enc, mac, dek)
 
@@ -144,7 +143,6 @@ def diversify(master: bytes, diversification: Diversification) -> StaticKeys:
 def wrap(keys: StaticKeys, dek: bytes) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
     """Encrypt a key set for PUT KEY (AES-CBC, zero ICV; Amendment D 4.1.4). For key stores."""
     enc, mac, own_dek = (
-        WrappedKey(encrypt_sensitive(dek, key), key_check_value(key))
-        for key in (keys.enc, keys.mac, keys.dek)
+        WrappedKey(encrypt_sensitive(dek, key), key_check_value(key)) for key in (keys.enc, keys.mac, keys.dek)
     )
     return enc, mac, own_dek

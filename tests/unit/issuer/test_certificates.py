@@ -58,9 +58,7 @@ def request(keys: FileKeyStore, label: str, profile: c.Profile, **changes: objec
 
 @pytest.fixture(scope="module")
 def root(keys: FileKeyStore) -> c.Signer:
-    der = c.issue(
-        c.Signer(keys, "root"), request(keys, "root", c.ROOT, not_after=date(2056, 1, 1)), randomness()
-    )
+    der = c.issue(c.Signer(keys, "root"), request(keys, "root", c.ROOT, not_after=date(2056, 1, 1)), randomness())
     return c.Signer(keys, "root", der)
 
 
@@ -74,12 +72,8 @@ def load(signer: c.Signer) -> x509.Certificate:
     return x509.load_der_x509_certificate(signer.certificate)
 
 
-def test_chain_verifies_with_another_library(
-    root: c.Signer, terminal_ca: c.Signer, keys: FileKeyStore
-) -> None:
-    leaf = x509.load_der_x509_certificate(
-        c.issue(terminal_ca, request(keys, "terminal", c.TERMINAL), randomness())
-    )
+def test_chain_verifies_with_another_library(root: c.Signer, terminal_ca: c.Signer, keys: FileKeyStore) -> None:
+    leaf = x509.load_der_x509_certificate(c.issue(terminal_ca, request(keys, "terminal", c.TERMINAL), randomness()))
     load(root).verify_directly_issued_by(load(root))
     load(terminal_ca).verify_directly_issued_by(load(root))
     leaf.verify_directly_issued_by(load(terminal_ca))
@@ -213,9 +207,7 @@ def test_pem_round_trip(root: c.Signer, terminal_ca: c.Signer) -> None:
     assert len(x509.load_pem_x509_certificates(c.to_pem(chain))) == 2
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
-)
+@pytest.mark.parametrize("text", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_pem_without_certificates(text: bytes) -> None:
     with pytest.raises(CertificateProfileError, match="no certificate"):
         c.from_pem(text)

@@ -46,9 +46,7 @@ def test_remainders_zero_and_one_give_check_digit_zero(digits: str) -> None:
     assert resident_check_digit(digits) == 0
 
 
-@pytest.mark.parametrize(
-    "text", ["", "1234567890", "123456789030", "1234567890a", "-123456789", "12345 78903"]
-)
+@pytest.mark.parametrize("text", ["", "1234567890", "123456789030", "1234567890a", "-123456789", "12345 78903"])
 def test_not_eleven_digits(text: str) -> None:
     with pytest.raises(ValueError, match="11 digits"):
         ResidentCode.parse(text)

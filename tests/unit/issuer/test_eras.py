@@ -67,9 +67,7 @@ def test_impossible_era_dates(text: str, reason: str) -> None:
         parse_era_date(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["1965-4-3", "19650403", "1965-W14-6", "1965/04/03", "3.4.1965", "1965-04-03T00"]
-)
+@pytest.mark.parametrize("text", ["1965-4-3", "19650403", "1965-W14-6", "1965/04/03", "3.4.1965", "1965-04-03T00"])
 def test_other_forms_of_dates_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be a date such as"):
         parse_date(text)

@@ -219,10 +219,7 @@ def test_same_randomness_same_file(tmp_path: Path) -> None:
 
 
 def test_real_randomness_makes_different_keys(tmp_path: Path) -> None:
-    publics = {
-        FileKeyStore.create(tmp_path / n, PASSWORD).create_ec("ca", KeyUse.SIGN).public_numbers()
-        for n in "ab"
-    }
+    publics = {FileKeyStore.create(tmp_path / n, PASSWORD).create_ec("ca", KeyUse.SIGN).public_numbers() for n in "ab"}
     assert len(publics) == 2
 
 
@@ -293,9 +290,7 @@ def test_impossible_diversifications(domain: bytes, card: bytes, version: int) -
 def test_wrapped_keys_open_with_the_dek_and_serve_the_session(store: FileKeyStore) -> None:
     store.create_master("master")
     wrapped = store.wrap_card_keys("master", CARD, TRANSPORT_KEYS.dek)
-    plain = [
-        Cipher(AES(TRANSPORT_KEYS.dek), CBC(bytes(16))).decryptor().update(w.cryptogram) for w in wrapped
-    ]
+    plain = [Cipher(AES(TRANSPORT_KEYS.dek), CBC(bytes(16))).decryptor().update(w.cryptogram) for w in wrapped]
     for key, wrap in zip(plain, wrapped, strict=True):
         assert len(key) == 32
         assert wrap.kcv == Cipher(AES(key), ECB()).encryptor().update(b"\x01" * 16)[:3]

@@ -167,14 +167,10 @@ def test_foreign_residents() -> None:
     assert problems(lambda: read(nationality="日本", stay_until="2030-03-31")) == [
         "row 7: stay_until: is for foreign residents, and the nationality does not say so"
     ]
-    assert problems(lambda: read(nationality="ブラジル", stay_until="2026-11-20")) == [
-        "row 7: stay_until: has passed"
-    ]
+    assert problems(lambda: read(nationality="ブラジル", stay_until="2026-11-20")) == ["row 7: stay_until: has passed"]
 
 
-@pytest.mark.parametrize(
-    "name", ["𠮷田　髙﨑", "葛\U000e0100城　か\u3099", "長" * 80, "マリア・ダ・シルヴァ"]
-)
+@pytest.mark.parametrize("name", ["𠮷田　髙﨑", "葛\U000e0100城　か\u3099", "長" * 80, "マリア・ダ・シルヴァ"])
 def test_hard_names_stay_as_they_are(name: str) -> None:
     assert read(name=name).name == name
 
@@ -217,9 +213,7 @@ def test_files_that_are_no_records(tmp_path: Path, content: bytes, reason: str) 
 
 def test_missing_file_and_duplicate_field(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    assert problems(lambda: load_json(path, RULES)) == [
-        "x.json: (file): cannot be read: No such file or directory"
-    ]
+    assert problems(lambda: load_json(path, RULES)) == ["x.json: (file): cannot be read: No such file or directory"]
     path.write_text('{"name": "a", "name": "b"}', encoding="utf-8")
     assert problems(lambda: load_json(path, RULES)) == ["x.json: name: is given twice"]
 
