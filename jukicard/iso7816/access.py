@@ -1,4 +1,4 @@
-"""Access rules in the expanded format (ISO/IEC 7816-4, 9.3.3, the value of tag AB), as a pure codec.
+"""Access rules in the expanded format (ISO/IEC 7816-4; the value of tag AB), as a pure codec.
 
 A value is a list of pairs: one access mode data object (80, a mode byte; 81 to 8F, a command header), then
 one condition:
@@ -279,15 +279,14 @@ class AccessRules:
 
         AccessRuleError for a number outside one byte or conditions nested too deep.
         """
-        encoded = b"".join(
-            Tlv(do.tag, do.value).encode() + condition.encode() for do, condition in self.entries
-        )
+        pairs = [Tlv(do.tag, do.value).encode() + condition.encode() for do, condition in self.entries]
+        encoded = b"".join(pairs)
         if _parse(encoded) != self:
             raise AccessRuleError("these rules do not survive their encoding")
         return encoded
 
     def condition_for(self, mode: AccessMode | None, header: bytes) -> Condition:
-        """The condition for a command that asks for `mode` (None: no mode fits it) and has this header (4 bytes).
+        """The condition for a command that asks for `mode` (None: for no mode) with this 4-byte header.
 
         The first header pattern that matches wins; then the first mode byte that has the mode; without
         either: Never.
@@ -320,18 +319,17 @@ def _parse(value: bytes) -> AccessRules:
         raise AccessRuleError(str(error)) from error
 
 
-_LEAVES = {
-    leaf.to_tlv(): leaf for leaf in (ALWAYS, NEVER, CommandMac(), CommandEnc(), ResponseMac(), ResponseEnc())
-}
+_LEAVES = (ALWAYS, NEVER, CommandMac(), CommandEnc(), ResponseMac(), ResponseEnc())
+_LEAF_OF = {leaf.to_tlv(): leaf for leaf in _LEAVES}
 
 
 def _condition(item: Tlv, depth: int) -> Condition:
-    if leaf := _LEAVES.get(item):
+    if leaf := _LEAF_OF.get(item):
         return leaf
     if item.tag == 0xA4:
         return _authentication(item)
     if item.tag not in (0xA0, 0xA7, 0xAF):
-        raise AccessRuleError(f"security condition {item.tag:X} is unknown or has an unknown value")
+        raise AccessRuleError(f"security condition {item.tag:X} is unknown, or its value is")
     if not depth:
         raise AccessRuleError(f"security conditions nested more than {MAX_DEPTH} deep")
     parts = [_condition(child, depth - 1) for child in item.children]

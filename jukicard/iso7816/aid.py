@@ -1,4 +1,4 @@
-"""Application identifiers (ISO/IEC 7816-4, 12.2.3; registered under ISO/IEC 7816-5)."""
+"""Application identifiers (ISO/IEC 7816-4; registered under ISO/IEC 7816-5)."""
 
 from __future__ import annotations
 

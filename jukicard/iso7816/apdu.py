@@ -1,4 +1,4 @@
-"""Command and response APDUs (ISO/IEC 7816-3, 12.1; ISO/IEC 7816-4, 5.2-5.3).
+"""Command and response APDUs (ISO/IEC 7816-3, 12.1; ISO/IEC 7816-4, command-response pairs).
 
 The seven cases of a command APDU, by what follows the four header bytes:
 

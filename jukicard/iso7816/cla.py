@@ -1,4 +1,4 @@
-"""The class byte (ISO/IEC 7816-4, 5.4.1; GlobalPlatform Card Specification 2.3.1, 11.1.4).
+"""The class byte (ISO/IEC 7816-4; GlobalPlatform Card Specification 2.3.1, 11.1.4).
 
 | bits      | meaning                                        | channel     | secure messaging | chaining |
 |-----------|------------------------------------------------|-------------|------------------|----------|
@@ -78,9 +78,7 @@ class ClassByte:
             cla |= 0x40 | (channel - 4)
             if secure_messaging is not SecureMessaging.NONE:
                 if secure_messaging is not _one_bit_messaging(proprietary):
-                    raise ValueError(
-                        f"channel {channel} cannot tell secure messaging {secure_messaging.name}"
-                    )
+                    raise ValueError(f"channel {channel} cannot tell {secure_messaging.name}")
                 cla |= 0x20
         else:
             raise ValueError(f"logical channels are 0 to 19, not {channel}")

@@ -29,14 +29,12 @@ class ApduLimits:
 
     def __post_init__(self) -> None:
         if self.max_command < 261 or self.max_response < 256:
-            raise ValueError(
-                "a connection carries short APDUs at least: 261 bytes of command, 256 of response"
-            )
+            raise ValueError("a connection carries 261 bytes of command and 256 of response at least")
 
     @property
     def extended(self) -> bool:
-        """Whether commands in the extended form may be sent."""
-        return self.max_command > 261
+        """Whether every short command could also be sent in the extended form, which is 3 bytes longer."""
+        return self.max_command >= 264
 
 
 ApduLimits.SHORT = ApduLimits(261, 256)

@@ -1,4 +1,4 @@
-"""Status words SW1-SW2 (ISO/IEC 7816-4, 5.6 and its tables of general and specific meanings)."""
+"""Status words SW1-SW2 (ISO/IEC 7816-4, the tables of their general and specific meanings)."""
 
 from __future__ import annotations
 
@@ -127,11 +127,7 @@ class StatusWord(IntEnum):
     def description(self) -> str:
         """The meaning in a few words, without the number; never empty."""
         if (tries := self.tries_left) is not None:
-            return (
-                f"verification failed, {tries} tries left"
-                if tries != 1
-                else "verification failed, 1 try left"
-            )
+            return f"verification failed, {tries} {'try' if tries == 1 else 'tries'} left"
         if (count := self.available) is not None:
             return f"{count} more bytes available"
         if (count := self.exact_ne) is not None:

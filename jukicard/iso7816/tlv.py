@@ -1,4 +1,4 @@
-"""BER-TLV data objects, strictly (ISO/IEC 7816-4, 5.2.2; ISO/IEC 8825-1).
+"""BER-TLV data objects, strictly (ISO/IEC 7816-4; ISO/IEC 8825-1).
 
 Tags have one to three bytes and keep them, as an integer: 0x84, 0x5F49, 0xBF21. ISO/IEC 7816-4 excludes
 second tag bytes below 1F, but the cards of this family use such tags (FF10, DF11), so they are read; only a
