@@ -60,7 +60,7 @@ class ChannelCard:
         self._sequence = 0
         self._pending: tuple[scp03.SessionKeys, bytes] | None = None
         self._chain = b""
-        self._rest = b""
+        self._rest = ResponseAPDU()
         self._verifier: ChainVerifier | None = None
 
     # the connection
@@ -73,19 +73,19 @@ class ChannelCard:
             self._chain += parsed.data
             return b"\x90\x00"
         if parsed.ins == 0xC0:
-            return self.tamper(self._give(self._rest, ResponseAPDU(), parsed))
+            return self.tamper(self._give(self._rest, parsed))
         if self._chain:
             data, self._chain = self._chain + parsed.data, b""
             parsed = CommandAPDU(parsed.cla, parsed.ins, parsed.p1, parsed.p2, data, parsed.ne, len(data) > 255)
         response = self._process(parsed)
-        return self.tamper(self._give(response.data, response, parsed))
+        return self.tamper(self._give(response, parsed))
 
-    def _give(self, data: bytes, response: ResponseAPDU, command: CommandAPDU) -> bytes:
+    def _give(self, response: ResponseAPDU, command: CommandAPDU) -> bytes:
         longest = self.limits.max_response if command.extended else 256
-        self._rest = data[longest:]
-        if self._rest:
-            return data[:longest] + StatusWord.with_available(len(self._rest)).to_bytes(2, "big")
-        return data + response.sw.to_bytes(2, "big")
+        rest = response.data[longest:]
+        self._rest = ResponseAPDU(rest, response.sw)  # the last piece has the status that the MAC covers
+        sw = StatusWord.with_available(len(rest)) if rest else response.sw
+        return response.data[:longest] + sw.to_bytes(2, "big")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
