@@ -41,14 +41,14 @@ class ExactLength(ConnectionWrapper):
 class ResponseChaining(ConnectionWrapper):
     """Fetches the rest of a response after 61xx by GET RESPONSE, on the command's channel and in the clear.
 
-    Bounded: MalformedResponse after `rounds` GET RESPONSE commands, or beyond `max_bytes` data bytes. If a GET
+    Bounded: MalformedResponse after `rounds` GET RESPONSE commands, or beyond `limit` data bytes. If a GET
     RESPONSE fails, its status word is all that is returned: a part is never taken for the whole.
     """
 
-    def __init__(self, inner: CardConnection, *, rounds: int = MAX_ROUNDS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, inner: CardConnection, *, rounds: int = MAX_ROUNDS, limit: int = MAX_BYTES) -> None:
         super().__init__(inner)
         self.rounds = rounds
-        self.max_bytes = max_bytes
+        self.limit = limit
 
     def transmit(self, command: bytes) -> bytes:
         """See CardConnection; MalformedResponse for a response without end."""
@@ -61,8 +61,8 @@ class ResponseChaining(ConnectionWrapper):
             answer = self.inner.transmit(header + answer[-1:])
             sw1 = _sw1(answer)
             data += answer[:-2]
-            if len(data) > self.max_bytes:
-                raise MalformedResponse(f"a response of more than {self.max_bytes} bytes")
+            if len(data) > self.limit:
+                raise MalformedResponse(f"a response of more than {self.limit} bytes")
             if sw1 != 0x61:
                 failed = StatusWord.from_bytes(answer[-2:], "big").is_error
                 return answer[-2:] if failed else bytes(data) + answer[-2:]
