@@ -61,6 +61,10 @@ class Applet:
         authorization = session.authorization
         return frozenset(authorization.rights) if authorization else frozenset()
 
+    def date_estimate(self, ctx: Context) -> int | None:
+        """Return the date (YYYYMMDD) as far as a security domain knows it; other applications know none."""
+        return None
+
     def check_life_cycle(self, ctx: Context, target: Guarded, mode: AccessMode | None) -> None:
         """Refuse (6985) what the life cycle of the object addressed does not allow."""
         life_cycle = target.header.life_cycle

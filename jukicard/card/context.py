@@ -123,9 +123,21 @@ class Context:
         for action in self._success:
             action()
 
+    @property
     def domain_aid(self) -> AID:
-        """Return the AID of the security domain that the running application belongs to."""
-        return Registry(self._transaction).by_instance(self.entry.domain).aid
+        """The AID of the security domain that the running application belongs to."""
+        return self._domain().entry.aid
+
+    @property
+    def date_estimate(self) -> int | None:
+        """The date (YYYYMMDD) as far as the application's security domain knows it, or None."""
+        domain = self._domain()
+        return domain.applet.date_estimate(domain)
+
+    def _domain(self) -> DomainContext:
+        entry = Registry(self._transaction).by_instance(self.entry.domain)
+        applet = self._services.rom.applet(entry.module)
+        return DomainContext(self._services, self._transaction, self.channel, applet, entry, self.selected, None)
 
 
 class DomainContext(Context):

@@ -10,6 +10,7 @@ from jukicard.applets.gp.content_commands import ContentCommands
 from jukicard.applets.gp.data_commands import RECOGNITION, DataCommands
 from jukicard.applets.gp.information import IssuerFiles
 from jukicard.applets.gp.key_commands import KeyCommands
+from jukicard.applets.gp.keystore import DomainKeys
 from jukicard.card.applet import Applet
 from jukicard.card.context import Context, require_domain
 from jukicard.card.file_commands import ReadBinary
@@ -34,6 +35,10 @@ class SecurityDomain(SecureChannelCommands, KeyCommands, DataCommands, ContentCo
     def file_control(self, ctx: Context) -> tuple[Tlv, ...]:
         """Return A5 with the recognition data and the longest command data field (GP 2.3.1, 11.9.3.1)."""
         return (Tlv.build(0xA5, Tlv(0x73, RECOGNITION[2:]), Tlv(0x9F65, MAX_COMMAND_DATA.to_bytes(2))),)
+
+    def date_estimate(self, ctx: Context) -> int | None:
+        """Return the newest date estimate of the domain's own trust anchors."""
+        return max((int(day.hex()) for _, day in DomainKeys(ctx.area).with_attribute("day")), default=None)
 
     def files(self, ctx: Context) -> Files:
         """Return the domain's files: the issuer's has EF.DIR and EF.ATR/INFO, the others none."""

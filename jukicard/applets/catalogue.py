@@ -1,0 +1,17 @@
+"""The modules that are in every chip's ROM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jukicard.applets.gp.applet import SecurityDomain
+from jukicard.applets.juki.applet import JukiApplet
+from jukicard.applets.library.applet import LibraryApplet
+from jukicard.card.applet import Applet, Rom
+
+BUILT_IN: tuple[type[Applet], ...] = (SecurityDomain, JukiApplet, LibraryApplet)
+
+
+def rom(further: Iterable[type[Applet]] = ()) -> Rom:
+    """Return the ROM of a chip: the built-in modules, and `further` ones (ValueError where two have the same module AID)."""
+    return Rom((*BUILT_IN, *further))

@@ -1,0 +1,312 @@
+"""The Juki application on the chip: the resident code, a password, an authentication key, and the card's life as the municipality sees it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from jukicard.applets.gp.layout import LOAD_FILE
+from jukicard.applets.juki import layout, rules
+from jukicard.applets.juki.records import (
+    CardData,
+    CardState,
+    CardStatus,
+    RecordError,
+    authentication_message,
+    is_city_code,
+    is_resident_code,
+)
+from jukicard.card.applet import Applet
+from jukicard.card.commands import INTERINDUSTRY, NO_DATA, Guarded, On, command, data, only
+from jukicard.card.context import Context
+from jukicard.card.errors import CardError
+from jukicard.card.file_commands import FileCommands
+from jukicard.card.files import File, FileKind, FileSpec
+from jukicard.card.keypairs import KeyPair, KeyPairSpec
+from jukicard.card.objects import LifeCycle
+from jukicard.card.password_commands import PASSWORD_P2, PasswordCommands, find_password, target_password
+from jukicard.card.passwords import Password, PasswordSpec
+from jukicard.card.root import Root
+from jukicard.card.volatile import Session
+from jukicard.iso7816.access import AccessMode
+from jukicard.iso7816.aid import AID
+from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.securechannel.authorization import Right
+from jukicard.securechannel.scp11 import encode_point
+
+NATIONWIDE = frozenset((Right.IDENTIFY, Right.MOVE))
+"""Rights that hold wherever the terminal stands; all others only in the municipality that the card belongs to."""
+
+_FILES = (
+    FileSpec(
+        layout.EF_CODE,
+        FileKind.TRANSPARENT,
+        rules.CODE_INITIAL,
+        rules.CODE,
+        sfi=0x01,
+        size=layout.CODE_SIZE,
+        compare_tries=layout.COMPARE_TRIES,
+    ),
+    FileSpec(
+        layout.EF_CERTIFICATES,
+        FileKind.TRANSPARENT,
+        rules.CERTIFICATES_INITIAL,
+        rules.CERTIFICATES,
+        sfi=0x02,
+        size=layout.CERTIFICATES_SIZE,
+    ),
+    FileSpec(layout.EF_CARD, FileKind.TRANSPARENT, rules.CARD_INITIAL, rules.CARD, sfi=0x06, size=CardData.SIZE),
+    FileSpec(
+        layout.EF_STATUS, FileKind.TRANSPARENT, rules.STATUS_INITIAL, rules.STATUS, sfi=0x07, size=CardStatus.SIZE
+    ),
+)
+_PASSWORD = PasswordSpec(
+    layout.PASSWORD,
+    rules.PASSWORD_INITIAL,
+    rules.PASSWORD,
+    layout.PASSWORD_DIGITS,
+    layout.PASSWORD_DIGITS,
+    layout.PASSWORD_TRIES,
+)
+_KEY = KeyPairSpec(layout.AUTHENTICATION_KEY, rules.KEY_INITIAL, rules.KEY)
+
+
+def _root(cmd: CommandAPDU, ctx: Context) -> Root:
+    return Root.of(ctx.area)
+
+
+def _key_pair(cmd: CommandAPDU, ctx: Context) -> KeyPair:
+    return ctx.key_pairs.by_reference(cmd.p2)
+
+
+def _new_key_pair(cmd: CommandAPDU, ctx: Context) -> KeyPair:
+    """Return the key pair that `B6 {84 01 reference}` names."""
+    try:
+        (template,) = parse_tlvs(cmd.data)
+        (reference,) = template.children
+    except (TlvError, ValueError):
+        raise CardError(StatusWord.INCORRECT_DATA, "a key pair is named as B6 {84 01 reference}") from None
+    if (template.tag, reference.tag, len(reference.value)) != (0xB6, 0x84, 1):
+        raise CardError(StatusWord.INCORRECT_DATA, "a key pair is named as B6 {84 01 reference}")
+    return ctx.key_pairs.by_reference(reference.value[0])
+
+
+def _status_file(cmd: CommandAPDU, ctx: Context) -> File:
+    return ctx.files.by_fid(layout.EF_STATUS)
+
+
+class JukiApplet(FileCommands, PasswordCommands, Applet):
+    """住基AP.  Its secure channels are its domain's; every rule but those of free commands lies in its objects."""
+
+    load_file: ClassVar[AID] = LOAD_FILE
+    module: ClassVar[AID] = layout.JUKI_AID
+    label: ClassVar[str] = "Juki"
+
+    def install(self, ctx: Context, parameters: bytes) -> None:
+        """Create the files, the password and the place of the key pair, all in personalisation."""
+        super().install(ctx, parameters)
+        Root.create(ctx.area, rules.APPLICATION_INITIAL, rules.APPLICATION)
+        for spec in _FILES:
+            ctx.files.create(spec, LifeCycle.INITIALISATION)
+        ctx.passwords.create(_PASSWORD, LifeCycle.INITIALISATION)
+        ctx.key_pairs.create(_KEY, LifeCycle.INITIALISATION)
+
+    def file_control(self, ctx: Context) -> tuple[Tlv, ...]:
+        """Return the life cycle status and the application's own access rules."""
+        return Root.of(ctx.area).control()
+
+    def rights(self, ctx: Context, session: Session) -> frozenset[int]:
+        """Return the terminal's rights: the nationwide ones, and the others if it is the card's own municipality's."""
+        authorization = session.authorization
+        if authorization is None:
+            return frozenset()
+        at_home = authorization.municipality == self._municipality(ctx)
+        return frozenset(right for right in authorization.rights if at_home or right in NATIONWIDE)
+
+    def check_life_cycle(self, ctx: Context, target: Guarded, mode: AccessMode | None) -> None:
+        """Refuse (6985) what the object's state does not allow; the code and the password also once the card has expired."""
+        super().check_life_cycle(ctx, target, mode)
+        guarded = isinstance(target, Password) or (isinstance(target, File) and target.fid == layout.EF_CODE)
+        if guarded and self._has_expired(ctx):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card has expired")
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x44,
+        length=NO_DATA,
+        access=On(_root, AccessMode.ACTIVATE, "the application, to activate"),
+        spec="ISO/IEC 7816-9:2017, 7.2.4",
+        name="ACTIVATE FILE (application)",
+    )
+    def activate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Close personalisation, one way; or resume a suspended card.  6985 in any other state, or while something is missing."""
+        root = Root.of(ctx.area)
+        if root.header.life_cycle is LifeCycle.INITIALISATION:
+            self._check_complete(ctx)
+            state = CardState.DELIVERED_LOCKED
+        elif root.header.life_cycle is LifeCycle.DEACTIVATED:
+            state = CardState.ACTIVE
+        else:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is activated already")
+        self._move_all(ctx, LifeCycle.ACTIVATED)
+        self._set_state(ctx, state)
+        return ResponseAPDU()
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x04,
+        length=NO_DATA,
+        access=On(_root, AccessMode.DEACTIVATE, "the application, to deactivate"),
+        spec="ISO/IEC 7816-9:2017, 7.2.3",
+        name="DEACTIVATE FILE (application)",
+    )
+    def deactivate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Suspend an active card (一時停止): the code and the password cannot be used until it is resumed."""
+        if self._status(ctx).state is not CardState.ACTIVE:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "only an active card is suspended")
+        self._move_guarded(ctx, LifeCycle.DEACTIVATED)
+        self._set_state(ctx, CardState.SUSPENDED)
+        return ResponseAPDU()
+
+    @command(
+        INTERINDUSTRY,
+        ins=0xE6,
+        length=NO_DATA,
+        access=On(_root, AccessMode.TERMINATE, "the application, to terminate"),
+        spec="ISO/IEC 7816-9:2017, 7.2.7",
+        name="TERMINATE DF (application)",
+    )
+    def terminate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Make the card void, for good: the code and the password can never be used again."""
+        self._move_guarded(ctx, LifeCycle.TERMINATED)
+        self._set_state(ctx, CardState.VOID)
+        return ResponseAPDU()
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x24,
+        p1=only(0x01),
+        p2=PASSWORD_P2,
+        length=data(1, 64),
+        access=On(find_password, None, "the password, to set for the first time"),
+        spec="ISO/IEC 7816-4:2020, 11.5.7",
+        name="CHANGE REFERENCE DATA (initial password)",
+    )
+    def set_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Set the holder's first password at the counter, which makes a card that was delivered locked active.  6985 if it is set."""
+        if target_password(ctx).is_set:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the password has been set; it is changed or reset now")
+        response = super().set_reference_data(cmd, ctx)
+        self._set_state(ctx, CardState.ACTIVE)
+        return response
+
+    @command(
+        INTERINDUSTRY,
+        ins=0xDA,
+        p1=only(layout.MOVE_TAG >> 8),
+        p2=only(layout.MOVE_TAG & 0xFF),
+        length=data(5, 5),
+        access=On(_status_file, None, "EF.STATUS, to enter a new municipality"),
+        spec="ISO/IEC 7816-4:2020, 11.4.8",
+        name="PUT DATA (new municipality)",
+    )
+    def move(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Enter the municipality that takes the card over after its holder moved (継続利用).  6985 unless the card is active."""
+        status = self._status(ctx)
+        if status.state is not CardState.ACTIVE:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "only an active card moves along")
+        text = cmd.data.decode("ascii", "replace")
+        if not is_city_code(text):
+            raise CardError(StatusWord.INCORRECT_DATA, "a municipality code has 5 digits")
+        ctx.files.by_fid(layout.EF_STATUS).write(CardStatus(status.state, text).encode())
+        return ResponseAPDU()
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x47,
+        p1=only(0x80),
+        length=data(1, 16),
+        access=On(_new_key_pair, None, "the key pair, to generate"),
+        spec="ISO/IEC 7816-8:2021, 5.3",
+    )
+    def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Generate the authentication key on the chip, once (6985 afterwards), and answer its public key 7F49 {86 point}."""
+        key = ctx.ports.keys.ec_p256(ctx.ports.random)
+        target = ctx.target
+        assert isinstance(target, KeyPair)  # noqa: S101  the locator returns nothing else
+        target.store(key)
+        return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, encode_point(key.public_key()))).encode())
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x88,
+        p2=only(layout.AUTHENTICATION_KEY),
+        length=data(layout.MINIMUM_CHALLENGE, 255),
+        access=On(_key_pair, None, "the authentication key, to use"),
+        spec="ISO/IEC 7816-4:2020, 11.5.2",
+    )
+    def internal_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Sign a terminal's challenge of 16 bytes or more: ECDSA over a prefix of this protocol and the challenge, r and s, 64 bytes."""
+        key = ctx.key_pairs.by_reference(cmd.p2).private_key()
+        algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        r, s = decode_dss_signature(key.sign(authentication_message(cmd.data), algorithm))
+        return ResponseAPDU(r.to_bytes(32) + s.to_bytes(32))
+
+    def _check_complete(self, ctx: Context) -> None:
+        """Refuse to close (6985) a personalisation in which something is missing or malformed."""
+        files = ctx.files
+        try:
+            CardData.parse(files.by_fid(layout.EF_CARD).content)
+        except RecordError as error:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, f"EF.CARD: {error}") from None
+        if not is_resident_code(files.by_fid(layout.EF_CODE).content):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "EF.CODE holds no resident code")
+        if not any(files.by_fid(layout.EF_CERTIFICATES).content):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "EF.CERTIFICATES is empty")
+        ctx.key_pairs.by_reference(layout.AUTHENTICATION_KEY).private_key()
+
+    def _move_all(self, ctx: Context, life_cycle: LifeCycle) -> None:
+        for file in list(ctx.files.all()):
+            file.set_life_cycle(life_cycle)
+        ctx.key_pairs.by_reference(layout.AUTHENTICATION_KEY).set_life_cycle(life_cycle)
+        ctx.passwords.by_reference(layout.PASSWORD).set_life_cycle(life_cycle)
+        Root.of(ctx.area).set_life_cycle(life_cycle)
+
+    def _move_guarded(self, ctx: Context, life_cycle: LifeCycle) -> None:
+        """Move the application and what it guards; the card still tells who and in which state it is."""
+        ctx.files.by_fid(layout.EF_CODE).set_life_cycle(life_cycle)
+        ctx.passwords.by_reference(layout.PASSWORD).set_life_cycle(life_cycle)
+        Root.of(ctx.area).set_life_cycle(life_cycle)
+        ctx.channel.security.verified.discard(layout.PASSWORD)
+
+    def _status(self, ctx: Context) -> CardStatus:
+        return CardStatus.parse(ctx.files.by_fid(layout.EF_STATUS).content)
+
+    def _set_state(self, ctx: Context, state: CardState) -> None:
+        status = CardStatus(state, self._status(ctx).moved_to)
+        ctx.files.by_fid(layout.EF_STATUS).write(status.encode())
+
+    def _municipality(self, ctx: Context) -> str | None:
+        """Return the code of the municipality that the card belongs to now, or None before it is personalised."""
+        moved = self._status(ctx).moved_to
+        if moved:
+            return moved
+        try:
+            return CardData.parse(ctx.files.by_fid(layout.EF_CARD).content).city_code
+        except RecordError:
+            return None
+
+    def _has_expired(self, ctx: Context) -> bool:
+        """Return whether the domain's estimate of the date, the only one that the chip has, lies beyond the expiry."""
+        estimate = ctx.date_estimate
+        if estimate is None:
+            return False
+        try:
+            return estimate > int(CardData.parse(ctx.files.by_fid(layout.EF_CARD).content).expires)
+        except RecordError:
+            return False
