@@ -56,6 +56,10 @@ class Right(IntEnum):
     MUNICIPAL_SERVICE = 9
 
 
+NATIONWIDE: Final = frozenset((Right.IDENTIFY, Right.MOVE))
+"""Rights that do not depend on the card's municipality: identification, and a move from one to another."""
+
+
 class Role(Enum):
     """What a terminal is. Informative: only the rights decide."""
 
@@ -110,6 +114,15 @@ class TerminalAuthorization:
         if found.encode() != der:
             raise AuthorizationError("a terminal authorization that is not in DER")
         return found
+
+    def rights_in(self, municipality: str) -> frozenset[Right]:
+        """Return the rights that hold on a card of this municipality, given as five digits.
+
+        `NATIONWIDE` rights hold on any card, the others only on those of the terminal's own municipality.
+        """
+        if self.municipality in (ANY_MUNICIPALITY, municipality):
+            return self.rights
+        return self.rights & NATIONWIDE
 
     def intersect(self, above: TerminalAuthorization) -> TerminalAuthorization:
         """Return what is left of this authorization under one that stands above it in a chain.

@@ -89,6 +89,11 @@ _PLAIN: Final = {secured: cla for cla, secured in _SECURED.items() if secured is
 _PLAIN.update({secured | CHAINING: cla for secured, cla in tuple(_PLAIN.items()) if secured != 0xEF})
 
 
+def _mac_header(secured_class: int, command: CommandAPDU) -> bytes:
+    """Return the four header bytes as the C-MAC covers them: neither channel nor chaining in the class."""
+    return bytes((secured_class & 0x80 | 0x04, command.ins, command.p1, command.p2))
+
+
 class _BlockChain:
     """AES-CBC under one key for many messages, each with its own ICV, without a key set-up for each."""
 
@@ -199,12 +204,9 @@ class _Messages:
             raise SecureMessagingError
         self._response_due = False
 
-    def _mac_of_command(
-        self, secured_class: int, command: CommandAPDU, data: bytes, *, extended: bool
-    ) -> bytes:
+    def _mac_of_command(self, header: bytes, data: bytes, *, extended: bool) -> bytes:
         """Return the full MAC, which is the next chaining value, of a command with `data` and 8 MAC bytes."""
         lc = len(data) + MAC_SIZE
-        header = bytes((secured_class & 0x80 | 0x04, command.ins, command.p1, command.p2))
         mac = self._command_mac.copy()
         mac.update(self._chain + header + lc.to_bytes(3 if extended else 1, "big") + data)
         return mac.finalize()
@@ -226,16 +228,17 @@ class HostMessages(_Messages):
     def wrap(self, command: CommandAPDU) -> CommandAPDU:
         """Protect a command. Its form (short or extended) must be the one in which it is going to be sent.
 
-        ValueError, before anything is changed, for a class byte that already says chaining or secure
-        messaging, and for data that would not fit any more. SecureMessagingError when the answer to the
-        command before never came.
+        ValueError, before anything is changed, for header bytes out of range, for a class byte that already
+        says chaining or secure messaging, and for data that would not fit any more. SecureMessagingError
+        when the answer to the command before never came.
         """
         self._check_alive()
-        secured_class = _SECURED[command.cla]
+        secured_class = _SECURED.get(command.cla)
         if secured_class is None:
             raise ValueError(f"class {command.cla:02X} cannot be protected")
         if command.nc + MAX_OVERHEAD > _MAX_LC:
             raise ValueError("the command is too long to be protected")
+        header = _mac_header(secured_class, command)
         if self._response_due:
             self._alive = False
             raise SecureMessagingError
@@ -246,7 +249,7 @@ class HostMessages(_Messages):
                 data = self._cipher.encrypt(self._counter, data)
         ne = command.ne
         extended = command.extended or len(data) + MAC_SIZE > 0xFF or (ne is not None and ne > 0x100)
-        self._chain = self._mac_of_command(secured_class, command, data, extended=extended)
+        self._chain = self._mac_of_command(header, data, extended=extended)
         self._response_due = True
         data += self._chain[:MAC_SIZE]
         return CommandAPDU(secured_class, command.ins, command.p1, command.p2, data, ne, command.extended)
@@ -295,16 +298,14 @@ class CardMessages(_Messages):
             raise
         self._response_due = True
         plain_class = _PLAIN[command.cla]
-        return CommandAPDU(
-            plain_class, command.ins, command.p1, command.p2, data, command.ne, command.extended
-        )
+        return CommandAPDU(plain_class, command.ins, command.p1, command.p2, data, command.ne, command.extended)
 
     def _open(self, command: CommandAPDU) -> bytes:
         if command.cla not in _PLAIN or command.nc < MAC_SIZE:
             raise SecureMessagingError
         data, mac = command.data[:-MAC_SIZE], command.data[-MAC_SIZE:]
         extended = command.extended or command.nc > 0xFF
-        chain = self._mac_of_command(command.cla, command, data, extended=extended)
+        chain = self._mac_of_command(_mac_header(command.cla, command), data, extended=extended)
         if not compare_digest(mac, chain[:MAC_SIZE]):
             raise SecureMessagingError
         self._chain = chain

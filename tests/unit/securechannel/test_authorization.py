@@ -73,6 +73,14 @@ def test_intersection_by_example() -> None:
     assert COUNTER.intersect(elsewhere).rights == frozenset()
 
 
+def test_identification_and_the_move_are_nationwide() -> None:
+    rights = frozenset({Right.IDENTIFY, Right.MOVE, Right.VOID})
+    counter = TerminalAuthorization(Role.COUNTER, rights, "99201")
+    assert counter.rights_in("99201") == rights
+    assert counter.rights_in("99202") == {Right.IDENTIFY, Right.MOVE}
+    assert TerminalAuthorization(Role.CS, rights, "*").rights_in("99202") == rights
+
+
 @pytest.mark.parametrize("municipality", ["", "9920", "992011", "**", "9920x", "９９２０１", "99²01"])
 def test_municipalities_that_are_none(municipality: str) -> None:
     with pytest.raises(AuthorizationError):

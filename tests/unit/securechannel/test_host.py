@@ -64,14 +64,13 @@ def by_scp11b(connection: CardConnection) -> SecureConnection:
     return open_scp11b(connection, kvn=1, card_public_key=STATIC_KEY.public_key(), ephemeral=EPHEMERAL)
 
 
-WAYS = [by_scp03, by_scp11a, by_scp11b]
+Way = Callable[[CardConnection], SecureConnection]
+WAYS: list[Way] = [by_scp03, by_scp11a, by_scp11b]
 
 
 @pytest.mark.parametrize("limits", LINKS, ids=lambda limits: str(limits.max_command))
 @pytest.mark.parametrize("way", WAYS)
-def test_commands_of_every_length_and_form(
-    way: Callable[[CardConnection], SecureConnection], limits: ApduLimits
-) -> None:
+def test_commands_of_every_length_and_form(way: Way, limits: ApduLimits) -> None:
     card = ChannelCard(limits=limits)
     secure = way(standard(card))
     for length in (0, 1, 15, 16, 231, 232, 239, 240, 247, 248, 255, 256, 300, 700, 3000):
@@ -97,7 +96,6 @@ def test_scp03_at_every_level_and_key_length(level: int, size: int) -> None:
 
 
 def test_handshake_bytes() -> None:
-    # the known answer with the host challenge 00…07; the card's challenge is the pseudo-random one
     card = ChannelCard()
     open_scp03(standard(card), TRANSPORT, kvn=0x30, level=0x13, host_challenge=CHALLENGE)
     first, second = card.received
@@ -144,7 +142,7 @@ def test_a_host_that_the_card_does_not_believe(sw: int) -> None:
 
 
 @pytest.mark.parametrize(("ins", "way"), [(0x50, by_scp03), (0x82, by_scp03), (0x2A, by_scp11a), (0x88, by_scp11b)])
-def test_other_refusals_keep_their_status(ins: int, way: Callable[[CardConnection], SecureConnection]) -> None:
+def test_other_refusals_keep_their_status(ins: int, way: Way) -> None:
     card = answering(ChannelCard(), ins, lambda raw: b"\x6a\x88")
     with pytest.raises(CardStatusError) as caught:
         way(standard(card))
@@ -152,7 +150,7 @@ def test_other_refusals_keep_their_status(ins: int, way: Callable[[CardConnectio
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_answers_that_make_no_sense(way: Callable[[CardConnection], SecureConnection]) -> None:
+def test_answers_that_make_no_sense(way: Way) -> None:
     first = (0x50, 0x82, 0x88)[WAYS.index(way)]
     for change in (lambda raw: raw[1:], lambda raw: b"\x90\x00", lambda raw: bytes(70) + b"\x90\x00"):
         with pytest.raises(MalformedResponse):
@@ -188,9 +186,7 @@ def test_arguments_out_of_range_send_nothing() -> None:
 
 
 @pytest.mark.parametrize("way", [by_scp11a, by_scp11b])
-def test_a_card_without_the_key_cannot_make_the_receipt(
-    way: Callable[[CardConnection], SecureConnection], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_card_without_the_key_cannot_make_the_receipt(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.channel_card.STATIC_KEY", private_key(77))
     with pytest.raises(AuthenticationFailed) as caught:
         way(standard(ChannelCard()))
@@ -198,7 +194,7 @@ def test_a_card_without_the_key_cannot_make_the_receipt(
 
 
 @pytest.mark.parametrize("way", [by_scp11a, by_scp11b])
-def test_a_changed_receipt(way: Callable[[CardConnection], SecureConnection]) -> None:
+def test_a_changed_receipt(way: Way) -> None:
     ins = 0x82 if way is by_scp11a else 0x88
     card = answering(ChannelCard(), ins, lambda raw: raw[:-3] + bytes((raw[-3] ^ 1,)) + raw[-2:])
     with pytest.raises(AuthenticationFailed) as caught:
@@ -235,7 +231,7 @@ def test_a_terminal_without_the_key_of_its_certificate_gets_no_session() -> None
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_changed_answer_ends_the_session(way: Callable[[CardConnection], SecureConnection]) -> None:
+def test_a_changed_answer_ends_the_session(way: Way) -> None:
     card = ChannelCard()
     secure = way(standard(card))
     card.tamper = lambda raw: bytes((raw[0] ^ 1,)) + raw[1:]
