@@ -1,7 +1,7 @@
 """The answer to reset (ISO/IEC 7816-3, 8.2), its historical bytes (ISO/IEC 7816-4), contactless pseudo-ATRs.
 
-A contactless card has no ATR; PC/SC part 3 puts `3B 8n 80 01`, n bytes that the card sent, and a check byte in
-its place.
+A contactless card has no ATR; PC/SC part 3 puts `3B 8n 80 01`, n bytes that the card sent, and a check byte
+in its place.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Atr:
         return cls(groups, raw[end:body_end], raw[0] == 0x3F)
 
     def encode(self) -> bytes:
-        """The bytes, with TCK where a protocol other than T=0 is announced; AtrError for values out of range."""
+        """The bytes, TCK where a protocol other than T=0 is announced; AtrError for values out of range."""
         if not self.groups or self.groups[0].protocol is not None or len(self.historical) > 15:
             raise AtrError("an ATR has a first group without protocol, and at most 15 historical bytes")
         low = len(self.historical)
@@ -122,7 +122,7 @@ class Atr:
         return 13 if tb is None else tb & 0x0F
 
     def _first_for_t1(self, name: str) -> int | None:
-        # The specific bytes of T=1 are the first of their kind in a group from the third on (ISO/IEC 7816-3, 11.4.2).
+        # Specific to T=1: the first of their kind in a group from the third on (ISO/IEC 7816-3, 11.4.2).
         values = (getattr(group, name) for group in self.groups[2:] if group.protocol == 1)
         return next((value for value in values if value is not None), None)
 
@@ -131,9 +131,9 @@ class Atr:
 class HistoricalBytes:
     """Historical bytes by their category indicator (ISO/IEC 7816-4).
 
-    `category`: 00 or 80 (compact-TLV `objects`, pairs of tag 0..15 and 0..15 bytes; 00 ends with a `status` of 3
-    bytes), 10 (`status` is the one-byte DIR data reference), or another (81-8F reserved, the rest proprietary:
-    `status` is all that follows). In category 80 the status is the object of tag 8.
+    `category`: 00 or 80 (compact-TLV `objects`, pairs of tag 0..15 and 0..15 bytes; 00 ends with a `status` of
+    3 bytes), 10 (`status` is the one-byte DIR data reference), or another (81-8F reserved, the rest
+    proprietary: `status` is all that follows). In category 80 the status is the object of tag 8.
     """
 
     category: int
@@ -197,8 +197,8 @@ class HistoricalBytes:
 def contactless_type_b(application_data: bytes, protocol_info: bytes, mbli: int = 0) -> Atr:
     """The pseudo-ATR of a type B card (PC/SC part 3; ISO/IEC 14443-3, 7.9).
 
-    `application_data` (4 bytes) and `protocol_info` (3 bytes) are from the ATQB, `mbli` (0..15), the maximum buffer
-    length index, from the answer to ATTRIB. AtrError for other sizes.
+    `application_data` (4 bytes) and `protocol_info` (3 bytes) are from the ATQB, `mbli` (0..15), the maximum
+    buffer length index, from the answer to ATTRIB. AtrError for other sizes.
     """
     if len(application_data) != 4 or len(protocol_info) != 3 or not 0 <= mbli <= 15:
         raise AtrError("type B: 4 bytes of application data, 3 of protocol info, MBLI 0 to 15")
