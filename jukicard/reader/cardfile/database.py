@@ -87,7 +87,7 @@ def initialise(connection: Connection, sealer: Sealer, cells: Mapping[str, bytes
     root = sealer.root(1, False, fingerprints)
     connection.execute("INSERT INTO card VALUES (1, ?, ?, 1, 0, ?)", (sealer.card_id, sealer.check, root))
     connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    checkpoint(connection, "TRUNCATE")
 
 
 def identify(connection: Connection, path: str) -> tuple[bytes, bytes]:
@@ -132,9 +132,7 @@ def load(connection: Connection, path: str, sealer: Sealer, check: bytes) -> Loa
         fingerprints = add(fingerprints, cell.fingerprint)
     commits, in_use, root = header(connection, path)
     if not hmac.compare_digest(root, sealer.root(commits, in_use, fingerprints)):
-        raise CardFileDamaged(
-            path, "root", "cells or header were removed, added, or put back to an older state"
-        )
+        raise CardFileDamaged(path, "root", "cells or header were removed, added, or put back to an older state")
     return Loaded(commits, in_use, root, contents, cells, fingerprints)
 
 
@@ -150,6 +148,12 @@ def header(connection: Connection, path: str) -> tuple[int, bool, bytes]:
     ):
         raise CardFileDamaged(path, "header", "no commit number, mark and root")
     return commits, bool(in_use), root
+
+
+def checkpoint(connection: Connection, mode: str) -> bool:
+    """Copy the log into the database, durably; tell whether all of it got there."""
+    busy, in_log, copied = _one(connection, f"PRAGMA wal_checkpoint({mode})")
+    return not busy and in_log == copied
 
 
 def _one(connection: Connection, sql: str) -> tuple[Any, ...]:

@@ -73,8 +73,8 @@ class Disk(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file, if there is one."""
 
-    def rehearse(self, path: str) -> AbstractContextManager[str]:
-        """Copy the file and its write-ahead log to a private place for a while; gives the copy's path."""
+    def rehearse(self, path: str, *, log: bool) -> AbstractContextManager[str]:
+        """Copy the file, and its write-ahead log if asked, to a private place for a while; gives the copy's path."""
 
 
 class LocalDisk:
@@ -145,12 +145,12 @@ class LocalDisk:
         Path(path).unlink(missing_ok=True)
 
     @contextmanager
-    def rehearse(self, path: str) -> Iterator[str]:
-        """Copy the file and its write-ahead log into a new folder that only its owner may enter."""
+    def rehearse(self, path: str, *, log: bool) -> Iterator[str]:
+        """Copy the file, and its write-ahead log if asked, into a new folder that only its owner may enter."""
         with tempfile.TemporaryDirectory(prefix="jukicard-") as folder:
             copy = os.path.join(folder, "card")
-            shutil.copyfile(path, copy)
-            shutil.copyfile(path + "-wal", copy + "-wal")
+            for end in ("", "-wal") if log else ("",):
+                shutil.copyfile(path + end, copy + end)
             yield copy
 
 

@@ -44,7 +44,7 @@ class _Staged(NamedTuple):
 
 
 class Engine:
-    """The open file behind a `CardFile`; apart, so that a card file that is dropped unclosed can be closed."""
+    """The open file behind a `CardFile`; apart, so that a card file dropped unclosed can be closed."""
 
     def __init__(
         self,
@@ -75,20 +75,18 @@ class Engine:
 
     def commit(self, changes: Mapping[str, bytes | None], durable: bool) -> None:
         """Write all changes at once.  Raises a `CardFileError`, and then nothing has changed."""
-        if self.refusal is not None:
-            raise self.refusal
+        if self.refusal is not None or self._connection is None:
+            raise self.refusal or CardFileClosed(self.path, "the card file is closed")
         if changes or (durable and self._unsynced):
             # The mark: from its first durable commit to its closing, the file says that a log belongs to it.
             self._write(self._stage(changes, self._in_use or durable), durable)
             if durable and not self._marked:
                 with contextlib.suppress(sqlite3.Error):  # the commit stands; the next one tries again
-                    self._marked = self._checkpoint("PASSIVE")
+                    self._marked = database.checkpoint(self._connection, "PASSIVE")
 
     def close(self) -> None:
         """Bring everything into the one file and let it go."""
-        if (
-            self._connection is None or os.getpid() != self._process
-        ):  # a child of fork owns neither file nor locks
+        if self._connection is None or os.getpid() != self._process:  # a child of fork owns neither file nor locks
             return
         sound = self.refusal is None
         self.refusal = CardFileClosed(self.path, "the card file is closed")
@@ -130,9 +128,7 @@ class Engine:
             staged.statements.append((sql, (version, box, number)))
             staged.contents[name], staged.cells[name] = kept, cell
         root = self._sealer.root(version, in_use, total)
-        staged.statements.append(
-            ("UPDATE card SET commits = ?, in_use = ?, root = ?", (version, int(in_use), root))
-        )
+        staged.statements.append(("UPDATE card SET commits = ?, in_use = ?, root = ?", (version, int(in_use), root)))
         return staged._replace(fingerprints=total, header=(version, in_use, root))
 
     def _write(self, staged: _Staged, durable: bool) -> None:
@@ -179,7 +175,7 @@ class Engine:
                 connection.execute("ROLLBACK")
             # A failed commit may have left all its pages in the log, where the next opener would take them
             # for committed.
-            settled = self._checkpoint("TRUNCATE")
+            settled = database.checkpoint(connection, "TRUNCATE")
             present = database.header(connection, self.path)
         except (sqlite3.Error, CardFileError):
             return
@@ -188,11 +184,6 @@ class Engine:
             self.refusal = None
         elif settled and present == (self.commits, self._in_use, self._root):
             self.refusal = None
-
-    def _checkpoint(self, mode: str) -> bool:
-        assert self._connection is not None  # noqa: S101 - only called while open
-        ((busy, in_log, copied),) = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        return not busy and in_log == copied
 
 
 def attach(
@@ -212,18 +203,18 @@ def attach(
     with naming_errors(path):
         log = disk.size(path + "-wal")
         if disk.size(path + "-journal"):
-            raise CardFileDamaged(
-                path, "journal", "a rollback journal lies beside it, which no card file has"
-            )
+            raise CardFileDamaged(path, "journal", "a rollback journal lies beside it, which no card file has")
         rehearsed = _rehearse(disk, path, sealer, not_before) if log else None
         connection = disk.connect(path)
         try:
             used, loaded = _verified(connection, path, sealer, not_before)
             if loaded.in_use and log is None and not accept_lost_log:
-                raise CardFileDamaged(
-                    path, "journal", f"its newest commits are in {path}-wal, which is not there"
-                )
+                raise CardFileDamaged(path, "journal", f"its newest commits are in {path}-wal, which is not there")
             database.settle(connection)
+            # What the log's end holds may have survived by luck, or lie in the system's memory only. Once
+            # we have said that it is so, it must remain so.
+            if log and not database.checkpoint(connection, "TRUNCATE"):
+                raise CardFileDiskFailed(path, "its log could not be brought into the file")
         except BaseException:
             connection.close()
             if rehearsed is not None:
@@ -239,16 +230,22 @@ def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_befo
     SQLite takes in any log of this name, and writes it into the database even when the file is refused
     afterwards.
     """
-    with disk.rehearse(path) as copy:
+    own: bytes | None = None
+    with disk.rehearse(path, log=False) as copy:
         connection = disk.connect(copy)
-        try:
-            return _verified(connection, path, sealer, not_before)[0]
-        finally:
-            connection.close()
+        # Without its log the file may be torn, and tells nothing: it is then judged as a whole.
+        with contextlib.closing(connection), contextlib.suppress(sqlite3.Error, CardFileError):
+            database.set_up(connection)
+            own = database.identify(connection, path)[0]
+    with disk.rehearse(path, log=True) as copy, contextlib.closing(disk.connect(copy)) as connection:
+        used = _verified(connection, path, sealer, not_before)[0]
+    if own is not None and own != used.card_id:
+        raise CardFileDamaged(path, "journal", f"{path}-wal belongs to another card")
+    return used
 
 
 def clear_mark(disk: Disk, path: str, sealer: Sealer) -> None:
-    """Where SQLite closed a file that was marked as in use, and moved the whole log into it: take the mark off.
+    """Where SQLite closed a file marked as in use, and moved the whole log into it: take the mark off.
 
     Without a log the database alone is the newest state, whatever its mark says.
     """
@@ -264,7 +261,5 @@ def _verified(
     used = sealer(card_id)
     loaded = database.load(connection, path, used, check)
     if loaded.commits < not_before:
-        raise CardFileRolledBack(
-            path, f"this is its commit {loaded.commits}, but it has reached {not_before}"
-        )
+        raise CardFileRolledBack(path, f"this is its commit {loaded.commits}, but it has reached {not_before}")
     return used, loaded

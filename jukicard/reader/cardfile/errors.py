@@ -70,7 +70,7 @@ class CardFileReadOnly(CardFileError):
 
 
 class CardFileDiskFailed(CardFileError):
-    """The disk is full or failing.  The card stands as before, unless `what` says that it must be opened again."""
+    """The disk is full or failing.  The card stands as before, unless `what` says to open it again."""
 
 
 class CardFileClosed(CardFileError):

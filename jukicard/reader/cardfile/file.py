@@ -24,7 +24,7 @@ _LOCAL_DISK = LocalDisk()
 
 
 class CardFile:
-    """A `Store` in an encrypted, authenticated SQLite file that survives power cuts (see `docs/card-file.md`).
+    """A `Store` in an encrypted, authenticated SQLite file that survives power cuts (`docs/card-file.md`).
 
     Whoever opens it has it alone until `close`.  All errors are `CardFileError`s.  A file that is dropped
     unclosed is closed when it is collected or Python ends.  Calls must not overlap; they may come from
