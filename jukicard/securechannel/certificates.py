@@ -83,6 +83,7 @@ class _Certificate:
 
     parsed: x509.Certificate
     key: EllipticCurvePublicKey
+    serial: int
     issuer: x509.Name
     subject: x509.Name
     start: Date
@@ -202,7 +203,7 @@ class ChainVerifier:
             return
         if link.key_identifier and above.subject_key_id and link.key_identifier != above.subject_key_id:
             raise CertificateError("the authority key identifier is another one's")
-        if link.authority_cert_serial_number not in (None, above.parsed.serial_number):
+        if link.authority_cert_serial_number not in (None, above.serial):
             raise CertificateError("the authority's serial number is another one's")
 
     def _check_dates(self, certificate: _Certificate) -> None:
@@ -265,7 +266,7 @@ def _read(der: bytes) -> _Certificate:
         raise CertificateError("the certificate cannot be read") from None
     if found.start > found.end:
         raise CertificateError("the certificate ends before it starts")
-    if certificate.serial_number <= 0:
+    if found.serial <= 0:
         raise CertificateError("the serial number is not positive")
     return found
 
@@ -286,6 +287,7 @@ def _collect(certificate: x509.Certificate, key: object, extensions: x509.Extens
     return _Certificate(
         parsed=certificate,
         key=key,
+        serial=certificate.serial_number,
         issuer=certificate.issuer,
         subject=certificate.subject,
         start=start,

@@ -290,7 +290,6 @@ class CardMessages(_Messages):
         channel and has neither secure messaging nor chaining; its form and Ne are the received ones.
         """
         self._check_alive()
-        self._response_due = False
         try:
             data = self._open(command)
         except SecureMessagingError:
