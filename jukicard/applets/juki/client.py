@@ -1,0 +1,126 @@
+"""A terminal's view of the Juki application: one method per command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from jukicard.applets.gp.client import ALL, PasswordClient
+from jukicard.applets.juki import layout
+from jukicard.applets.juki.records import CardData, CardStatus, RecordError, authentication_message
+from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.iso7816.connection import CardConnection, send
+from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse, check
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs, take_one
+from jukicard.securechannel.scp11 import KeyAgreementError, decode_point
+
+
+R = TypeVar("R", CardData, CardStatus)
+
+
+class JukiClient(PasswordClient):
+    """The Juki application (住基AP).  `password` arguments are the holder's 4 digits as ASCII."""
+
+    def __init__(self, connection: CardConnection) -> None:
+        super().__init__(connection, layout.JUKI_AID)
+
+    def authentication_certificates(self) -> tuple[bytes, ...]:
+        """Return the certificates of the authentication key (DER, leaf last), which anybody may read."""
+        content = self._read(0x02, layout.CERTIFICATES_SIZE, "reading EF.CERTIFICATES")
+        certificates = []
+        try:
+            while content and content[0] == 0x30:
+                certificate, content = take_one(content)
+                certificates.append(certificate.encode())
+        except TlvError as error:
+            raise MalformedResponse(f"EF.CERTIFICATES: {error}") from None
+        return tuple(certificates)
+
+    def card_data(self) -> CardData:
+        """Read EF.CARD, in a session."""
+        return _parsed(CardData.parse, self._read(0x06, CardData.SIZE, "reading EF.CARD"))
+
+    def status(self) -> CardStatus:
+        """Read EF.STATUS, in a session."""
+        return _parsed(CardStatus.parse, self._read(0x07, CardStatus.SIZE, "reading EF.STATUS"))
+
+    def resident_code(self) -> bytes:
+        """Read the resident code (11 ASCII digits): right `identify`, password verified, encrypted session."""
+        return self._read(0x01, layout.CODE_SIZE, "reading the resident code")
+
+    def matches(self, resident_code: bytes) -> bool:
+        """Compare a resident code with the card's, for a terminal with the right `match`; a miss costs one of few tries."""
+        command = CommandAPDU(0x00, 0x33, 0x81, 0x00, resident_code)
+        response = send(self.connection, command)
+        if response.sw.tries_left is not None:
+            return False
+        check(response, "COMPARE")
+        return True
+
+    def authenticate_card(self, challenge: bytes, key: ec.EllipticCurvePublicKey) -> None:
+        """Make the card sign a fresh challenge of 16 bytes or more with its authentication key; raises unless it does."""
+        command = CommandAPDU(0x00, 0x88, 0x00, layout.AUTHENTICATION_KEY, challenge, ALL)
+        signature = self.command(command, "INTERNAL AUTHENTICATE").data
+        if len(signature) != layout.SIGNATURE_SIZE:
+            raise MalformedResponse("INTERNAL AUTHENTICATE: a signature has 64 bytes")
+        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+        try:
+            key.verify(encode_dss_signature(r, s), authentication_message(challenge), ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            raise AuthenticationFailed("card authentication", "the card has not the key of its certificate") from None
+
+    def generate_authentication_key(self) -> ec.EllipticCurvePublicKey:
+        """Let the card generate its authentication key, in personalisation, once."""
+        template = Tlv.build(0xB6, Tlv(0x84, bytes((layout.AUTHENTICATION_KEY,)))).encode()
+        answer = self.command(CommandAPDU(0x00, 0x47, 0x80, 0x00, template, ALL), "GENERATE ASYMMETRIC KEY PAIR").data
+        try:
+            (public,) = parse_tlvs(answer)
+            return decode_point(public.children[0].value)
+        except (TlvError, KeyAgreementError, ValueError, IndexError):
+            raise MalformedResponse("GENERATE ASYMMETRIC KEY PAIR: no public key in the answer") from None
+
+    def write(self, sfi: int, content: bytes, what: str) -> None:
+        """Write a file from its start, in personalisation."""
+        self.command(CommandAPDU(0x00, 0xD6, 0x80 | sfi, 0x00, content), f"writing {what}")
+
+    def activate(self) -> None:
+        """Close personalisation; or resume a suspended card, for a terminal with the right `resume`."""
+        self.command(CommandAPDU(0x00, 0x44, 0x00, 0x00), "ACTIVATE")
+
+    def suspend(self) -> None:
+        """Suspend an active card, for a terminal with the right `suspend`."""
+        self.command(CommandAPDU(0x00, 0x04, 0x00, 0x00), "DEACTIVATE")
+
+    def void(self) -> None:
+        """Make the card void for good, for a terminal with the right `void`."""
+        self.command(CommandAPDU(0x00, 0xE6, 0x00, 0x00), "TERMINATE")
+
+    def move(self, city_code: str) -> None:
+        """Enter the municipality that takes the card over, for a terminal with the right `move`."""
+        p1, p2 = layout.MOVE_TAG.to_bytes(2)
+        self.command(CommandAPDU(0x00, 0xDA, p1, p2, city_code.encode()), "entering the new municipality")
+
+    def _read(self, sfi: int, size: int, what: str) -> bytes:
+        """Read the first `size` bytes of a file, as many at a time as a short response holds."""
+        content = b""
+        while len(content) < size:
+            p1, p2 = (0x80 | sfi, 0) if not content else divmod(len(content), 256)
+            response = send(self.connection, CommandAPDU(0x00, 0xB0, p1, p2, ne=ALL))
+            part = check(response, what, ok=(StatusWord.OK, StatusWord.END_OF_FILE)).data
+            if not part:
+                raise MalformedResponse(f"{what}: the file is shorter than it should be")
+            content += part
+        return content[:size]
+
+
+def _parsed(parse: Callable[[bytes], R], content: bytes) -> R:
+    try:
+        return parse(content)
+    except RecordError as error:
+        raise MalformedResponse(str(error)) from None
