@@ -33,6 +33,8 @@ before it has looked is never powered up and the slot stays wedged."""
 _LENGTH_BYTES: Final = 2
 _RECEIVE_BYTES: Final = _LENGTH_BYTES + 65_535
 _POWER_OFF, _POWER_ON, _RESET, _GET_ATR = b"\x00", b"\x01", b"\x02", b"\x04"
+_UNNOTICED_POLLS: Final = 3
+_INSERTIONS: Final = 3
 _RESPONSE_TOO_LONG: Final = b"\x67\x00"
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 1.0
@@ -81,28 +83,25 @@ class VpcdHost:
         self._waker.setblocking(False)
         self._stopping = threading.Event()
         self._powered = False
+        self._noticed = False
+        self._polls = 0
         self._atr = b""
 
     def run(self, on_inserted: Callable[[], None] | None = None) -> None:
         """Insert the card, answer pcscd until `stop`, and remove the card.
 
-        Returns after `stop`, when the slot has had the time to notice the removal. `on_inserted` is called
-        once vpcd has accepted the connection (pcscd itself notices the card up to 0.4 s later).
+        Returns after `stop`, and in any case not before the slot has had the time to notice the removal.
+        `on_inserted` is called once vpcd has accepted the connection (pcscd itself notices the card up to
+        0.4 s later).
         Raises VpcdUnavailableError, VpcdDisconnectedError, VpcdProtocolError; the chip is then without power.
         """
         try:
-            connection = self._connect()
-            if connection is None:
-                return
-            with contextlib.closing(connection):
-                self._atr = self._power_on()
-                self._power_off()
-                if on_inserted is not None:
-                    on_inserted()
-                self._serve(connection)
-            time.sleep(self._settle_seconds)
+            for attempt in range(1, _INSERTIONS + 1):
+                connection = self._connect()
+                if connection is None or self._insert(connection, on_inserted, attempt == _INSERTIONS):
+                    return
+                on_inserted = None
         finally:
-            self._power_off()
             self._rearm()
 
     def stop(self) -> None:
@@ -143,8 +142,25 @@ class VpcdHost:
             return connection
         return None
 
-    def _serve(self, connection: socket.socket) -> None:
-        """Answer frames until stopped."""
+    def _insert(self, connection: socket.socket, on_inserted: Callable[[], None] | None, last: bool) -> bool:
+        """Serve one insertion; False if pcscd has not noticed it, which the `last` attempt accepts."""
+        try:
+            with contextlib.closing(connection):
+                self._atr = self._power_on()
+                self._power_off()
+                self._noticed, self._polls = last, 0
+                if on_inserted is not None:
+                    on_inserted()
+                return self._serve(connection)
+        finally:
+            self._power_off()
+            time.sleep(self._settle_seconds)
+
+    def _serve(self, connection: socket.socket) -> bool:
+        """Answer frames until stopped; False if pcscd polls the card without ever applying power.
+
+        It then takes the card for the one before (which perhaps died with its process a moment ago).
+        """
         buffer = bytearray(_RECEIVE_BYTES)
         view = memoryview(buffer)
         filled = 0
@@ -154,7 +170,7 @@ class VpcdHost:
             while True:
                 selector.select()
                 if self._stopping.is_set():
-                    return
+                    return True
                 filled += self._receive(connection, view[filled:], filled)
                 start = 0
                 # "Power on" is not answered, so "get ATR" may already stand behind it.
@@ -163,6 +179,8 @@ class VpcdHost:
                     start = end
                 buffer[: filled - start] = buffer[start:filled]
                 filled -= start
+                if self._polls > _UNNOTICED_POLLS and not self._noticed:
+                    return False
 
     def _receive(self, connection: socket.socket, into: memoryview, pending: int) -> int:
         try:
@@ -182,6 +200,7 @@ class VpcdHost:
         if len(message) > 1:
             self._send(connection, self._exchange(message))
         elif message == _GET_ATR:
+            self._polls += 1
             self._send(connection, self._atr)
         elif message == _POWER_ON:
             self._power_off()
@@ -212,7 +231,7 @@ class VpcdHost:
 
     def _power_on(self) -> bytes:
         atr = self._chip.power_on(self._interface)
-        self._powered = True
+        self._powered = self._noticed = True
         return atr
 
     def _power_off(self) -> None:
