@@ -152,6 +152,12 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
     return sha256(point).digest()[:20]
 
 
+def last_valid_day(certificate: bytes) -> date:
+    """The day on which a DER certificate ends."""
+    end: datetime = x509.Certificate.load(certificate).not_valid_after
+    return end.date()
+
+
 def to_pem(certificates: tuple[bytes, ...]) -> bytes:
     """Certificates one after another, in the order given."""
     return b"".join(pem.armor("CERTIFICATE", der) for der in certificates)
@@ -197,8 +203,10 @@ def _issuer_of(signer: Signer, request: Request) -> tuple[x509.Name, bytes]:
         raise CertificateProfileError("the signer is no CA")
     if request.profile.ca and above.max_path_length == 0:
         raise CertificateProfileError("the signer may not certify further CAs")
-    if request.not_after > above.not_valid_after.date():
-        raise CertificateProfileError(f"it would outlive its issuer, which ends on {above.not_valid_after.date()}")
+    if request.not_after > last_valid_day(signer.certificate):
+        raise CertificateProfileError(
+            f"it would outlive its issuer, which ends on {last_valid_day(signer.certificate)}"
+        )
     return above.subject, above.key_identifier
 
 

@@ -9,15 +9,15 @@ from jukicard.issuer.errors import RuleRefused
 VALID_YEARS = 10
 
 
-def ten_year_expiry(issued_on: date) -> date:
-    """The last valid day: the day before the tenth anniversary of the issue date.
+def last_day(first_day: date, years: int) -> date:
+    """The last day of a term of whole years: the day before the anniversary.
 
-    A card issued on 29 February is valid to 28 February: where the anniversary does not exist, the term
-    ends with the last day of the month (Civil Code, Article 143 (2)).
+    A term that begins on 29 February and ends in no leap year ends on 28 February: where the anniversary
+    does not exist, the term ends with the last day of the month (Civil Code, Article 143 (2)).
     """
-    year = issued_on.year + VALID_YEARS
+    year = first_day.year + years
     try:
-        anniversary = issued_on.replace(year=year)
+        anniversary = first_day.replace(year=year)
     except ValueError:
         anniversary = date(year, 3, 1)
     return anniversary - timedelta(days=1)
@@ -30,7 +30,7 @@ def expiry_date(issued_on: date, stay_until: date | None = None) -> date:
     permanent residents. Raises RuleRefused if the stay ends before the issue date.
     """
     if stay_until is None:
-        return ten_year_expiry(issued_on)
+        return last_day(issued_on, VALID_YEARS)
     if stay_until < issued_on:
         raise RuleRefused(f"the permitted stay ended on {stay_until}, before the issue date {issued_on}")
-    return min(ten_year_expiry(issued_on), stay_until)
+    return min(last_day(issued_on, VALID_YEARS), stay_until)

@@ -85,25 +85,46 @@ def one_writer(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
+def new_directory(path: Path, keep: str | None = None) -> Iterator[Path]:
     """Build a private directory beside `path`, and give it its name only when the block has succeeded.
 
-    An empty directory in its place is replaced. Raises HomeExists if anything else stands there, before or
-    after.
+    What may stand there before: nothing, an empty directory, or one with only the file `keep`, which the
+    new one then has from the start. Raises HomeExists if anything else stands there, before or after.
     """
-    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
-        raise HomeExists(f"{path} exists already")
+    _check_vacant(path, keep)
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     building.mkdir(mode=PRIVATE_DIRECTORY)
     try:
+        if keep is not None and (path / keep).exists():
+            write_atomically(building / keep, (path / keep).read_bytes())
         yield building
         sync_directory(building)
-        try:
-            building.rename(path)
-        except OSError as error:
-            raise HomeExists(f"{path} exists already") from error
+        _check_vacant(path, keep)
+        _put_in_place(building, path)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     sync_directory(path.parent)
+
+
+def _check_vacant(path: Path, keep: str | None) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise HomeExists(f"{path} exists already")
+    if path.is_dir() and any(child.name != keep for child in path.iterdir()):
+        raise HomeExists(f"{path} exists already, and is not empty")
+
+
+def _put_in_place(building: Path, path: Path) -> None:
+    """Rename; a directory in its place steps aside first, and comes back if that fails."""
+    if not path.exists():
+        building.rename(path)
+        return
+    aside = building.with_name(f"{building.name}.old")
+    path.rename(aside)
+    try:
+        building.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
+    shutil.rmtree(aside)

@@ -238,7 +238,7 @@ class _Reader:
                 self.refuse(name, "is missing")
             return None
         try:
-            _check_characters(text)
+            check_characters(text)
             return parse(text)
         except ValueError as error:
             self.refuse(name, str(error))
@@ -285,7 +285,8 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
     )
 
 
-def _check_characters(text: str) -> None:
+def check_characters(text: str) -> None:
+    """Raise ValueError for a control or formatting character, or a lone surrogate; variation selectors pass."""
     for char in text:
         if unicodedata.category(char) in _FORBIDDEN_CATEGORIES:
             raise ValueError(f"contains U+{ord(char):04X}, a control or formatting character")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jukicard.issuer.codes import ResidentCode, parse_municipality_code, resident_check_digit
 from jukicard.issuer.eras import GREGORIAN_SINCE, era_of, format_era_date, parse_date, parse_era_date
-from jukicard.issuer.expiry import ten_year_expiry
+from jukicard.issuer.expiry import expiry_date
 
 TEN_DIGITS = st.from_regex(r"[0-9]{10}", fullmatch=True)
 DAYS = st.dates(GREGORIAN_SINCE, date(2117, 12, 31))
@@ -47,8 +47,8 @@ def test_era_dates_round_trip(day: date) -> None:
 
 @given(DAYS)
 def test_ten_years_are_ten_years(day: date) -> None:
-    after = ten_year_expiry(day) + timedelta(days=1)
+    after = expiry_date(day) + timedelta(days=1)
     assert after.year == day.year + 10
     leap = (day.month, day.day) == (2, 29)  # no tenth year after a leap year is one
     assert (after.month, after.day) == ((3, 1) if leap else (day.month, day.day))
-    assert ten_year_expiry(day) <= ten_year_expiry(day + timedelta(days=1))
+    assert expiry_date(day) <= expiry_date(day + timedelta(days=1))

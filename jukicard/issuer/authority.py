@@ -1,0 +1,374 @@
+"""The issuing authority of one municipality: a home directory, and what is done with its keys and books.
+
+The home (mode 0700, files 0600 unless said otherwise):
+
+* `authority.json`: format, version, city code and name, contact, day of making
+* `keys.json`: the encrypted key store, opened by the authority's password
+* `storage.key`: the key that card files are sealed with (64 hex digits)
+* `ledger.sqlite`: the books
+* `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`
+* `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
+* `national/`: the national root's own directory, if it was made together with the authority
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from jukicard.issuer import certificates as x
+from jukicard.issuer.codes import ResidentCode, parse_municipality_code
+from jukicard.issuer.errors import (
+    HomeDamaged,
+    HomeMissing,
+    IssuerError,
+    KeyMisuse,
+    KeyStoreLocked,
+    RuleRefused,
+    TerminalError,
+)
+from jukicard.issuer.expiry import last_day
+from jukicard.issuer.filekeystore import FileKeyStore
+from jukicard.issuer.files import (
+    PRIVATE_DIRECTORY,
+    check_private,
+    new_directory,
+    read_file,
+    sync_directory,
+    write_atomically,
+)
+from jukicard.issuer.keystore import KeyStore, KeyUse, MasterKeyring, PrivateKeyExport, Randomness
+from jukicard.issuer.ledger import Ledger
+from jukicard.issuer.national import CA_YEARS, NationalRoot, read_certificates
+from jukicard.issuer.records import check_characters
+from jukicard.issuer.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
+from jukicard.issuer.terminals import (
+    FIRST_TERMINALS,
+    Area,
+    StoredTerminalKey,
+    Terminal,
+    area_of,
+    check_name,
+    key_label,
+    read_terminal,
+)
+from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
+
+TERMINAL_YEARS = 12
+"""How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
+
+MAX_NAME = 30
+MAX_CONTACT = 80
+
+_FORMAT = "jukicard authority"
+_VERSION = 1
+_PUBLIC_FILE = 0o644
+_TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT = "terminal-ca", "card-ca", "municipal-root"
+_MASTERS = {Area.JUKI: "issuer-master", Area.MUNICIPAL: "municipal-master"}
+_DIGEST_KEY = "ledger-digest"
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """Whose authority this is. `code` has five digits; `contact` is what a card's face prints, and may be empty."""
+
+    code: str
+    name: str
+    contact: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot stand on a certificate or a face (RuleRefused)."""
+        try:
+            code = parse_municipality_code(self.code)
+        except ValueError as error:
+            raise RuleRefused(f"city code: {error}") from None
+        object.__setattr__(self, "code", code)
+        _check_text("name", self.name, 1, MAX_NAME)
+        _check_text("contact", self.contact, 0, MAX_CONTACT)
+
+
+class Authority:
+    """One municipality's authority. Made by `init` or `open`; close it, or use it as a context manager.
+
+    Opened without the password it has its public parts, the books and the storage key; whatever needs a key
+    raises KeyStoreLocked.
+    """
+
+    def __init__(self, home: Path, city: City, keys: KeyStore | None, random: Randomness) -> None:
+        self.home = home
+        self.city = city
+        self._keys = keys
+        self._random = random
+        self._ledger: Ledger | None = None
+        self._certificates = {
+            name: read_certificates(home / "certificates" / f"{name}.pem")[0]
+            for name in ("national-root", _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT)
+        }
+
+    @classmethod
+    def init(
+        cls,
+        home: Path,
+        city: City,
+        password: str,
+        *,
+        today: date,
+        national: NationalRoot | None = None,
+        random: Randomness = os.urandom,
+    ) -> Authority:
+        """Make an authority in a new home, whole or not at all, and return it open.
+
+        Without a national root (opened with its password) one of its own is made inside the home, with the
+        same password. A home that holds nothing but a storage key becomes the authority's and keeps it.
+        Raises HomeExists, and RuleRefused for a city that cannot be one.
+        """
+        with new_directory(home, keep=STORAGE_KEY_FILE) as building:
+            if national is None:
+                (building / "national").mkdir(mode=PRIVATE_DIRECTORY)
+                national = NationalRoot.build(building / "national", password, today=today, random=random)
+            _build(building, city, password, national, today=today, random=random)
+        return cls.open(home, password, random=random)
+
+    @classmethod
+    def open(cls, home: Path, password: str | None = None, *, random: Randomness = os.urandom) -> Authority:
+        """Open an authority; without its password, its public parts.
+
+        Raises HomeMissing, HomeDamaged, WrongAuthorityPassword, KeyStoreDamaged.
+        """
+        if not (home / "authority.json").exists():
+            raise HomeMissing(f"there is no authority in {home}")
+        check_private(home)
+        city = _read_city(home / "authority.json")
+        keys = None if password is None else FileKeyStore.open(home / "keys.json", password, random)
+        return cls(home, city, keys, random)
+
+    def __enter__(self) -> Authority:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Authority({str(self.home)!r}, {self.city.code})"
+
+    def close(self) -> None:
+        """Let go of the books."""
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    @property
+    def keys(self) -> KeyStore:
+        """The key store. KeyStoreLocked if the home was opened without its password."""
+        if self._keys is None:
+            raise KeyStoreLocked("this needs the authority's password")
+        return self._keys
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books, opened when first asked for."""
+        if self._ledger is None:
+            self._ledger = Ledger.open(self.home / "ledger.sqlite")
+        return self._ledger
+
+    @property
+    def storage_key(self) -> bytes:
+        """The key that card files are sealed with, 32 bytes."""
+        return load_storage_key(self.home / STORAGE_KEY_FILE)
+
+    @property
+    def national_root(self) -> bytes:
+        """The national root's certificate, DER."""
+        return self._certificates["national-root"]
+
+    def anchor_certificate(self, area: Area) -> bytes:
+        """The self-signed certificate (DER) of an area's trust anchor."""
+        return self._certificates["national-root" if area is Area.JUKI else _MUNICIPAL_ROOT]
+
+    def anchor(self, area: Area) -> EllipticCurvePublicKey:
+        """The public key that a chip trusts in an area (KID 10), and that its own certificates go back to."""
+        key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
+        if not isinstance(key, EllipticCurvePublicKey):
+            raise HomeDamaged(f"the {area} anchor has no EC key")
+        return key
+
+    def keyring(self, area: Area, domain: bytes) -> MasterKeyring:
+        """What opens SCP03 sessions with our cards' domain (its AID); MUNICIPAL has a master key of its own."""
+        return MasterKeyring(self.keys, self.master_label(area), domain)
+
+    def master_label(self, area: Area) -> str:
+        """The label of an area's master key, for `KeyStore.wrap_card_keys`."""
+        return _MASTERS[area]
+
+    def code_digest(self, code: ResidentCode) -> str:
+        """The keyed digest under which the ledger finds a resident code again: 64 hex digits, telling nothing."""
+        return self.keys.mac(_DIGEST_KEY, b"resident code " + code.reveal().encode()).hex()
+
+    def card_authorities(self, area: Area) -> tuple[bytes, ...]:
+        """The certificates (DER) between an area's anchor and a card's own, top-down."""
+        return (self._certificates[_CARD_CA],) if area is Area.JUKI else ()
+
+    def certify_card(
+        self,
+        area: Area,
+        profile: x.Profile,
+        serial: str,
+        public_key: EllipticCurvePublicKey,
+        *,
+        not_before: date,
+        not_after: date,
+    ) -> bytes:
+        """Certify a key made on a card: `profile` is CARD_AUTHENTICATION or CARD_CHANNEL. DER."""
+        if profile not in (x.CARD_AUTHENTICATION, x.CARD_CHANNEL):
+            raise KeyMisuse("a card's key is for authentication or for channels")
+        subject = x.Subject(f"Juki card {serial}", self.city.name, self.city.code, serial)
+        label = _CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT
+        request = x.Request(profile, subject, public_key, not_before, not_after)
+        return x.issue(x.Signer(self.keys, label, self._certificates[label]), request, self._random)
+
+    def new_terminal(
+        self,
+        name: str,
+        role: Role,
+        rights: Iterable[Right],
+        *,
+        not_before: date,
+        not_after: date | None = None,
+    ) -> Terminal:
+        """Make a terminal: its key, and a certificate with these rights in this city. Past dates are allowed.
+
+        The area follows from the rights. By default it is valid for 12 years, or as long as its issuer.
+        Raises TerminalError if there is one of that name, or the rights belong to two areas.
+        """
+        path = self._terminal_path(name)
+        if path.exists():
+            raise TerminalError(f"there is a terminal {name} already")
+        granted = frozenset(rights)
+        area = area_of(role, granted)
+        label = _TERMINAL_CA if area is Area.JUKI else _MUNICIPAL_ROOT
+        above = self._certificates[label]
+        request = x.Request(
+            profile=x.TERMINAL,
+            subject=x.Subject(name, self.city.name, self.city.code),
+            public_key=self._terminal_key(name),
+            not_before=not_before,
+            not_after=not_after or min(last_day(not_before, TERMINAL_YEARS), x.last_valid_day(above)),
+            authorization=TerminalAuthorization(role, granted, self.city.code),
+        )
+        leaf = x.issue(x.Signer(self.keys, label, above), request, self._random)
+        chain = (above, leaf) if area is Area.JUKI else (leaf,)
+        write_atomically(path, x.to_pem(chain), _PUBLIC_FILE)
+        return read_terminal(name, area, chain)
+
+    def terminals(self) -> tuple[Terminal, ...]:
+        """All terminals, by name."""
+        names = sorted(path.stem for path in (self.home / "terminals").glob("[!.]*.pem"))
+        return tuple(self.terminal(name) for name in names)
+
+    def terminal(self, name: str) -> Terminal:
+        """One terminal. TerminalError if there is none of that name."""
+        path = self._terminal_path(name)
+        if not path.exists():
+            raise TerminalError(f"there is no terminal {name}")
+        chain = read_certificates(path)
+        area = Area.JUKI if chain[0] == self._certificates[_TERMINAL_CA] else Area.MUNICIPAL
+        return read_terminal(name, area, chain)
+
+    def terminal_key(self, name: str) -> StoredTerminalKey:
+        """What opens SCP11a sessions as this terminal; the key stays in the key store."""
+        return StoredTerminalKey(self.keys, key_label(name), self.terminal(name).certificates)
+
+    def export_terminal(self, name: str, *, with_key: bool = False) -> bytes:
+        """A terminal as PEM: its certificates, the leaf last; before them its private key, if explicitly
+        asked for.
+
+        Write it to a file of mode 0600 then. KeyMisuse if the key store hands out no keys.
+        """
+        chain = x.to_pem(self.terminal(name).certificates)
+        if not with_key:
+            return chain
+        if not isinstance(self.keys, PrivateKeyExport):
+            raise KeyMisuse("this key store hands out no keys")
+        return self.keys.export_private_pem(key_label(name)) + chain
+
+    def _terminal_path(self, name: str) -> Path:
+        return self.home / "terminals" / f"{check_name(name)}.pem"
+
+    def _terminal_key(self, name: str) -> EllipticCurvePublicKey:
+        """A key without a certificate is what an interrupted `new_terminal` left: it is taken up."""
+        label = key_label(name)
+        if label in self.keys.labels():
+            return self.keys.public_key(label)
+        return self.keys.create_ec(label, KeyUse.AGREE, exportable=True)
+
+
+def _check_text(what: str, text: str, least: int, most: int) -> None:
+    if not least <= len(text) <= most:
+        raise RuleRefused(f"city {what}: must have {least} to {most} characters")
+    try:
+        check_characters(text)
+    except ValueError as error:
+        raise RuleRefused(f"city {what}: {error}") from None
+
+
+def _build(home: Path, city: City, password: str, national: NationalRoot, *, today: date, random: Randomness) -> None:
+    """Fill a new home, in a directory that has not got its name yet."""
+    keys = FileKeyStore.create(home / "keys.json", password, random)
+    for label in _MASTERS.values():
+        keys.create_master(label)
+    keys.create_mac_key(_DIGEST_KEY)
+    ensure_storage_key(home / STORAGE_KEY_FILE, random)
+    Ledger.create(home / "ledger.sqlite").close()
+    _build_certificates(home, city, keys, national, today=today, random=random)
+    (home / "terminals").mkdir(mode=PRIVATE_DIRECTORY)
+    with Authority(home, city, keys, random) as authority:
+        for plan in FIRST_TERMINALS:
+            authority.new_terminal(plan.name, plan.role, plan.rights, not_before=today)
+    description = {"format": _FORMAT, "version": _VERSION, **asdict(city), "made": today.isoformat()}
+    text = json.dumps(description, indent=1, ensure_ascii=False)
+    write_atomically(home / "authority.json", text.encode() + b"\n")
+
+
+def _build_certificates(
+    home: Path, city: City, keys: KeyStore, national: NationalRoot, *, today: date, random: Randomness
+) -> None:
+    terminal_key = keys.create_ec(_TERMINAL_CA, KeyUse.SIGN)
+    card_key = keys.create_ec(_CARD_CA, KeyUse.SIGN)
+    own_root = x.Request(
+        profile=x.ROOT,
+        subject=x.Subject(f"TEST {city.name} Municipal Root", city.name, city.code),
+        public_key=keys.create_ec(_MUNICIPAL_ROOT, KeyUse.SIGN),
+        not_before=today,
+        not_after=last_day(today, CA_YEARS),
+    )
+    made = {
+        "national-root": national.certificate,
+        _TERMINAL_CA: national.certify_terminal_ca(city.code, city.name, terminal_key, today=today),
+        _CARD_CA: national.certify_card_ca(city.code, city.name, card_key, today=today),
+        _MUNICIPAL_ROOT: x.issue(x.Signer(keys, _MUNICIPAL_ROOT), own_root, random),
+    }
+    directory = home / "certificates"
+    directory.mkdir(mode=PRIVATE_DIRECTORY)
+    for name, certificate in made.items():
+        write_atomically(directory / f"{name}.pem", x.to_pem((certificate,)), _PUBLIC_FILE)
+    sync_directory(home)
+
+
+def _read_city(path: Path) -> City:
+    try:
+        members = json.loads(read_file(path))
+        if (members["format"], members["version"]) != (_FORMAT, _VERSION):
+            raise HomeDamaged(f"{path} describes an authority of another version")
+        return City(members["code"], members["name"], members["contact"])
+    except (ValueError, KeyError, TypeError, IssuerError) as error:
+        raise HomeDamaged(f"{path} describes no authority of this version") from error

@@ -1,0 +1,125 @@
+"""The TEST national root, which several municipalities' authorities may share.
+
+Its directory (mode 0700): `national.json` (what it is), `root.pem`, `keys.json` (its own encrypted key
+store, with its own password).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from jukicard.issuer import certificates as x
+from jukicard.issuer.errors import CertificateProfileError, HomeDamaged, HomeMissing, KeyStoreLocked
+from jukicard.issuer.expiry import last_day
+from jukicard.issuer.filekeystore import FileKeyStore
+from jukicard.issuer.files import new_directory, read_file, write_atomically
+from jukicard.issuer.keystore import KeyStore, KeyUse, Randomness
+from jukicard.issuer.terminals import JUKI_RIGHTS
+from jukicard.securechannel.authorization import Role, TerminalAuthorization
+
+ROOT_YEARS = 30
+CA_YEARS = 20
+
+_DESCRIPTION = {"format": "jukicard national root", "version": 1}
+_LABEL = "national-root"
+
+
+class NationalRoot:
+    """The key that all Juki certificates go back to. Made by `init` or `open`."""
+
+    def __init__(self, directory: Path, certificate: bytes, keys: KeyStore | None, random: Randomness) -> None:
+        self._directory = directory
+        self._certificate = certificate
+        self._keys = keys
+        self._random = random
+
+    @classmethod
+    def init(cls, directory: Path, password: str, *, today: date, random: Randomness = os.urandom) -> NationalRoot:
+        """Make a national root in a new directory, whole or not at all. Raises HomeExists."""
+        with new_directory(directory) as building:
+            cls.build(building, password, today=today, random=random)
+        return cls.open(directory, password, random=random)
+
+    @classmethod
+    def build(cls, directory: Path, password: str, *, today: date, random: Randomness) -> NationalRoot:
+        """Fill an empty directory, for whoever makes the directory whole."""
+        keys = FileKeyStore.create(directory / "keys.json", password, random)
+        request = x.Request(
+            profile=x.ROOT,
+            subject=x.Subject("TEST Juki National Root"),
+            public_key=keys.create_ec(_LABEL, KeyUse.SIGN),
+            not_before=today,
+            not_after=last_day(today, ROOT_YEARS),
+        )
+        certificate = x.issue(x.Signer(keys, _LABEL), request, random)
+        write_atomically(directory / "root.pem", x.to_pem((certificate,)), 0o644)
+        write_atomically(directory / "national.json", json.dumps(_DESCRIPTION, indent=1).encode() + b"\n")
+        return cls(directory, certificate, keys, random)
+
+    @classmethod
+    def open(cls, directory: Path, password: str | None = None, *, random: Randomness = os.urandom) -> NationalRoot:
+        """Open a national root; without its password, its public part.
+
+        Raises HomeMissing, HomeDamaged, and what opening a key store raises.
+        """
+        if not (directory / "national.json").exists():
+            raise HomeMissing(f"there is no national root in {directory}")
+        try:
+            known = json.loads(read_file(directory / "national.json")) == _DESCRIPTION
+        except ValueError:
+            known = False
+        if not known:
+            raise HomeDamaged(f"{directory / 'national.json'} describes no national root of this version")
+        (certificate,) = read_certificates(directory / "root.pem")[:1]
+        keys = None if password is None else FileKeyStore.open(directory / "keys.json", password, random)
+        return cls(directory, certificate, keys, random)
+
+    def __repr__(self) -> str:
+        return f"NationalRoot({str(self._directory)!r})"
+
+    @property
+    def certificate(self) -> bytes:
+        """The self-signed root certificate, DER."""
+        return self._certificate
+
+    def certify_terminal_ca(
+        self, city_code: str, city_name: str, public_key: EllipticCurvePublicKey, *, today: date
+    ) -> bytes:
+        """Certify a municipality's terminal CA: for that city, and all rights of the Juki area at most."""
+        authorization = TerminalAuthorization(Role.CS, JUKI_RIGHTS, city_code)
+        subject = x.Subject(f"TEST {city_name} Juki Terminal CA", city_name, city_code)
+        return self._certify(x.TERMINAL_CA, subject, public_key, today, authorization)
+
+    def certify_card_ca(
+        self, city_code: str, city_name: str, public_key: EllipticCurvePublicKey, *, today: date
+    ) -> bytes:
+        """Certify a municipality's card CA."""
+        subject = x.Subject(f"TEST {city_name} Juki Card CA", city_name, city_code)
+        return self._certify(x.CARD_CA, subject, public_key, today, None)
+
+    def _certify(
+        self,
+        profile: x.Profile,
+        subject: x.Subject,
+        public_key: EllipticCurvePublicKey,
+        today: date,
+        authorization: TerminalAuthorization | None,
+    ) -> bytes:
+        if self._keys is None:
+            raise KeyStoreLocked("the national root was opened without its password")
+        end = min(last_day(today, CA_YEARS), x.last_valid_day(self._certificate))
+        request = x.Request(profile, subject, public_key, today, end, authorization)
+        return x.issue(x.Signer(self._keys, _LABEL, self._certificate), request, self._random)
+
+
+def read_certificates(path: Path) -> tuple[bytes, ...]:
+    """The certificates of a PEM file of a home. Raises HomeDamaged."""
+    try:
+        return x.from_pem(read_file(path))
+    except CertificateProfileError as error:
+        raise HomeDamaged(f"{path} holds no certificate") from error
