@@ -131,8 +131,8 @@ class Atr:
 class HistoricalBytes:
     """Historical bytes by their category indicator (ISO/IEC 7816-4).
 
-    `category`: 00 or 80 (compact-TLV `objects`, pairs of tag 0..15 and 0..15 bytes; 00 ends with a `status` of
-    3 bytes), 10 (`status` is the one-byte DIR data reference), or another (81-8F reserved, the rest
+    `category`: 00 or 80 (compact-TLV `objects`, pairs of tag 0..15 and 0..15 bytes; 00 ends with a `status`
+    of 3 bytes), 10 (`status` is the one-byte DIR data reference), or another (81-8F reserved, the rest
     proprietary: `status` is all that follows). In category 80 the status is the object of tag 8.
     """
 

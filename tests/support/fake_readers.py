@@ -29,8 +29,8 @@ class ShortOnlyReader(ConnectionWrapper):
 class EmptyAnswerReader(ConnectionWrapper):
     """A reader whose card is pulled out in mid-command `at` (counted from 1).
 
-    `executed`: whether the card still processes that command before its answer is lost. From then on CardRemoved
-    is raised until `reset`, which stands for putting the card in again; it is not pulled out a second time.
+    `executed`: whether the card still processes that command before its answer is lost. From then on
+    CardRemoved is raised until `reset`, which stands for putting the card in again; it is not pulled out a second time.
     """
 
     def __init__(self, inner: CardConnection, at: int, *, executed: bool = False) -> None:
@@ -58,10 +58,10 @@ class EmptyAnswerReader(ConnectionWrapper):
 class T0Reader(ConnectionWrapper):
     """A T=0 card in a reader, made of an APDU-level card (ISO/IEC 7816-3, 10.3 and 12.2).
 
-    Takes TPDUs: CLA INS P1 P2 P3, then P3 bytes of data if the command sends any. A Le after data is dropped, as
-    drivers do; extended APDUs are refused. Response data after a command with data wait for GET RESPONSE, told by
-    61xx. A Le beyond the card's length is answered by 6Cxx, and the same command with the right one gets the
-    response without being executed again.
+    Takes TPDUs: CLA INS P1 P2 P3, then P3 bytes of data if the command sends any. A Le after data is dropped,
+    as drivers do; extended APDUs are refused. Response data after a command with data wait for GET RESPONSE,
+    told by 61xx. A Le beyond the card's length is answered by 6Cxx, and the same command with the right one
+    gets the response without being executed again.
     """
 
     def __init__(self, inner: CardConnection) -> None:
