@@ -79,8 +79,7 @@ def reader_states() -> tuple[ReaderState, ...]:
         if unsigned(code) != SUCCESS:
             raise error_for(scard, code, "the reader list")
         return tuple(
-            ReaderState(name, bytes(atr) if state & scard.SCARD_STATE_PRESENT else None)
-            for name, state, atr in answers
+            ReaderState(name, bytes(atr) if state & scard.SCARD_STATE_PRESENT else None) for name, state, atr in answers
         )
 
 
@@ -232,9 +231,7 @@ class PcscConnection:
 
         busy = f"{self.reader}: another program holds the card"
         try:
-            return within(
-                self._busy_seconds, lambda: unsigned(scard.SCardBeginTransaction(card)), release_late, busy
-            )
+            return within(self._busy_seconds, lambda: unsigned(scard.SCardBeginTransaction(card)), release_late, busy)
         except BaseException:
             # The waiting thread owns the handle now and gives it back when its turn has come.
             self._context, self._over = None, ReaderBusy(f"{busy}; the connection was given up")

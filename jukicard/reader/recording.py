@@ -56,9 +56,7 @@ class Pattern:
             while position < len(word):
                 match = _TOKEN.match(word, position)
                 if match is None:
-                    raise ValueError(
-                        f"{word[position : position + 2]!r} is neither a byte, nor '..', nor '*'"
-                    )
+                    raise ValueError(f"{word[position : position + 2]!r} is neither a byte, nor '..', nor '*'")
                 tokens.append(match.group().upper())
                 position = match.end()
         return cls(tuple(tokens))
@@ -199,16 +197,12 @@ class Recorder(ConnectionWrapper):
 class ReplayConnection:
     """A connection to nothing but a recorded dialogue: the host must say exactly what is in it, in order."""
 
-    def __init__(
-        self, dialogue: Dialogue, atr: bytes = b"", limits: ApduLimits = ApduLimits.EXTENDED
-    ) -> None:
+    def __init__(self, dialogue: Dialogue, atr: bytes = b"", limits: ApduLimits = ApduLimits.EXTENDED) -> None:
         """DialogueError if an answer has wildcards: then nobody knows what to answer."""
         for step in dialogue.steps:
             pattern = step.atr if isinstance(step, Reset) else step.response
             if isinstance(step, Exchange) and pattern.literal is None:
-                raise DialogueError(
-                    f"{dialogue.name}, line {step.line}: an answer with wildcards cannot be replayed"
-                )
+                raise DialogueError(f"{dialogue.name}, line {step.line}: an answer with wildcards cannot be replayed")
         self._name = dialogue.name
         self._steps = list(reversed(dialogue.steps))
         self._atr = atr
@@ -268,9 +262,7 @@ def _logical_lines(text: str, name: str) -> Iterator[tuple[int, str, str]]:
             continue
         if line[0].isspace():
             if pending is None:
-                raise DialogueError(
-                    f"{name}, line {number}: an indented line continues another, and there is none"
-                )
+                raise DialogueError(f"{name}, line {number}: an indented line continues another, and there is none")
             pending = pending[0], pending[1], f"{pending[2]} {line.strip()}"
             continue
         if pending is not None:
