@@ -28,8 +28,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtensionOID
 
+from jukicard.iso7816.tlv import Tlv, parse_one
 from jukicard.securechannel.authorization import OID, AuthorizationError, TerminalAuthorization
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -40,6 +41,7 @@ Date: TypeAlias = int
 MAX_CHAIN: Final = 8
 """Certificates in a chain at most, the leaf included."""
 
+_ECDSA_SHA256: Final = Tlv(0x30, bytes.fromhex("06082A8648CE3D040302"))
 _AUTHORIZATION_OID: Final = x509.ObjectIdentifier(OID)
 _UNDERSTOOD: Final = frozenset(
     (
@@ -259,6 +261,7 @@ def _read(der: bytes) -> _Certificate:
         certificate = x509.load_der_x509_certificate(der)
         if certificate.version is not x509.Version.v3:
             raise CertificateError("not an X.509 v3 certificate")
+        _check_frame(der)
         key = certificate.public_key()
         extensions = certificate.extensions
         found = _collect(certificate, key, extensions)
@@ -269,6 +272,19 @@ def _read(der: bytes) -> _Certificate:
     if found.serial <= 0:
         raise CertificateError("the serial number is not positive")
     return found
+
+
+def _check_frame(der: bytes) -> None:
+    """Demand one algorithm inside and outside (RFC 5280 4.1.1.2), and a signature of whole bytes.
+
+    The parser lets both pass, and nothing signed covers what stands outside.
+    """
+    contents, outer, signature = parse_one(der).children
+    inner = contents.children[2]  # behind the version, which v3 always has, and the serial number
+    if not inner == outer == _ECDSA_SHA256:
+        raise CertificateError("the signature is not ECDSA with SHA-256")
+    if signature.value[0] != 0:
+        raise CertificateError("the signature has unused bits")
 
 
 def _collect(certificate: x509.Certificate, key: object, extensions: x509.Extensions) -> _Certificate:
@@ -331,8 +347,6 @@ def _authorization(extensions: x509.Extensions) -> TerminalAuthorization | None:
 
 
 def _check_signature(certificate: x509.Certificate, key: EllipticCurvePublicKey) -> None:
-    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
-        raise CertificateError("the signature is not ECDSA with SHA-256")
     try:
         key.verify(certificate.signature, certificate.tbs_certificate_bytes, ECDSA(SHA256()))
     except InvalidSignature:

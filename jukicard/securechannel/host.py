@@ -43,7 +43,13 @@ _INS_EXTERNAL_AUTHENTICATE: Final = 0x82
 _INS_INTERNAL_AUTHENTICATE: Final = 0x88
 _INS_PERFORM_SECURITY_OPERATION: Final = 0x2A
 _MORE_CERTIFICATES: Final = 0x80
-_REFUSALS: Final = (StatusWord.NO_MATCH, StatusWord.SECURITY_NOT_SATISFIED, StatusWord.BLOCKED)
+_REFUSALS: Final = (
+    StatusWord.NO_MATCH,
+    StatusWord.SECURITY_NOT_SATISFIED,
+    StatusWord.BLOCKED,
+    StatusWord(0x6600),  # Amendment F, table 7-13: verification of the certificate failed
+    StatusWord(0x6640),  # the same: the certificate is not in the allowlist
+)
 
 
 class Keyring(Protocol):
@@ -206,7 +212,7 @@ def open_scp11a(
     ephemeral: EllipticCurvePrivateKey,
     channel: int = 0,
 ) -> SecureConnection:
-    """Open an SCP11a channel: both ends prove themselves (Amendment F 5.2, 7.5, 7.6).
+    """Open an SCP11a channel: both ends prove themselves (Amendment F 7.5, 7.6).
 
     `kvn`: version of the card's key (KID 11). `card_public_key`: that key, from a certificate that the
     caller has verified. `anchor_kvn`, `anchor_kid`: the card's trust anchor above the terminal's
@@ -219,7 +225,7 @@ def open_scp11a(
     chain = terminal.certificates
     for number, der in enumerate(chain, start=1):
         p2 = anchor_kid | (_MORE_CERTIFICATES if number < len(chain) else 0)
-        command = CommandAPDU(cla, _INS_PERFORM_SECURITY_OPERATION, anchor_kvn, p2, der)
+        command = CommandAPDU(cla, _INS_PERFORM_SECURITY_OPERATION, anchor_kvn, p2, der, 256)
         _check_authenticated(send(connection, command), "terminal certificate")
     request = KeyAgreementRequest(Variant.SCP11A, ephemeral.public_key()).encode()
     start = CommandAPDU(cla, _INS_EXTERNAL_AUTHENTICATE, kvn, KID_SCP11A, request, 256)
@@ -234,7 +240,7 @@ def open_scp11b(
     ephemeral: EllipticCurvePrivateKey,
     channel: int = 0,
 ) -> SecureConnection:
-    """Open an SCP11b channel: only the card proves itself, with its key of KID 13 (Amendment F 5.3, 7.6).
+    """Open an SCP11b channel: only the card proves itself, with its key of KID 13 (Amendment F 7.7).
 
     Arguments and errors as for `open_scp11a`.
     """

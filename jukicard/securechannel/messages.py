@@ -47,7 +47,7 @@ _MAX_LC: Final = 0xFFFF
 
 
 class SecurityLevel(IntFlag):
-    """How messages are protected, as in P1 of EXTERNAL AUTHENTICATE (Amendment D 7.1.2, table 7-4)."""
+    """How messages are protected, as in P1 of EXTERNAL AUTHENTICATE (Amendment D 7.1.2.3, table 7-6)."""
 
     C_MAC = 0x01
     C_DECRYPTION = 0x02

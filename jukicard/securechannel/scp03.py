@@ -117,7 +117,7 @@ def key_check_value(key: bytes) -> bytes:
 
 
 def encrypt_sensitive(dek: bytes, data: bytes) -> bytes:
-    """Encrypt keys or other sensitive data under the DEK: AES-CBC, ICV zero (Amendment D 4.1.4).
+    """Encrypt keys or other sensitive data under the DEK: AES-CBC, ICV zero (Amendment D 6.2.8).
 
     `data` is a whole number of 16-byte blocks; padding, where a key needs it, is the caller's (ValueError
     otherwise).

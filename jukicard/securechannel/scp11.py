@@ -1,4 +1,4 @@
-"""SCP11: the key agreement of the certificate-based secure channel (GlobalPlatform Amendment F 7.6, 3.1.2).
+"""SCP11: the key agreement of the certificate-based secure channel (GlobalPlatform Amendment F 3.1, 7.6, 7.7).
 
 Values and pure functions for both ends. One profile is spoken, the one of public hosts: P-256, AES-128, key
 usage 3C (C-MAC, C-ENC, R-MAC, R-ENC), key type 88, SCP11a (mutual) or SCP11b (only the card proves itself);
@@ -41,7 +41,7 @@ class KeyAgreementError(ValueError):
 
 
 class Variant(IntEnum):
-    """The parameter byte of a channel (Amendment F, table 6-4): who is authenticated."""
+    """The parameter byte of a channel (Amendment F 7.1.1): who is authenticated."""
 
     SCP11B = 0x00
     SCP11A = 0x01
@@ -114,7 +114,7 @@ class KeyAgreementResponse:
 
 
 def session_keys(shared_ephemeral: bytes, shared_static: bytes) -> tuple[bytes, SessionKeys]:
-    """Derive the receipt key and the session keys, all AES-128 (Amendment F 3.1.2: X9.63, SHA-256).
+    """Derive the receipt key and the session keys, all AES-128 (Amendment F 3.1.2, table 7-16).
 
     `shared_ephemeral` is the ECDH secret (32 bytes) of the two ephemeral keys. `shared_static` is that of the
     card's static key with, for SCP11a, the host's static key, for SCP11b, the host's ephemeral key again.
@@ -126,7 +126,7 @@ def session_keys(shared_ephemeral: bytes, shared_static: bytes) -> tuple[bytes, 
 
 
 def receipt(receipt_key: bytes, request: bytes, response_key_object: bytes) -> bytes:
-    """Return the receipt, 16 bytes: AES-CMAC over the request's data field and the card's 5F49 object.
+    """Return the receipt, 16 bytes (Amendment F, table 7-17): AES-CMAC over request and the card's 5F49 object.
 
     It proves the card, and is the first MAC chaining value of the session.
     """

@@ -24,6 +24,7 @@ from tests.support.chains import Draft, authority, day, key_usage, leaf, name, p
 
 ROOT, MIDDLE, TERMINAL, STRANGER = (private_key(number) for number in (2, 3, 4, 5))
 ANCHOR = ROOT.public_key()
+SHA384 = bytes.fromhex("300a06082a8648ce3d040303")  # the algorithm ecdsa-with-SHA384
 
 NATIONAL = TerminalAuthorization(Role.CS, frozenset(Right), "*")
 COUNTER = TerminalAuthorization(Role.COUNTER, frozenset({Right.IDENTIFY, Right.MATCH}), "99201")
@@ -104,6 +105,18 @@ def test_signatures() -> None:
     refuse("signature is wrong", GOOD[0], LEAF.signed(ROOT))
     refuse("not ECDSA with SHA-256", GOOD[0], LEAF.signed(MIDDLE, hashes.SHA384()))
     refuse("signature is wrong", GOOD[0], GOOD[1][:-1] + bytes((GOOD[1][-1] ^ 1,)))
+
+
+def test_one_encoding_only() -> None:
+    inner = LEAF.signed(MIDDLE).replace(bytes.fromhex("300a06082a8648ce3d040302"), SHA384, 1)
+    refuse("not ECDSA with SHA-256", GOOD[0], resign(inner, MIDDLE))
+    # a signature whose last bit is zero may be said to have an unused bit, and reads the same
+    while (even := LEAF.signed(MIDDLE))[-1] & 1:
+        pass
+    size = len(x509.load_der_x509_certificate(even).signature)
+    unused = even[: -size - 1] + b"\x01" + even[-size:]
+    assert x509.load_der_x509_certificate(unused).signature == even[-size:]
+    refuse("unused bits", GOOD[0], unused)
 
 
 def test_order_and_completeness() -> None:

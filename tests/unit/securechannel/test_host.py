@@ -216,6 +216,14 @@ def test_a_terminal_that_the_card_does_not_know() -> None:
     assert caught.value.step == "terminal certificate"
 
 
+@pytest.mark.parametrize("sw", [0x6600, 0x6640, 0x6982])
+def test_statuses_of_a_refused_certificate(sw: int) -> None:
+    card = answering(ChannelCard(), 0x2A, lambda raw: sw.to_bytes(2, "big"))
+    with pytest.raises(AuthenticationFailed) as caught:
+        by_scp11a(standard(card))
+    assert caught.value.step == "terminal certificate"
+
+
 def test_a_terminal_without_the_key_of_its_certificate_gets_no_session() -> None:
     impostor = LocalTerminalKey(private_key(78), TERMINAL.certificates)
     card = ChannelCard()
