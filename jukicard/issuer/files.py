@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jukicard.issuer.errors import HomeDamaged, HomeExists
+from jukicard.issuer.errors import HomeDamaged, HomeExists, IssuerError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -20,7 +20,8 @@ PRIVATE_DIRECTORY = 0o700
 def write_atomically(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     """Replace a file by new content: after a crash at any moment the old or the new stands there, whole.
 
-    The new content is on the disk before the name points to it, and the name before this returns.
+    The new content is on the disk before the name points to it, and the name before this returns. Raises
+    IssuerError.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
@@ -30,9 +31,9 @@ def write_atomically(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> No
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise
+        raise IssuerError(f"{path} cannot be written: {error.strerror}") from error
     sync_directory(path.parent)
 
 
@@ -73,10 +74,17 @@ def check_private(path: Path) -> None:
         raise HomeDamaged(f"{path} must be private: its mode must be 0600")
 
 
+def _lock_name(name: str) -> str:
+    return f".{name}.lock"
+
+
 @contextmanager
 def one_writer(path: Path) -> Iterator[None]:
     """Wait for, and hold, the lock beside `path`; the system releases it when its process dies."""
-    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        descriptor = os.open(path.with_name(_lock_name(path.name)), os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    except OSError as error:
+        raise IssuerError(f"{path} cannot be locked: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -92,9 +100,12 @@ def new_directory(path: Path, keep: str | None = None) -> Iterator[Path]:
     new one then has from the start. Raises HomeExists if anything else stands there, before or after.
     """
     _check_vacant(path, keep)
-    path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    building.mkdir(mode=PRIVATE_DIRECTORY)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building.mkdir(mode=PRIVATE_DIRECTORY)
+    except OSError as error:
+        raise IssuerError(f"{path} cannot be made: {error.strerror}") from error
     try:
         if keep is not None and (path / keep).exists():
             write_atomically(building / keep, (path / keep).read_bytes())
@@ -111,7 +122,8 @@ def new_directory(path: Path, keep: str | None = None) -> Iterator[Path]:
 def _check_vacant(path: Path, keep: str | None) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise HomeExists(f"{path} exists already")
-    if path.is_dir() and any(child.name != keep for child in path.iterdir()):
+    allowed = () if keep is None else (keep, _lock_name(keep))
+    if path.is_dir() and any(child.name not in allowed for child in path.iterdir()):
         raise HomeExists(f"{path} exists already, and is not empty")
 
 

@@ -27,6 +27,7 @@ from jukicard.issuer.errors import (
     HomeDamaged,
     HomeExists,
     HomeMissing,
+    IssuerError,
     KeyMisuse,
     KeyStoreDamaged,
     KeyStoreLocked,
@@ -34,8 +35,10 @@ from jukicard.issuer.errors import (
     TerminalError,
     WrongAuthorityPassword,
 )
+from jukicard.issuer.files import write_atomically
 from jukicard.issuer.keystore import Diversification
 from jukicard.issuer.national import NationalRoot
+from jukicard.issuer.storagekey import ensure_storage_key
 from jukicard.issuer.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
 from jukicard.securechannel.authorization import Right, Role
 from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
@@ -362,7 +365,7 @@ def test_a_failed_init_leaves_nothing(tmp_path: Path) -> None:
 
     Authority.init(tmp_path / "whole", CITY, PASSWORD, today=TODAY, random=failing_after(1000)).close()
     total = calls[0]
-    for limit in (*range(0, total, 6), total - 1):
+    for limit in (*range(0, total, 15), total - 1):
         with pytest.raises(BrokenError):
             Authority.init(tmp_path / "home", CITY, PASSWORD, today=TODAY, random=failing_after(limit))
         assert [p.name for p in tmp_path.iterdir()] == ["whole"]
@@ -397,11 +400,10 @@ def test_a_killed_init_leaves_no_half_home(tmp_path: Path, pause: float) -> None
 
 def test_a_home_that_holds_only_a_storage_key_keeps_it(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
-    key = tmp_path / "home" / "storage.key"
-    key.write_text("5a" * 32 + "\n")
-    key.chmod(0o600)
+    key = ensure_storage_key(tmp_path / "home" / "storage.key", lambda size: b"\x5a" * size)
+    assert ensure_storage_key(tmp_path / "home" / "storage.key") == key == b"\x5a" * 32
     with Authority.init(tmp_path / "home", CITY, PASSWORD, today=TODAY) as authority:
-        assert authority.storage_key == b"\x5a" * 32
+        assert authority.storage_key == key
     assert [p.name for p in tmp_path.iterdir()] == ["home"]
     assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
 
@@ -472,3 +474,15 @@ def test_rights_by_name() -> None:
     assert parse_rights(right_name(right) for right in Right) == frozenset(Right)
     with pytest.raises(TerminalError, match="'fly'"):
         parse_rights(["fly"])
+
+
+def test_places_where_nothing_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HomeExists):
+        Authority.init(tmp_path / "file", CITY, PASSWORD, today=TODAY)
+    with pytest.raises(IssuerError, match="cannot be made"):
+        Authority.init(tmp_path / "file" / "home", CITY, PASSWORD, today=TODAY)
+    with pytest.raises(IssuerError, match="cannot be locked"):
+        ensure_storage_key(tmp_path / "nowhere" / "storage.key")
+    with pytest.raises(IssuerError, match="cannot be written"):
+        write_atomically(tmp_path / "nowhere" / "x", b"")
