@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import sqlite3
@@ -35,7 +36,8 @@ class Operation:
     data: bytes = b""
 
     def __str__(self) -> str:
-        what = f"{len(self.data)} bytes at {self.offset}" if self.kind == "write" else self.name
+        name = "the draft" if self.name.startswith(".") else self.name  # drafts have names drawn at random
+        what = f"{len(self.data)} bytes at {self.offset}" if self.kind == "write" else name
         return f"{self.kind} {what} (file {self.file})"
 
 
@@ -79,10 +81,10 @@ class PowerCutDisk:
             grows = operation.kind == "write" and operation.offset + len(operation.data) > len(
                 self._contents[operation.file]
             )
-            if fault != "full" or grows or operation.kind == "link":
+            if fault != "full" or grows:
                 if once:
                     self._fault = None
-                raise _FAULTS[fault]
+                raise _FAULTS[fault](fault)
         self.log.append(operation)
 
     # the Disk port
@@ -198,10 +200,10 @@ def truncate(content: bytearray, size: int) -> None:
 _disk_numbers = itertools.count(1)
 _open_disks: dict[str, PowerCutDisk] = {}
 _vfs: list[_Vfs] = []
-_FAULTS: dict[Fault, apsw.Error] = {
-    "full": apsw.FullError("full"),
-    "read-only": apsw.ReadOnlyError("read-only"),
-    "broken": apsw.IOError("broken"),
+_FAULTS: dict[Fault, type[apsw.Error]] = {
+    "full": apsw.FullError,
+    "read-only": apsw.ReadOnlyError,
+    "broken": apsw.IOError,
 }
 _ERRNO = {apsw.FullError: 28, apsw.ReadOnlyError: 30, apsw.IOError: 5}
 _CODES = {
@@ -245,7 +247,9 @@ class _Connection:
             raise translated from error
 
     def close(self) -> None:
-        self._inner.close()
+        # Copying the log into the database may fail; SQLite then keeps the log and says nothing, but apsw tells.
+        with contextlib.suppress(apsw.Error):
+            self._inner.close()
         self._closed()
 
 

@@ -134,11 +134,15 @@ class LocalDisk:
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, "a file of this name exists") from None
             os.rename(draft, path)
-        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError:
+            self.remove(path)
+            raise
 
     def remove(self, path: str) -> None:
         """Remove a file, if there is one."""

@@ -7,6 +7,7 @@ and file agree afterwards, or the engine refuses to go on.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -89,18 +90,20 @@ class Engine:
         if self._connection is None or os.getpid() != self._process:  # a child of fork owns neither file nor locks
             return
         sound = self.refusal is None
-        self.refusal = CardFileClosed(self.path, "the card file is closed")
         try:
-            with naming_errors(self.path):
-                if self._in_use and sound:
-                    with contextlib.suppress(CardFileError):
-                        self._write(self._stage({}, False), durable=False)
-                self._connection.close()
-                self._connection = None
-                if self._in_use or not sound:
-                    clear_mark(self._disk, self.path, self._sealer)
+            if self._in_use and sound:
+                with contextlib.suppress(CardFileError):  # the log keeps everything; the next opener finds it there
+                    self._write(self._stage({}, False), durable=False)
         finally:
-            self._unlock()
+            self.refusal = CardFileClosed(self.path, "the card file is closed")
+            connection, self._connection = self._connection, None
+            try:
+                with naming_errors(self.path):
+                    connection.close()
+                    if self._in_use or not sound:
+                        _leave_empty_log(self._disk, self.path)
+            finally:
+                self._unlock()
 
     def _stage(self, changes: Mapping[str, bytes | None], in_use: bool) -> _Staged:
         version = self.commits + 1
@@ -204,7 +207,8 @@ def attach(
         log = disk.size(path + "-wal")
         if disk.size(path + "-journal"):
             raise CardFileDamaged(path, "journal", "a rollback journal lies beside it, which no card file has")
-        rehearsed = _rehearse(disk, path, sealer, not_before) if log else None
+        if log:
+            _rehearse(disk, path, sealer, not_before)
         connection = disk.connect(path)
         try:
             used, loaded = _verified(connection, path, sealer, not_before)
@@ -217,40 +221,40 @@ def attach(
                 raise CardFileDiskFailed(path, "its log could not be brought into the file")
         except BaseException:
             connection.close()
-            if rehearsed is not None:
-                with contextlib.suppress(CardFileError):
-                    clear_mark(disk, path, rehearsed)
+            if log is not None:
+                with contextlib.suppress(OSError):
+                    _leave_empty_log(disk, path)
             raise
         return Engine(disk, path, used, connection, unlock, loaded)
 
 
-def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_before: int) -> Sealer:
+def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_before: int) -> None:
     """Try on a copy whether the file with its log is a card file.
 
     SQLite takes in any log of this name, and writes it into the database even when the file is refused
     afterwards.
     """
-    own: bytes | None = None
-    with disk.rehearse(path, log=False) as copy:
-        connection = disk.connect(copy)
-        # Without its log the file may be torn, and tells nothing: it is then judged as a whole.
-        with contextlib.closing(connection), contextlib.suppress(sqlite3.Error, CardFileError):
-            database.set_up(connection)
-            own = database.identify(connection, path)[0]
     with disk.rehearse(path, log=True) as copy, contextlib.closing(disk.connect(copy)) as connection:
         used = _verified(connection, path, sealer, not_before)[0]
-    if own is not None and own != used.card_id:
+    try:
+        with disk.rehearse(path, log=False) as copy, contextlib.closing(disk.connect(copy)) as connection:
+            database.set_up(connection)
+            card_id, check = database.identify(connection, path)
+    except (sqlite3.Error, CardFileError):
+        return  # torn, as a power cut may leave it: only the log makes it whole
+    # A torn file may also seem to have another identifier, but no key check that fits it.
+    if card_id != used.card_id and hmac.compare_digest(sealer(card_id).check, check):
         raise CardFileDamaged(path, "journal", f"{path}-wal belongs to another card")
-    return used
 
 
-def clear_mark(disk: Disk, path: str, sealer: Sealer) -> None:
-    """Where SQLite closed a file marked as in use, and moved the whole log into it: take the mark off.
+def _leave_empty_log(disk: Disk, path: str) -> None:
+    """Where SQLite moved its whole log into a file that stays marked, and removed it: put an empty one there.
 
-    Without a log the database alone is the newest state, whatever its mark says.
+    The file is complete then, and must not look like one whose log was lost.  (An empty file needs no space on a
+    full disk.)
     """
     if disk.size(path + "-wal") is None:
-        attach(disk, path, lambda card_id: sealer, lambda: None, accept_lost_log=True).close()
+        disk.reserve(path + "-wal")
 
 
 def _verified(

@@ -77,8 +77,10 @@ class CardFile:
                     raise CardFileDiskFailed(name, "the new card could not be brought into one file")
                 disk.publish(draft, name)
             finally:
-                for rest in ("", "-wal", "-journal"):
-                    disk.remove(draft + rest)
+                # A draft that stays behind is only litter: encrypted, and under a name that nobody opens.
+                with contextlib.suppress(OSError):
+                    for rest in ("", "-wal", "-journal"):
+                        disk.remove(draft + rest)
         return cls.open(name, storage_key, random=random, disk=disk)
 
     @classmethod

@@ -241,6 +241,20 @@ def test_a_wrong_key_costs_no_commit(left_open: Path, unchanged: Unchanged) -> N
         CardFile.open(left_open, KEY, not_before=100)
 
 
+def test_a_wrong_key_costs_no_card_whose_log_is_empty(left_open: Path) -> None:
+    """Killed right after the log had been moved into the file."""
+    CardFile.open(left_open, KEY).close()
+    with CardFile.open(left_open, KEY) as card:
+        card.commit({"password/tries": b"\x00"})
+        marked = left_open.read_bytes()
+    left_open.write_bytes(marked)
+    Path(f"{left_open}-wal").touch()
+    with pytest.raises(WrongStorageKey):
+        CardFile.open(left_open, bytes(32))
+    with CardFile.open(left_open, KEY) as card:
+        assert card.read("password/tries") == b"\x00"
+
+
 def test_another_cards_log_is_refused_and_not_written_into_the_file(
     left_open: Path, tmp_path: Path, unchanged: Unchanged
 ) -> None:
