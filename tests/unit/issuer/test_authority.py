@@ -30,6 +30,7 @@ from jukicard.issuer.errors import (
     IssuerError,
     KeyMisuse,
     KeyStoreDamaged,
+    KeyStoreError,
     KeyStoreLocked,
     RuleRefused,
     TerminalError,
@@ -42,7 +43,7 @@ from jukicard.issuer.storagekey import ensure_storage_key
 from jukicard.issuer.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
 from jukicard.securechannel.authorization import Right, Role
 from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
-from jukicard.securechannel.host import TerminalKey
+from jukicard.securechannel.host import Keyring, TerminalKey
 from jukicard.securechannel.scp03 import InitializeUpdateResponse
 
 TODAY = date(2026, 11, 21)
@@ -246,14 +247,15 @@ def test_master_keys_of_the_areas_are_different(made: Path) -> None:
     update = InitializeUpdateResponse(bytes(10), 1, 0x70, bytes(8), bytes(8), 1)
     domain = bytes.fromhex("F04A554B490001")
     with Authority.open(made, PASSWORD) as authority:
-        juki = authority.keyring(Area.JUKI, domain).session(update, bytes(16))
+        keyring: Keyring = authority.keyring(Area.JUKI, domain)
+        juki = keyring.session(update, bytes(16))
         municipal = authority.keyring(Area.MUNICIPAL, domain).session(update, bytes(16))
         assert juki != municipal
         card = Diversification(domain, bytes(10), 1)
         assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI), card, bytes(16))
         blank = InitializeUpdateResponse(bytes(10), 0xFF, 0x70, bytes(8), bytes(8), 1)
-        with pytest.raises(Exception, match="key version FF"):
-            authority.keyring(Area.JUKI, domain).session(blank, bytes(16))
+        with pytest.raises(KeyStoreError, match="key version FF"):
+            keyring.session(blank, bytes(16))
 
 
 def test_the_digest_of_a_code_is_keyed(made: Path, tmp_path: Path) -> None:
