@@ -30,7 +30,7 @@ class EmptyAnswerReader(ConnectionWrapper):
     """A reader whose card is pulled out in mid-command `at` (counted from 1).
 
     `executed`: whether the card still processes that command before its answer is lost. From then on
-    CardRemoved is raised until `reset`, which stands for putting the card in again; it is not pulled out a second time.
+    CardRemoved is raised until `reset`, which stands for putting the card in again; then it stays in.
     """
 
     def __init__(self, inner: CardConnection, at: int, *, executed: bool = False) -> None:
