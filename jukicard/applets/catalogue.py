@@ -13,5 +13,7 @@ BUILT_IN: tuple[type[Applet], ...] = (SecurityDomain, JukiApplet, LibraryApplet)
 
 
 def rom(further: Iterable[type[Applet]] = ()) -> Rom:
-    """Return the ROM of a chip: the built-in modules, and `further` ones (ValueError where two have the same module AID)."""
+    """Return the ROM of a chip: the built-in modules, and `further` ones (ValueError where two have the same module
+    AID).
+    """
     return Rom((*BUILT_IN, *further))

@@ -22,8 +22,8 @@ _REVIVING = AccessMode.ACTIVATE | AccessMode.TERMINATE | AccessMode.DELETE
 class Applet:
     """The code of one application: a command table and a few hooks, without any state of its own.
 
-    What must last lies in the application's cells (`Context.area`), what must not on its logical channel.  `forwarded` are the
-    instructions of class 8x that the application hands to its security domain; `label` stands in EF.DIR.
+    What must last lies in the application's cells (`Context.area`), what must not on its logical channel.  `forwarded`
+    are the instructions of class 8x that the application hands to its security domain; `label` stands in EF.DIR.
     """
 
     load_file: ClassVar[AID]
@@ -40,7 +40,10 @@ class Applet:
         cls.table = CommandTable.of(cls)
 
     def install(self, ctx: Context, parameters: bytes) -> None:
-        """Create what a new instance needs.  `parameters`: the value of C9 in INSTALL; refuse with 6A80 what is not understood."""
+        """Create what a new instance needs.
+
+        `parameters`: the value of C9 in INSTALL; refuse with 6A80 what is not understood.
+        """
         if parameters:
             raise CardError(StatusWord.INCORRECT_DATA, f"{self.label} takes no installation parameters")
 
@@ -53,7 +56,9 @@ class Applet:
         return ()
 
     def store_data(self, ctx: Context, block: bytes) -> None:
-        """Take one block of STORE DATA that its domain hands on (INSTALL [for personalization]); by default none is taken."""
+        """Take one block of STORE DATA that its domain hands on (INSTALL [for personalization]); by default none is
+        taken.
+        """
         raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, f"{self.label} is not personalised by STORE DATA")
 
     def rights(self, ctx: Context, session: Session) -> frozenset[int]:

@@ -1,12 +1,13 @@
 """The chip: bytes in, bytes out.
 
-Every command goes the same way, in this order: class byte and logical channel, command chaining, secure messaging, instruction,
-P1-P2, length, life cycle and access rule, handler, commit, secure messaging, response chaining.  `Card.transmit` is the only place
-that turns exceptions into status words.
+Every command goes the same way, in this order: class byte and logical channel, command chaining, secure messaging,
+instruction, P1-P2, length, life cycle and access rule, handler, commit, secure messaging, response chaining.
+`Card.transmit` is the only place that turns exceptions into status words.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from jukicard.card.applet import Applet, Rom
@@ -44,7 +45,8 @@ class NotPoweredError(RuntimeError):
 class Card:
     """A chip with its store, its ROM and its ports.
 
-    It must be powered on before it answers.  `transmit` never raises for any bytes whatever, and answers two bytes at least.
+    It must be powered on before it answers.  `transmit` never raises for any bytes whatever, and answers two bytes at
+    least.
     """
 
     def __init__(self, store: Store, rom: Rom, ports: Ports) -> None:
@@ -108,7 +110,9 @@ class Card:
         whole = _collect(cmd, cla, channel, execution)
         if whole is None:
             return ResponseAPDU()
-        return _deliver(execution.run(whole, cla), cmd, channel, secured=cla.secure_messaging is not SecureMessaging.NONE)
+        return _deliver(
+            execution.run(whole, cla), cmd, channel, secured=cla.secure_messaging is not SecureMessaging.NONE
+        )
 
     def _get_response(self, cmd: CommandAPDU, channel: Channel, services: Services) -> ResponseAPDU:
         response = _Execution(services, self._store, channel).run(cmd, ClassByte.parse(cmd.cla))
@@ -128,13 +132,18 @@ class _Execution:
         self._channel = channel
 
     def run(self, cmd: CommandAPDU, cla: ClassByte) -> ResponseAPDU:
-        """Unwrap, execute, commit, wrap."""
-        session = None
+        """Unwrap, execute, commit, wrap.
+
+        The level of a session holds from the command after EXTERNAL AUTHENTICATE on, whose own response goes bare (GP
+        Amendment D, 7.1.2).
+        """
+        session, protected = None, False
         if cla.secure_messaging is not SecureMessaging.NONE:
             session = _session(self._channel, cla, cmd)
+            protected = session.authenticated
             cmd = self._unwrap(session, cmd)
         response = self._execute(replace(cmd, cla=cla.plain), session)
-        if session is not None and session is self._channel.session:
+        if session is not None and protected and session is self._channel.session:
             response = session.messages.wrap(response)
         return response
 
@@ -143,7 +152,9 @@ class _Execution:
             return session.messages.unwrap(cmd)
         except SecureMessagingError:
             self._channel.end_session()
-            raise CardError(StatusWord.SM_OBJECTS_INCORRECT, "secure messaging does not verify; the session ends") from None
+            raise CardError(
+                StatusWord.SM_OBJECTS_INCORRECT, "secure messaging does not verify; the session ends"
+            ) from None
 
     def _execute(self, cmd: CommandAPDU, session: Session | None) -> ResponseAPDU:
         row, ctx = self.route(cmd, session)
@@ -155,16 +166,13 @@ class _Execution:
         return response
 
     def route(self, cmd: CommandAPDU, session: Session | None) -> tuple[Row, Context]:
-        """Find the row for a command: in the selected application's table, its domain's where it forwards, or the card's own."""
+        """Find the row for a command: in the selected application's table, its domain's where it forwards, or the
+        card's own.
+        """
         if self._registry.card_state is CardState.TERMINATED and cmd.ins != _SELECT:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card is terminated")
         selected = self._registry.by_instance(self._channel.application)
-        applet = self._services.rom.applet(selected.module)
-        places: list[tuple[Applet, Entry]] = [(applet, selected)]
-        if cmd.ins in applet.forwarded and cmd.cla & 0x80 and not selected.is_domain:
-            domain = self._registry.by_instance(selected.domain)
-            places.append((self._services.rom.applet(domain.module), domain))
-        places.append((_SYSTEM, selected))
+        places = [*self._places(cmd, selected), (_SYSTEM, selected)]
         for place, entry in places:
             rows = place.table.find(bool(cmd.cla & 0x80), cmd.ins)
             if rows:
@@ -172,6 +180,23 @@ class _Execution:
         if any(place.table.find(not cmd.cla & 0x80, cmd.ins) for place, _ in places):
             raise CardError(StatusWord.CLA_NOT_SUPPORTED, f"instruction {cmd.ins:02X} exists in the other class only")
         raise CardError(StatusWord.INS_NOT_SUPPORTED, f"no instruction {cmd.ins:02X} here")
+
+    def _places(self, cmd: CommandAPDU, selected: Entry) -> Iterator[tuple[Applet, Entry]]:
+        """Yield where a command may belong before the card itself: the selected application, its domain if it forwards.
+
+        What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is on.
+        """
+        if not self._registry.is_usable(selected):
+            if _SYSTEM.table.find(bool(cmd.cla & 0x80), cmd.ins):
+                return
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked")
+        applet = self._services.rom.applet(selected.module)
+        yield applet, selected
+        if cmd.ins in applet.forwarded and cmd.cla & 0x80 and not selected.is_domain:
+            domain = self._registry.by_instance(selected.domain)
+            if not self._registry.is_usable(domain):
+                raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the security domain is locked")
+            yield self._services.rom.applet(domain.module), domain
 
     @staticmethod
     def _match(rows: tuple[Row, ...], cmd: CommandAPDU) -> Row:
@@ -221,8 +246,8 @@ def _session(channel: Channel, cla: ClassByte, cmd: CommandAPDU) -> Session:
 def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, execution: _Execution) -> CommandAPDU | None:
     """Return the whole command, or None while links of its chain are still to come.
 
-    A command that is not the chain's continuation abandons the chain and is taken for itself: a host that died in mid-chain leaves
-    nothing behind for the next one.
+    A command that is not the chain's continuation abandons the chain and is taken for itself: a host that died in mid-
+    chain leaves nothing behind for the next one.
     """
     partial, channel.partial = channel.partial, None
     header = (cmd.cla & ~0x10 if cla.chaining else cmd.cla, cmd.ins, cmd.p1, cmd.p2)
@@ -243,7 +268,8 @@ def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, execution: _Exe
 def _deliver(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secured: bool) -> ResponseAPDU:
     """Return as much of a response as Le takes, and keep the rest for GET RESPONSE.
 
-    An absent Le takes all that fits the form.  In a session Le counts the plain data, so that only the form limits the response.
+    An absent Le takes all that fits the form.  In a session Le counts the plain data, so that only the form limits the
+    response.
     """
     limit = 65536 if cmd.extended else 256
     if cmd.ne is not None and not secured:

@@ -37,12 +37,24 @@ class Services:
 class Context:
     """One command on its way through one application.
 
-    `entry` is the application whose code runs and whose cells `area` reaches; `selected` the one that is selected on the channel:
-    another one where an application hands a command on to its security domain.  `session` is the secure channel session under
-    which this very command came, or None.
+    `entry` is the application whose code runs and whose cells `area` reaches; `selected` the one that is selected on
+    the channel: another one where an application hands a command on to its security domain.  `session` is the secure
+    channel session under which this very command came, or None.
     """
 
-    __slots__ = ("_services", "_success", "_transaction", "applet", "area", "channel", "entry", "row", "selected", "session", "target")
+    __slots__ = (
+        "_services",
+        "_success",
+        "_transaction",
+        "applet",
+        "area",
+        "channel",
+        "entry",
+        "row",
+        "selected",
+        "session",
+        "target",
+    )
 
     row: Row
     target: Guarded
@@ -94,7 +106,10 @@ class Context:
 
     @property
     def facts(self) -> Facts:
-        """What holds for this command.  A command outside the channel's session is given none of the session's facts."""
+        """What holds for this command.
+
+        A command outside the channel's session is given none of the session's facts.
+        """
         session = self.session
         if session is not self.channel.session:
             return NOTHING
@@ -114,7 +129,9 @@ class Context:
         )
 
     def on_success(self, action: Callable[[], None]) -> None:
-        """Do something volatile (grant a right, move the cursor) once the command's writes are committed, and only then."""
+        """Do something volatile (grant a right, move the cursor) once the command's writes are committed, and only
+        then.
+        """
         self._success.append(action)
 
     def complete(self) -> None:

@@ -8,7 +8,8 @@ from jukicard.iso7816.status import StatusWord
 class CardError(Exception):
     """A command is refused.  Everything that it wrote so far is dropped, and `sw` alone is answered.
 
-    `reason` is for the people on this side of the wire (traces, explanations); it never leaves the chip and never holds a secret.
+    `reason` is for the people on this side of the wire (traces, explanations); it never leaves the chip and never holds
+    a secret.
     """
 
     def __init__(self, sw: StatusWord, reason: str) -> None:

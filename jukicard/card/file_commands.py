@@ -1,4 +1,6 @@
-"""The commands on elementary files (ISO/IEC 7816-4, data unit handling and record handling), for any applet that has files."""
+"""The commands on elementary files (ISO/IEC 7816-4, data unit handling and record handling), for any applet that has
+files.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _RECORD_P1 = span(0x01, 0xFE)
 
 
 def find_file(ctx: Context, sfi: int) -> File:
-    """Return the file with that SFI and make it current if the command succeeds; 0 means the current one (6986 without)."""
+    """Return the file with that SFI and make it current if the command succeeds; 0 means the current one (6986
+    without).
+    """
     if sfi:
         file = ctx.files.by_sfi(sfi)
         ctx.on_success(lambda: _make_current(ctx, file.fid))
@@ -118,7 +122,9 @@ class FileCommands(ReadBinary):
         spec="ISO/IEC 7816-4:2020, 11.6.1",
     )
     def compare_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Say whether a transparent file's whole content is the data: 9000 or 6300, 63Cx where the file counts its tries."""
+        """Say whether a transparent file's whole content is the data: 9000 or 6300, 63Cx where the file counts its
+        tries.
+        """
         file = _target(ctx)
         if _offset(cmd, file) or len(cmd.data) != file.size:
             raise CardError(StatusWord.WRONG_LENGTH, "only a file's whole content is compared")

@@ -31,8 +31,9 @@ class FileKind(IntEnum):
 class FileSpec:
     """What a new file shall be.
 
-    `size` is the number of content bytes of a transparent file; `record_size` the length of a record (the longest one in a variable
-    file), `records` how many fit (1-254).  `sfi` 1-30, or None.  `compare_tries` (1-15) bounds how often COMPARE may miss; 0 is no bound.
+    `size` is the number of content bytes of a transparent file; `record_size` the length of a record (the longest one
+    in a variable file), `records` how many fit (1-254).  `sfi` 1-30, or None.  `compare_tries` (1-15) bounds how often
+    COMPARE may miss; 0 is no bound.
     """
 
     fid: int
@@ -136,7 +137,9 @@ class File:
         """Refuse a record that does not have the file's record length (6700)."""
         exact = self.kind is not FileKind.LINEAR_VARIABLE
         if len(record) > self.record_size or (exact and len(record) != self.record_size):
-            raise CardError(StatusWord.WRONG_LENGTH, f"a record of {len(record)} bytes; the file has {self.record_size}")
+            raise CardError(
+                StatusWord.WRONG_LENGTH, f"a record of {len(record)} bytes; the file has {self.record_size}"
+            )
 
     def set_life_cycle(self, life_cycle: LifeCycle) -> None:
         """Move the file to another life cycle status."""

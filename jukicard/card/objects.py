@@ -1,7 +1,8 @@
 """What every protected object on the card has in common: parameters, a life cycle status, and two sets of access rules.
 
-The first set is in force while the object is in its initialisation state (personalisation), the second from its activation on.  The
-rules are kept, shown in the FCP and evaluated in one encoding: AB, expanded format (ISO/IEC 7816-4, security attributes).
+The first set is in force while the object is in its initialisation state (personalisation), the second from its
+activation on.  The rules are kept, shown in the FCP and evaluated in one encoding: AB, expanded format (ISO/IEC 7816-4,
+security attributes).
 """
 
 from __future__ import annotations

@@ -29,7 +29,10 @@ class PasswordCommands:
         spec="ISO/IEC 7816-4:2020, 11.5.6",
     )
     def verify(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Compare with the password: 9000, or 63Cx with the tries left.  Without data only the tries are told, and none is spent."""
+        """Compare with the password: 9000, or 63Cx with the tries left.
+
+        Without data only the tries are told, and none is spent.
+        """
         password = target_password(ctx)
         if not cmd.data:
             return ResponseAPDU(b"", password.status())
@@ -49,12 +52,17 @@ class PasswordCommands:
         spec="ISO/IEC 7816-4:2020, 11.5.7",
     )
     def change_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Replace the password: the old one, then the new one, of the same fixed length.  A wrong old one costs a try."""
+        """Replace the password: the old one, then the new one, of the same fixed length.
+
+        A wrong old one costs a try.  A new one that is not allowed is refused before that (6A80), and costs nothing.
+        """
         password = target_password(ctx)
         if len(cmd.data) % 2:
             raise CardError(StatusWord.WRONG_LENGTH, "the old and the new password have the same length")
         middle = len(cmd.data) // 2
         ctx.channel.security.verified.discard(password.reference)
+        if password.is_set and password.tries.left:
+            password.check(cmd.data[middle:])
         if not password.compare(cmd.data[:middle]):
             return ResponseAPDU(b"", password.status())
         password.set(cmd.data[middle:])
@@ -86,7 +94,10 @@ class PasswordCommands:
         spec="ISO/IEC 7816-4:2020, 11.5.10",
     )
     def reset_retry_counter(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Give back all tries: P1 = 02 with a new password, P1 = 03 (no data) with the old one kept.  6984 where none was ever set."""
+        """Give back all tries: P1 = 02 with a new password, P1 = 03 (no data) with the old one kept.
+
+        6984 where none was ever set.
+        """
         password = target_password(ctx)
         if bool(cmd.data) != (cmd.p1 == 0x02):
             raise CardError(StatusWord.WRONG_LENGTH, "P1 = 02 takes the new password, P1 = 03 takes nothing")

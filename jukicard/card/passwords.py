@@ -17,7 +17,10 @@ from jukicard.iso7816.tlv import Tlv
 
 @dataclass(frozen=True, slots=True)
 class PasswordSpec:
-    """What a password may be.  `reference` is P2 of VERIFY; `alphabet` the bytes allowed; lengths in bytes; `tries` 1-15."""
+    """What a password may be.
+
+    `reference` is P2 of VERIFY; `alphabet` the bytes allowed; lengths in bytes; `tries` 1-15.
+    """
 
     reference: int
     initial: AccessRules
@@ -64,26 +67,33 @@ class Password:
     def compare(self, candidate: bytes) -> bool:
         """Compare, at the cost of one try that is spent durably before and given back after a match.
 
-        6984 while no password is set; 6983 when it is blocked; a candidate of an impossible length is 6A80 and costs nothing.
+        6984 while no password is set; 6983 when it is blocked; a candidate of an impossible length is 6A80 and costs
+        nothing.
         """
         value = self._area.read(_cell(self.reference, "v"))
         if value is None:
             raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, f"password {self.reference:02X} is not set")
         minimum, maximum, _ = self._limits
         if self.tries.left and not minimum <= len(candidate) <= maximum:
-            raise CardError(StatusWord.INCORRECT_DATA, f"password {self.reference:02X} has {minimum} to {maximum} characters")
+            raise CardError(
+                StatusWord.INCORRECT_DATA, f"password {self.reference:02X} has {minimum} to {maximum} characters"
+            )
         self.tries.spend()
         if not bytes_eq(value, candidate):
             return False
         self.tries.give_back()
         return True
 
-    def set(self, value: bytes) -> None:
-        """Store a new value and all its tries.  6A80 where the value is not allowed."""
+    def check(self, value: bytes) -> None:
+        """Refuse with 6A80 a value that the password may not have."""
         minimum, maximum, _ = self._limits
         alphabet = self.header.parameter(0x81) or b""
         if not minimum <= len(value) <= maximum or any(byte not in alphabet for byte in value):
             raise CardError(StatusWord.INCORRECT_DATA, f"not an allowed value for password {self.reference:02X}")
+
+    def set(self, value: bytes) -> None:
+        """Store a new value and all its tries.  6A80 where the value is not allowed."""
+        self.check(value)
         self._area.write(_cell(self.reference, "v"), value)
         self.tries.reset()
 

@@ -33,7 +33,7 @@ class KeyGeneration(Protocol):
 
 
 class DerivedKeys:
-    """Key pairs derived from the randomness port alone, so that a fixed port gives identical keys (FIPS 186-5 A.2.1)."""
+    """Key pairs made of the randomness port's bytes alone: a fixed port gives fixed keys (FIPS 186-5 A.2.1)."""
 
     def ec_p256(self, random: Randomness) -> ec.EllipticCurvePrivateKey:
         """Return a P-256 key from 40 random bytes: 64 bits more than the order has, so that the bias is negligible."""

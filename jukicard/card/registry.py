@@ -16,6 +16,8 @@ from jukicard.iso7816.tlv import Tlv, parse_tlvs
 _CELL = "registry"
 ISSUER_DOMAIN = 1
 """Instance number of the issuer security domain: the first application of every card."""
+MAX_INSTANCES = 0xFFFF
+"""Instance numbers are below this, and never used again."""
 
 
 class CardState(IntEnum):
@@ -148,11 +150,15 @@ class Registry:
         """Return the selectable entries whose AID starts with `name`, in registry order."""
         return [entry for entry in self if entry.is_selectable and bytes(entry.aid).startswith(name)]
 
-    def add(self, aid: AID, load_file: AID, module: AID, domain: int | None, privileges: Privilege, state: int) -> Entry:
+    def add(
+        self, aid: AID, load_file: AID, module: AID, domain: int | None, privileges: Privilege, state: int
+    ) -> Entry:
         """Enter a new application under `domain` (None: its own, for the issuer's); its AID must be new (6A80)."""
         next_instance, entries = self._load()
         if any(entry.aid == aid for entry in entries):
             raise CardError(StatusWord.INCORRECT_DATA, f"an application {aid} exists")
+        if next_instance >= MAX_INSTANCES:
+            raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "this card has used up its instance numbers")
         entry = Entry(next_instance, aid, load_file, module, domain or next_instance, privileges, state)
         self._save(next_instance + 1, (*entries, entry))
         return entry
@@ -169,6 +175,12 @@ class Registry:
         self._save(next_instance, tuple(e for e in entries if e.instance != entry.instance))
         for cell in self._transaction.cells(area_prefix(entry.instance)):
             self._transaction.write(cell, None)
+
+    def is_usable(self, entry: Entry) -> bool:
+        """Return whether an application may run: it is not locked; and while the card is, only the issuer's domain may."""
+        if entry.instance == ISSUER_DOMAIN:
+            return True
+        return entry.is_selectable and self.card_state < CardState.CARD_LOCKED
 
     @property
     def card_state(self) -> CardState:

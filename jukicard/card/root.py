@@ -1,4 +1,6 @@
-"""An application's own control parameters: its life cycle as an application's file (ISO/IEC 7816-9) and who may move it."""
+"""An application's own control parameters: its life cycle as an application's file (ISO/IEC 7816-9) and who may move
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where a chip keeps what must survive a power cut: the port, and the store in memory.
 
-A store is a flat map of *cells*, from a name to bytes.  The chip reads cells singly and writes them in commits: all changes of one
-commit become durable together, or none does.  A store knows nothing of files, keys or applications.
+A store is a flat map of *cells*, from a name to bytes.  The chip reads cells singly and writes them in commits: all
+changes of one commit become durable together, or none does.  A store knows nothing of files, keys or applications.
 """
 
 from __future__ import annotations

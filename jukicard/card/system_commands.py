@@ -1,4 +1,6 @@
-"""The commands that the card itself answers, whatever application is selected: SELECT, MANAGE CHANNEL, GET CHALLENGE, GET RESPONSE."""
+"""The commands that the card itself answers, whatever application is selected: SELECT, MANAGE CHANNEL, GET CHALLENGE,
+GET RESPONSE.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class SystemCommands:
         name="SELECT (application)",
     )
     def select_application(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Select an application by its full or partial name; no name is the issuer security domain's.  P2 = x2 asks for the next match.
+        """Select an application by its full or partial name; no name is the issuer security domain's.
+
+        P2 = x2 asks for the next match.
 
         A success ends the channel's session and everything that was proved in it; a failure changes nothing.
         """
@@ -37,7 +41,9 @@ class SystemCommands:
         entry = _choose(cmd, system)
         applet = system.rom.applet(entry.module)
         if not applet.multi_selectable and system.volatile.selected(entry.instance, system.channel):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is selected on another logical channel")
+            raise CardError(
+                StatusWord.CONDITIONS_NOT_SATISFIED, "the application is selected on another logical channel"
+            )
         ctx.channel.select(entry.instance)
         wanted = cmd.p2 & _NOTHING
         if wanted == _NOTHING:
@@ -57,7 +63,10 @@ class SystemCommands:
         name="SELECT (file)",
     )
     def select_file(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Select an EF of the current application by its identifier.  There is no MF: 3F00 is 6A82.  The session goes on."""
+        """Select an EF of the current application by its identifier.
+
+        There is no MF: 3F00 is 6A82.  The session goes on.
+        """
         if len(cmd.data) != 2:
             raise CardError(StatusWord.FILE_NOT_FOUND, "there is no MF; an EF has a two-byte identifier")
         system = require_domain(ctx)
@@ -81,7 +90,8 @@ class SystemCommands:
     def open_channel(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Open the logical channel P2, or with P2 = 00 the first free one, whose number is answered.
 
-        On a channel opened from the basic one the issuer security domain is selected, else what is selected on the channel it came from.
+        On a channel opened from the basic one the issuer security domain is selected, else what is selected on the
+        channel it came from.
         """
         system = require_domain(ctx)
         channels = system.volatile.channels
@@ -141,7 +151,10 @@ class SystemCommands:
         spec="ISO/IEC 7816-4:2020, 11.7.1",
     )
     def get_response(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Return the next part of a response that was announced by 61xx.  6985 where none is waiting; it ends no session."""
+        """Return the next part of a response that was announced by 61xx.
+
+        6985 where none is waiting; it ends no session.
+        """
         if not ctx.channel.pending:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "no response is waiting")
         return ResponseAPDU(ctx.channel.pending, StatusWord(ctx.channel.pending_sw))
@@ -149,7 +162,9 @@ class SystemCommands:
 
 def _choose(cmd: CommandAPDU, ctx: DomainContext) -> Entry:
     state = ctx.registry.card_state
-    matches = ctx.registry.matching(cmd.data) if state < CardState.CARD_LOCKED else [ctx.registry.by_instance(ISSUER_DOMAIN)]
+    matches = (
+        ctx.registry.matching(cmd.data) if state < CardState.CARD_LOCKED else [ctx.registry.by_instance(ISSUER_DOMAIN)]
+    )
     matches = [entry for entry in matches if bytes(entry.aid).startswith(cmd.data)]
     if cmd.p2 & 0x02:
         instances = [entry.instance for entry in matches]

@@ -45,7 +45,7 @@ from jukicard.issuer.files import (
     sync_directory,
     write_atomically,
 )
-from jukicard.issuer.keystore import KeyStore, KeyUse, MasterKeyring, PrivateKeyExport, Randomness
+from jukicard.issuer.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
 from jukicard.issuer.ledger import Ledger
 from jukicard.issuer.national import CA_YEARS, NationalRoot, read_certificates
 from jukicard.issuer.records import check_characters
@@ -202,10 +202,6 @@ class Authority:
             raise HomeDamaged(f"the {area} anchor has no EC key")
         return key
 
-    def keyring(self, area: Area, domain: bytes) -> MasterKeyring:
-        """What opens SCP03 sessions with our cards' domain (its AID); MUNICIPAL has a master key of its own."""
-        return MasterKeyring(self.keys, self.master_label(area), domain)
-
     def master_label(self, area: Area) -> str:
         """The label of an area's master key, for `KeyStore.wrap_card_keys`."""
         return _MASTERS[area]
@@ -213,6 +209,13 @@ class Authority:
     def code_digest(self, code: ResidentCode) -> str:
         """The keyed digest under which the ledger finds a resident code again: 64 hex digits, telling nothing."""
         return self.keys.mac(_DIGEST_KEY, b"resident code " + code.reveal().encode()).hex()
+
+    def patron_number(self, serial: str) -> str:
+        """The library patron's number (10 digits) of a card: the same at each asking, telling nothing of the card's
+        serial.
+        """
+        digest = self.keys.mac(_DIGEST_KEY, b"library patron " + serial.encode())
+        return f"{int.from_bytes(digest) % 10**10:010d}"
 
     def card_authorities(self, area: Area) -> tuple[bytes, ...]:
         """The certificates (DER) between an area's anchor and a card's own, top-down."""

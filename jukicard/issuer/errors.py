@@ -21,6 +21,16 @@ class RuleRefused(IssuerError):
     exit_code = 1
 
 
+class CardRefused(RuleRefused):
+    """The card at hand is genuine, and may not be used, or not for this."""
+
+
+class CardSpoilt(IssuerError):
+    """The chip refused, or did not hold what was written: it is noted as spoilt and never used again (exit code 1)."""
+
+    exit_code = 1
+
+
 class HomeMissing(IssuerError):
     """There is no authority (or national root) in that directory."""
 

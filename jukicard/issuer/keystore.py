@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from jukicard.issuer.errors import KeyStoreError
 from jukicard.securechannel.kdf import sp800_108
 from jukicard.securechannel.scp03 import (
-    InitializeUpdateResponse,
     SessionKeys,
     StaticKeys,
     encrypt_sensitive,
@@ -121,27 +120,6 @@ class KeyStore(Protocol):
         self, label: str, diversification: Diversification, dek: bytes
     ) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
         """The card's own ENC, MAC and DEK, each encrypted under `dek`, the DEK that the card has now."""
-
-
-@dataclass(frozen=True, slots=True)
-class MasterKeyring:
-    """Opens SCP03 sessions with any card of ours whose keys come from one master key
-    (securechannel.host.Keyring).
-
-    `label` names the master key, `domain` is the AID of the card's security domain.
-    """
-
-    keys: KeyStore
-    label: str
-    domain: bytes
-
-    def session(self, update: InitializeUpdateResponse, context: bytes) -> SessionKeys:
-        """Session keys for the card that answered `update`. KeyStoreError if it uses no key set of an issuer's."""
-        try:
-            diversification = Diversification(self.domain, update.diversification, update.kvn)
-        except ValueError:
-            raise KeyStoreError(f"the card uses key version {update.kvn:02X}, which is not the issuer's") from None
-        return self.keys.derive_session(self.label, diversification, context)
 
 
 @runtime_checkable

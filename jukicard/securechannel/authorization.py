@@ -118,11 +118,10 @@ class TerminalAuthorization:
     def rights_in(self, municipality: str) -> frozenset[Right]:
         """Return the rights that hold on a card of this municipality, given as five digits.
 
-        `NATIONWIDE` rights hold on any card, the others only on those of the terminal's own municipality.
+        `NATIONWIDE` rights hold on any card, the others only on those of the terminal's own municipality: `*` is
+        nobody's own, so a national terminal identifies, and no more.
         """
-        if self.municipality in (ANY_MUNICIPALITY, municipality):
-            return self.rights
-        return self.rights & NATIONWIDE
+        return self.rights if self.municipality == municipality else self.rights & NATIONWIDE
 
     def intersect(self, above: TerminalAuthorization) -> TerminalAuthorization:
         """Return what is left of this authorization under one that stands above it in a chain.

@@ -1,4 +1,6 @@
-"""The security domain (GP 2.3.1, chapter 7): the issuer's, the Juki domain and every municipality's are this one module."""
+"""The security domain (GP 2.3.1, chapter 7): the issuer's, the Juki domain and every municipality's are this one
+module.
+"""
 
 from __future__ import annotations
 

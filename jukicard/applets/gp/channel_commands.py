@@ -54,7 +54,9 @@ def keys_in_force(ctx: DomainContext) -> DomainKeys:
 
 
 def delay_after(attempts: int) -> float:
-    """Return the seconds that a handshake waits after so many that did not succeed: none at first, then doubling, bounded."""
+    """Return the seconds that a handshake waits after so many that did not succeed: none at first, then doubling,
+    bounded.
+    """
     return 0.0 if attempts <= FREE_ATTEMPTS else min(LONGEST_DELAY, 0.1 * 2 ** (attempts - FREE_ATTEMPTS - 1))
 
 
@@ -79,14 +81,18 @@ class SecureChannelCommands:
         keys = keys_in_force(domain)
         reference = keys.find(KID_SCP03, cmd.p1)
         ctx.ports.delay(delay_after(keys.attempts(reference)))
-        keys.begin_attempt(reference)
+        sequence = keys.begin_attempt(reference)
         static = keys.key_set(reference)
-        sequence = keys.sequence(reference) + 1
         challenge = pseudo_random_challenge(static.enc, sequence, bytes(ctx.selected.aid))
         context = cmd.data + challenge
         session = derive_session_keys(static, context)
         answer = InitializeUpdateResponse(
-            diversification_data(domain), reference.kvn, SCP03_OPTIONS, challenge, card_cryptogram(session, context), sequence
+            diversification_data(domain),
+            reference.kvn,
+            SCP03_OPTIONS,
+            challenge,
+            card_cryptogram(session, context),
+            sequence,
         )
         ctx.channel.open_session(
             Session(
@@ -111,7 +117,10 @@ class SecureChannelCommands:
         spec="GP Amendment D 1.2, 7.1.2",
     )
     def external_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Finish an SCP03 handshake at security level P1; the command itself bears a C-MAC.  A wrong cryptogram is 6300."""
+        """Finish an SCP03 handshake at security level P1; the command itself bears a C-MAC.
+
+        A wrong cryptogram is 6300.
+        """
         session = ctx.session
         if session is None or session.authenticated or session.kid != KID_SCP03:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "no SCP03 handshake has begun")
@@ -120,7 +129,6 @@ class SecureChannelCommands:
             return ResponseAPDU(b"", StatusWord.NO_MATCH)
         keys = keys_in_force(require_domain(ctx))
         reference = KeyReference(KID_SCP03, session.kvn)
-        keys.set_sequence(reference, keys.sequence(reference) + 1)
         keys.end_attempts(reference)
         level = security_level(cmd.p1)
 
@@ -142,7 +150,8 @@ class SecureChannelCommands:
         name="PERFORM SECURITY OPERATION (verify certificate)",
     )
     def verify_certificate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Take a terminal's certificates, top down, the leaf last (P2 b8 = 0), and verify them under the anchor P1 (00: the first).
+        """Take a terminal's certificates, top down, the leaf last (P2 b8 = 0), and verify them under the anchor P1 (00:
+        the first).
 
         A chain that does not verify is 6982 and forgotten; so is what was proved in a session before.
         """
@@ -175,7 +184,9 @@ class SecureChannelCommands:
         name="MUTUAL AUTHENTICATE (SCP11a)",
     )
     def mutual_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Open an SCP11a session with the terminal whose certificates were verified just before: 5F49 and the receipt 86."""
+        """Open an SCP11a session with the terminal whose certificates were verified just before: 5F49 and the receipt
+        86.
+        """
         chain = ctx.channel.terminal
         ctx.channel.end_session()
         if chain is None or not chain.complete or chain.domain != ctx.entry.instance:
@@ -204,7 +215,7 @@ def _estimate(keys: DomainKeys, anchor: KeyReference) -> int | None:
 
 
 def _accept(chain: TerminalChain, keys: DomainKeys, anchor: KeyReference) -> None:
-    """Take a chain that verified to its leaf: the allow-list, and the anchor's date estimate, which only moves forward."""
+    """Take a chain that verified to its leaf: check the allow-list, move the anchor's date estimate forward."""
     allowed = keys.attribute("alw", anchor)
     if allowed:
         serials = {int.from_bytes(tlv.value) for tlv in parse_tlvs(allowed)}
@@ -223,7 +234,9 @@ def _agree(
     terminal: ec.EllipticCurvePublicKey | None,
     authorization: TerminalAuthorization | None,
 ) -> ResponseAPDU:
-    """Agree on session keys and open the session: static key and fresh ephemeral key of the card, both keys of the host."""
+    """Agree on session keys and open the session: static key and fresh ephemeral key of the card, both keys of the
+    host.
+    """
     keys = keys_in_force(ctx)
     reference = keys.find(cmd.p2, cmd.p1)
     try:

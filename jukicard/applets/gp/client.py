@@ -1,7 +1,7 @@
 """A host's view of a security domain: one method per command; refusals are exceptions (`iso7816.errors`).
 
-A client drives a connection that already chains commands and collects responses (`iso7816.wrappers.standard`).  After a handshake it
-goes on through the secure channel; `select` begins again in the clear.
+A client drives a connection that already chains commands and collects responses (`iso7816.wrappers.standard`).  After a
+handshake it goes on through the secure channel; `select` begins again in the clear.
 """
 
 from __future__ import annotations
@@ -63,10 +63,21 @@ class ApplicationClient:
         except TlvError as error:
             raise MalformedResponse(f"GET DATA BF21: {error}") from None
 
+    def key_references(self) -> frozenset[tuple[int, int]]:
+        """Return identifier and version of every key in force in the domain."""
+        stored = self.get_data(layout.TAG_KEY_INFORMATION)
+        try:
+            keys = parse_tlvs(stored)[0].children if stored else ()
+            return frozenset((key.value[0], key.value[1]) for key in keys)
+        except (TlvError, IndexError):
+            raise MalformedResponse("GET DATA E0: not a key information template") from None
+
     def open_scp03(
         self, keyring: Keyring, host_challenge: bytes, *, kvn: int = 0, level: int = SecurityLevel.FULL
     ) -> SecureConnection:
-        """Open an SCP03 session with the domain's keys of version `kvn` (0: the first); `host_challenge` is 8 fresh random bytes."""
+        """Open an SCP03 session with the domain's keys of version `kvn` (0: the first); `host_challenge` is 8 fresh
+        random bytes.
+        """
         self.connection = self.base
         self.connection = secure = open_scp03(self.base, keyring, kvn=kvn, level=level, host_challenge=host_challenge)
         return secure
@@ -80,7 +91,9 @@ class ApplicationClient:
         kvn: int = 0,
         anchor_kvn: int = 0,
     ) -> SecureConnection:
-        """Open an SCP11a session as a terminal; `card_key` is the card's certified key of KID 11, `ephemeral` a fresh key."""
+        """Open an SCP11a session as a terminal; `card_key` is the card's certified key of KID 11, `ephemeral` a fresh
+        key.
+        """
         self.connection = self.base
         self.connection = secure = open_scp11a(
             self.base, kvn=kvn, card_public_key=card_key, terminal=terminal, anchor_kvn=anchor_kvn, ephemeral=ephemeral
@@ -136,7 +149,7 @@ class StatusEntry:
 
 @dataclass(frozen=True, slots=True)
 class EncryptedKey:
-    """One AES key for PUT KEY: its length in bytes, its cryptogram under the session's DEK, its check value (3 bytes)."""
+    """One AES key for PUT KEY: length in bytes, cryptogram under the session's DEK, check value (3 bytes)."""
 
     size: int
     cryptogram: bytes
@@ -151,7 +164,9 @@ class DomainClient(ApplicationClient):
         fields = bytes((kvn,))
         for key in keys:
             value = bytes((key.size,)) + key.cryptogram
-            fields += bytes((layout.KEY_TYPE_AES, len(value))) + value + bytes((len(key.check_value),)) + key.check_value
+            fields += (
+                bytes((layout.KEY_TYPE_AES, len(value))) + value + bytes((len(key.check_value),)) + key.check_value
+            )
         response = self.command(CommandAPDU(0x80, 0xD8, replaces, 0x80 | layout.KID_SCP03, fields, ALL), "PUT KEY")
         if response.data != bytes((kvn,)) + b"".join(key.check_value for key in keys):
             raise MalformedResponse("PUT KEY: the card answers other check values")
@@ -211,6 +226,8 @@ class DomainClient(ApplicationClient):
         more, p2 = True, 0x02
         while more:
             response = send(self.connection, CommandAPDU(0x80, 0xF2, scope, p2, b"\x4f\x00", ALL))
+            if response.sw is StatusWord.REFERENCE_NOT_FOUND:
+                break
             check(response, "GET STATUS", ok=(StatusWord.OK, StatusWord.MORE_DATA_AVAILABLE))
             found = [_status_entry(template) for template in parse_tlvs(response.data)]
             entries += found

@@ -26,7 +26,9 @@ CARD_TRANSITIONS = {
     CardState.CARD_LOCKED: (CardState.SECURED,),
     CardState.TERMINATED: (),
 }
-"""From each state of the card, the states that SET STATUS may move it to (GP 2.3.1, figure 5-1); to TERMINATED from every one."""
+"""From each state of the card, the states that SET STATUS may move it to (GP 2.3.1, figure 5-1); to TERMINATED from
+every one.
+"""
 
 
 class ContentCommands:
@@ -107,7 +109,9 @@ class ContentCommands:
         spec="GP 2.3.1, 11.2",
     )
     def delete(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Delete an application of this domain (4F), without a trace; or keys (D0 identifier, D2 version; P2 = 01: the last ones, too)."""
+        """Delete an application of this domain (4F), without a trace; or keys (D0 identifier, D2 version; P2 = 01: the
+        last ones, too).
+        """
         domain = require_domain(ctx)
         fields = _fields(cmd.data)
         if set(fields) == {0x4F}:
@@ -129,7 +133,9 @@ class ContentCommands:
         spec="GP 2.3.1, 11.4",
     )
     def get_status(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """List this domain and what is below it (the issuer's: everything), in E3 templates.  6310: more comes with P2 = 03.
+        """List this domain and what is below it (the issuer's: everything), in E3 templates.
+
+        6310: more comes with P2 = 03.
 
         P1 80: the issuer's domain, 40: applications and domains, 20: load files, 10: load files with their modules.
         """
@@ -162,7 +168,9 @@ class ContentCommands:
         wanted, present = CardState(cmd.p2), domain.registry.card_state
         issuer = ctx.entry.instance == ISSUER_DOMAIN
         if not issuer or (wanted not in CARD_TRANSITIONS[present] and wanted is not CardState.TERMINATED):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, f"no transition from {present.name} to {wanted.name} here")
+            raise CardError(
+                StatusWord.CONDITIONS_NOT_SATISFIED, f"no transition from {present.name} to {wanted.name} here"
+            )
         domain.registry.set_state(domain.registry.by_instance(ISSUER_DOMAIN), wanted)
         return ResponseAPDU()
 
@@ -195,10 +203,10 @@ def _aid(name: bytes) -> AID:
 def _privileges(stored: bytes) -> Privilege:
     if len(stored) not in (1, 3):
         raise CardError(StatusWord.INCORRECT_DATA, "privileges are one byte or three")
-    try:
-        return Privilege(int.from_bytes(stored.ljust(3, b"\0")))
-    except ValueError:
-        raise CardError(StatusWord.INCORRECT_DATA, "an undefined privilege") from None
+    value = int.from_bytes(stored.ljust(3, b"\0"))
+    if value & ~sum(Privilege):
+        raise CardError(StatusWord.INCORRECT_DATA, "a privilege that this card does not know")
+    return Privilege(value)
 
 
 def _application_parameters(stored: bytes) -> bytes:
@@ -213,7 +221,11 @@ def _application_parameters(stored: bytes) -> bytes:
 
 def _named(fields: FieldReader) -> bytes:
     """Read the application's AID from the fields that INSTALL has in these forms: all others are empty."""
-    before, aid, after = [fields.lengthed(), fields.lengthed()], fields.lengthed(), [fields.lengthed() for _ in range(3)]
+    before, aid, after = (
+        [fields.lengthed(), fields.lengthed()],
+        fields.lengthed(),
+        [fields.lengthed() for _ in range(3)],
+    )
     fields.end()
     privileges, *rest = after
     if any(before) or any(rest) or privileges.strip(b"\0"):

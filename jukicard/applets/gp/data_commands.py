@@ -41,7 +41,10 @@ class DataCommands:
         spec="GP 2.3.1, 11.3; Amendment F 1.4, 7.2",
     )
     def get_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Return the object whose tag is P1-P2: with an interindustry class its value only, with class 8x the whole.  6A88: absent."""
+        """Return the object whose tag is P1-P2: with an interindustry class its value only, with class 8x the whole.
+
+        6A88: absent.
+        """
         tag = cmd.p1 << 8 | cmd.p2
         value = _read(tag, cmd.data, require_domain(ctx))
         if value is None:
@@ -58,7 +61,9 @@ class DataCommands:
         name="STORE DATA",
     )
     def store_objects(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Store data objects in the domain, in one block; or, after INSTALL [for personalization], in the application named there."""
+        """Store data objects in the domain, in one block; or, after INSTALL [for personalization], in the application
+        named there.
+        """
         domain = require_domain(ctx)
         target = ctx.channel.personalises
         if target is not None:

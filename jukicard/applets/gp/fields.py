@@ -1,4 +1,6 @@
-"""Reading the fields of GlobalPlatform commands that are no BER-TLV: plain bytes, length-value, tag-length-value in one byte each."""
+"""Reading the fields of GlobalPlatform commands that are no BER-TLV: plain bytes, length-value, tag-length-value in one
+byte each.
+"""
 
 from __future__ import annotations
 

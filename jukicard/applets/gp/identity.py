@@ -1,4 +1,6 @@
-"""What a card says of itself to everybody: numbers in the issuer domain's cells, readable by any reader (and so traceable by any)."""
+"""What a card says of itself to everybody: numbers in the issuer domain's cells, readable by any reader (and so
+traceable by any).
+"""
 
 from __future__ import annotations
 

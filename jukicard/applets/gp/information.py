@@ -1,4 +1,6 @@
-"""EF.DIR and EF.ATR/INFO (ISO/IEC 7816-4, 12.2): files below the issuer's domain that are computed from what is true at the moment."""
+"""EF.DIR and EF.ATR/INFO (ISO/IEC 7816-4, 12.2): files below the issuer's domain that are computed from what is true at
+the moment.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ CARD_SERVICE_DATA = 0xF9
 """Applications by full and partial name, EF.DIR and EF.ATR/INFO, both read by READ BINARY, no MF."""
 
 CARD_CAPABILITIES = bytes((0xD6, 0x31, 0xFB))
-"""Selection by name (full, partial), FID, SFI, record number; data units of one byte; chaining, extended length with its limits in
-EF.ATR/INFO, four logical channels numbered by the card or by the host."""
+"""Selection by name (full, partial), FID, SFI, record number; data units of one byte; chaining, extended length with
+its limits in EF.ATR/INFO, four logical channels numbered by the card or by the host.
+"""
 
 LONGEST_COMMAND, LONGEST_RESPONSE = 0xFFFF, 0xFFFF
 
@@ -68,7 +71,9 @@ class IssuerFiles(Files):
 
 
 def directory(ctx: DomainContext) -> bytes:
-    """Return the content of EF.DIR: one 61 {4F AID, 50 label} for each application that can be selected and is no domain."""
+    """Return the content of EF.DIR: one 61 {4F AID, 50 label} for each application that can be selected and is no
+    domain.
+    """
     templates = (
         Tlv.build(0x61, Tlv(0x4F, bytes(entry.aid)), Tlv(0x50, ctx.rom.applet(entry.module).label.encode()))
         for entry in ctx.registry

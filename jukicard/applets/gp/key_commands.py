@@ -1,7 +1,10 @@
-"""PUT KEY, key generation and DELETE (GP 2.3.1, 11.8 and 11.2; Amendment F, 7.1; key generation in the form public hosts speak)."""
+"""PUT KEY, key generation and DELETE (GP 2.3.1, 11.8 and 11.2; Amendment F, 7.1; key generation in the form public
+hosts speak).
+"""
 
 from __future__ import annotations
 
+from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
 from jukicard.applets.gp.layout import (
     CURVE_P256,
@@ -15,7 +18,6 @@ from jukicard.applets.gp.layout import (
     KID_TERMINAL_ANCHOR,
     TRANSPORT_KVN,
 )
-from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.gp.rules import MANAGEMENT
 from jukicard.card.commands import ANY, PROPRIETARY, command, data, only
 from jukicard.card.context import Context, DomainContext, require_domain
@@ -50,7 +52,8 @@ class KeyCommands:
     def put_key_set(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Store an SCP03 key set (ENC, MAC, DEK) in place of version P1, or with P1 = 00 as a new version.
 
-        The first set put removes the transport keys (version FF); it makes a domain that used its parent's keys PERSONALIZED.
+        The first set put removes the transport keys (version FF); it makes a domain that used its parent's keys
+        PERSONALIZED.
         """
         domain = require_domain(ctx)
         fields = FieldReader(cmd.data)
@@ -58,6 +61,8 @@ class KeyCommands:
         session = _session(ctx)
         values, checks = zip(*(_read_aes(fields, session) for _ in range(3)), strict=True)
         fields.end()
+        if len({len(value) for value in values}) != 1:
+            raise CardError(StatusWord.INCORRECT_DATA, "the keys of a set have one length")
         keys = DomainKeys(ctx.area)
         _replace(keys, cmd.p1, reference)
         transport = KeyReference(KID_SCP03, TRANSPORT_KVN)
@@ -78,7 +83,9 @@ class KeyCommands:
         name="PUT KEY (EC key)",
     )
     def put_ec_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Store a P-256 key: a trust anchor's public one (KID 10), or a private one, encrypted under the session's DEK (KID 11, 13)."""
+        """Store a P-256 key: a trust anchor's public one (KID 10), or a private one, encrypted under the session's DEK
+        (KID 11, 13).
+        """
         fields = FieldReader(cmd.data)
         reference = KeyReference(cmd.p2, _new_version(fields.byte()))
         kind, value = fields.tagged()
@@ -110,7 +117,9 @@ class KeyCommands:
         name="GENERATE EC KEY",
     )
     def generate_ec_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Generate a P-256 key pair on the chip, in place of version P1 (00: as a new one), and answer its public key B0."""
+        """Generate a P-256 key pair on the chip, in place of version P1 (00: as a new one), and answer its public key
+        B0.
+        """
         fields = FieldReader(cmd.data)
         reference = KeyReference(cmd.p2, _new_version(fields.byte()))
         if fields.tagged() != (KEY_TYPE_EC_PARAMETERS, bytes((CURVE_P256,))):
@@ -124,13 +133,17 @@ class KeyCommands:
 
 
 def delete_keys(keys: DomainKeys, kid: int | None, kvn: int | None, *, last_too: bool) -> None:
-    """Delete all keys of that identifier and/or version (6A88 if there is none); the very last only where that is said (6985)."""
+    """Delete all keys of that identifier and/or version (6A88 if there is none); the last SCP03 set only where that is
+    said (6985).
+
+    Without one nobody could manage the domain any more.
+    """
     present = set(keys.references())
     chosen = {key for key in present if kid in (None, key.kid) and kvn in (None, key.kvn)}
     if not chosen:
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
-    if chosen == present and not last_too:
-        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "this would delete the last key")
+    if not last_too and not any(key.kid == KID_SCP03 for key in present - chosen):
+        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "this would delete the last SCP03 key set")
     for key in chosen:
         keys.delete(key)
 
@@ -155,7 +168,9 @@ def _replace(keys: DomainKeys, old_version: int, new: KeyReference) -> None:
     if old_version:
         old = KeyReference(new.kid, old_version)
         if old not in present:
-            raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key {new.kid:02X} with version {old_version:02X} to replace")
+            raise CardError(
+                StatusWord.REFERENCE_NOT_FOUND, f"no key {new.kid:02X} with version {old_version:02X} to replace"
+            )
         present.discard(old)
         keys.delete(old)
     if new in present:
@@ -174,7 +189,9 @@ def _session(ctx: Context) -> Session:
 
 
 def _read_aes(fields: FieldReader, session: Session) -> tuple[bytes, bytes]:
-    """Read one AES key: `88 L cryptogram`, in the GlobalPlatform form with the key's length before the cryptogram, and its check value."""
+    """Read one AES key: `88 L cryptogram`, in the GlobalPlatform form with the key's length before the cryptogram, and
+    its check value.
+    """
     kind, value = fields.tagged()
     check = fields.lengthed()
     size = len(value)

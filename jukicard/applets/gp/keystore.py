@@ -1,4 +1,6 @@
-"""The keys of one security domain as they lie in its cells: SCP03 key sets, EC key pairs, trust anchors and what belongs to them."""
+"""The keys of one security domain as they lie in its cells: SCP03 key sets, EC key pairs, trust anchors and what
+belongs to them.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ class DomainKeys:
             yield KeyReference(int(kid, 16), int(kvn, 16))
 
     def find(self, kid: int, kvn: int) -> KeyReference:
-        """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.  6A88 where there is none."""
+        """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.
+
+        6A88 where there is none.
+        """
         for reference in self.references():
             if reference.kid == kid and kvn in (0, reference.kvn):
                 return reference
@@ -71,10 +76,12 @@ class DomainKeys:
     def _describe(self, reference: KeyReference) -> bytes:
         if reference.kid == KID_SCP03:
             size = len(self.key_set(reference).enc)
-            return b"".join(
-                Tlv(0xC0, bytes((kid, reference.kvn, KEY_TYPE_AES, size))).encode() for kid in KEY_SET_KIDS
-            )
-        kind, size = (KEY_TYPE_EC_PRIVATE, 32) if self._stored(reference).tag == KEY_TYPE_EC_PRIVATE else (KEY_TYPE_EC_PUBLIC, 65)
+            return b"".join(Tlv(0xC0, bytes((kid, reference.kvn, KEY_TYPE_AES, size))).encode() for kid in KEY_SET_KIDS)
+        kind, size = (
+            (KEY_TYPE_EC_PRIVATE, 32)
+            if self._stored(reference).tag == KEY_TYPE_EC_PRIVATE
+            else (KEY_TYPE_EC_PUBLIC, 65)
+        )
         described = (reference.kid, reference.kvn, kind, size, KEY_TYPE_EC_PARAMETERS, CURVE_P256)
         return Tlv(0xC0, bytes(described)).encode()
 
@@ -82,7 +89,7 @@ class DomainKeys:
         """Store an SCP03 key set; its sequence counter begins anew."""
         parts = (Tlv(0x80, keys.enc), Tlv(0x81, keys.mac), Tlv(0x82, keys.dek))
         self._area.write(_cell("key", reference), Tlv.build(0xE1, *parts).encode())
-        self._area.write(_cell("seq", reference), bytes(3))
+        self._area.write(_cell("seq", reference), bytes(4))
 
     def key_set(self, reference: KeyReference) -> StaticKeys:
         """Return an SCP03 key set."""
@@ -112,11 +119,13 @@ class DomainKeys:
 
     def delete(self, reference: KeyReference) -> None:
         """Remove a key with everything that was stored for it."""
-        for kind in ("key", "seq", "try", *_ATTRIBUTES):
+        for kind in ("key", "seq", *_ATTRIBUTES):
             self._area.write(_cell(kind, reference), None)
 
     def attribute(self, kind: str, reference: KeyReference) -> bytes | None:
-        """Return what is stored beside a key: `crt` certificates, `alw` allow-list, `ski` CA identifier, `day` date estimate."""
+        """Return what is stored beside a key: `crt` certificates, `alw` allow-list, `ski` CA identifier, `day` date
+        estimate.
+        """
         return self._area.read(_cell(kind, reference))
 
     def set_attribute(self, kind: str, reference: KeyReference, value: bytes | None) -> None:
@@ -132,26 +141,31 @@ class DomainKeys:
                 yield reference, value
 
     def sequence(self, reference: KeyReference) -> int:
-        """Return the SCP03 sequence counter: how many sessions the key set has opened."""
-        return int.from_bytes(self._area.read(_cell("seq", reference)) or b"")
-
-    def set_sequence(self, reference: KeyReference, value: int) -> None:
-        """Advance the sequence counter; 6985 when its three bytes are used up."""
-        if value > 0xFFFFFF:
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the key set's sequence counter is used up")
-        self._area.write(_cell("seq", reference), value.to_bytes(3))
+        """Return the SCP03 sequence counter: how many handshakes were begun with the key set."""
+        return int.from_bytes(self._counters(reference)[:3])
 
     def attempts(self, reference: KeyReference) -> int:
         """Return how many handshakes with a key set were begun since one last succeeded (0-255)."""
-        return (self._area.read(_cell("try", reference)) or b"\0")[0]
+        return self._counters(reference)[3]
 
-    def begin_attempt(self, reference: KeyReference) -> None:
-        """Count a handshake, durably, before anything is answered."""
-        self._area.spend(_cell("try", reference), bytes((min(255, self.attempts(reference) + 1),)))
+    def begin_attempt(self, reference: KeyReference) -> int:
+        """Count a handshake, durably, before anything is answered, and return its sequence number.
+
+        6985 when the three bytes of the sequence counter are used up (Amendment D 1.2, 6.2.2.1).
+        """
+        sequence = self.sequence(reference) + 1
+        if sequence > 0xFFFFFF:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the key set's sequence counter is used up")
+        attempts = min(255, self.attempts(reference) + 1)
+        self._area.spend(_cell("seq", reference), sequence.to_bytes(3) + bytes((attempts,)))
+        return sequence
 
     def end_attempts(self, reference: KeyReference) -> None:
-        """A handshake succeeded: the count begins anew."""
-        self._area.write(_cell("try", reference), bytes(1))
+        """A handshake succeeded: the count of attempts begins anew."""
+        self._area.write(_cell("seq", reference), self._counters(reference)[:3] + b"\0")
+
+    def _counters(self, reference: KeyReference) -> bytes:
+        return self._area.read(_cell("seq", reference)) or bytes(4)
 
     def _stored(self, reference: KeyReference) -> Tlv:
         stored = self._area.read(_cell("key", reference))

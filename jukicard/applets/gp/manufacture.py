@@ -1,4 +1,4 @@
-"""The blank chip, as its maker delivers it: OP_READY, with the issuer's security domain and the public transport keys."""
+"""The blank chip, as its maker delivers it: OP_READY, the issuer's security domain, the public transport keys."""
 
 from __future__ import annotations
 

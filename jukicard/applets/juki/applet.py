@@ -1,4 +1,6 @@
-"""The Juki application on the chip: the resident code, a password, an authentication key, and the card's life as the municipality sees it."""
+"""The Juki application on the chip: the resident code, a password, an authentication key, and the card's life as the
+municipality sees it.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,7 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
-from jukicard.securechannel.authorization import Right
 from jukicard.securechannel.scp11 import encode_point
-
-NATIONWIDE = frozenset((Right.IDENTIFY, Right.MOVE))
-"""Rights that hold wherever the terminal stands; all others only in the municipality that the card belongs to."""
 
 _FILES = (
     FileSpec(
@@ -100,6 +98,17 @@ def _status_file(cmd: CommandAPDU, ctx: Context) -> File:
     return ctx.files.by_fid(layout.EF_STATUS)
 
 
+def _target_key_pair(ctx: Context) -> KeyPair:
+    target = ctx.target
+    assert isinstance(target, KeyPair)  # noqa: S101  the locators of key pairs return nothing else
+    return target
+
+
+def _public_key(pair: KeyPair) -> ResponseAPDU:
+    point = encode_point(pair.private_key().public_key())
+    return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, point)).encode())
+
+
 class JukiApplet(FileCommands, PasswordCommands, Applet):
     """住基AP.  Its secure channels are its domain's; every rule but those of free commands lies in its objects."""
 
@@ -123,13 +132,12 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
     def rights(self, ctx: Context, session: Session) -> frozenset[int]:
         """Return the terminal's rights: the nationwide ones, and the others if it is the card's own municipality's."""
         authorization = session.authorization
-        if authorization is None:
-            return frozenset()
-        at_home = authorization.municipality == self._municipality(ctx)
-        return frozenset(right for right in authorization.rights if at_home or right in NATIONWIDE)
+        return frozenset(authorization.rights_in(self._municipality(ctx) or "")) if authorization else frozenset()
 
     def check_life_cycle(self, ctx: Context, target: Guarded, mode: AccessMode | None) -> None:
-        """Refuse (6985) what the object's state does not allow; the code and the password also once the card has expired."""
+        """Refuse (6985) what the object's state does not allow; the code and the password also once the card has
+        expired.
+        """
         super().check_life_cycle(ctx, target, mode)
         guarded = isinstance(target, Password) or (isinstance(target, File) and target.fid == layout.EF_CODE)
         if guarded and self._has_expired(ctx):
@@ -144,7 +152,10 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         name="ACTIVATE FILE (application)",
     )
     def activate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Close personalisation, one way; or resume a suspended card.  6985 in any other state, or while something is missing."""
+        """Close personalisation, one way; or resume a suspended card.
+
+        6985 in any other state, or while something is missing.
+        """
         root = Root.of(ctx.area)
         if root.header.life_cycle is LifeCycle.INITIALISATION:
             self._check_complete(ctx)
@@ -198,9 +209,14 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         name="CHANGE REFERENCE DATA (initial password)",
     )
     def set_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Set the holder's first password at the counter, which makes a card that was delivered locked active.  6985 if it is set."""
+        """Set the holder's first password at the counter, which makes a card that was delivered locked active.
+
+        6985 if it is set.
+        """
         if target_password(ctx).is_set:
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the password has been set; it is changed or reset now")
+            raise CardError(
+                StatusWord.CONDITIONS_NOT_SATISFIED, "the password has been set; it is changed or reset now"
+            )
         response = super().set_reference_data(cmd, ctx)
         self._set_state(ctx, CardState.ACTIVE)
         return response
@@ -216,7 +232,10 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         name="PUT DATA (new municipality)",
     )
     def move(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Enter the municipality that takes the card over after its holder moved (継続利用).  6985 unless the card is active."""
+        """Enter the municipality that takes the card over after its holder moved (継続利用).
+
+        6985 unless the card is active.
+        """
         status = self._status(ctx)
         if status.state is not CardState.ACTIVE:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "only an active card moves along")
@@ -235,12 +254,28 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         spec="ISO/IEC 7816-8:2021, 5.3",
     )
     def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Generate the authentication key on the chip, once (6985 afterwards), and answer its public key 7F49 {86 point}."""
-        key = ctx.ports.keys.ec_p256(ctx.ports.random)
-        target = ctx.target
-        assert isinstance(target, KeyPair)  # noqa: S101  the locator returns nothing else
-        target.store(key)
-        return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, encode_point(key.public_key()))).encode())
+        """Generate the authentication key on the chip, once (6985 afterwards), and answer its public key 7F49 {86
+        point}.
+        """
+        pair = _target_key_pair(ctx)
+        pair.store(ctx.ports.keys.ec_p256(ctx.ports.random))
+        return _public_key(pair)
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x47,
+        p1=only(0x81),
+        length=data(1, 16),
+        access=On(_new_key_pair, None, "the key pair, to read its public key"),
+        spec="ISO/IEC 7816-8:2021, 5.3",
+        name="GENERATE ASYMMETRIC KEY PAIR (read public key)",
+    )
+    def read_public_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Answer the public key of the key pair that was generated: 7F49 {86 point}.
+
+        An interrupted issue goes on with it.
+        """
+        return _public_key(_target_key_pair(ctx))
 
     @command(
         INTERINDUSTRY,
@@ -251,8 +286,10 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         spec="ISO/IEC 7816-4:2020, 11.5.2",
     )
     def internal_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Sign a terminal's challenge of 16 bytes or more: ECDSA over a prefix of this protocol and the challenge, r and s, 64 bytes."""
-        key = ctx.key_pairs.by_reference(cmd.p2).private_key()
+        """Sign a terminal's challenge of 16 bytes or more: ECDSA over a prefix of this protocol and the challenge, r
+        and s, 64 bytes.
+        """
+        key = _target_key_pair(ctx).private_key()
         algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
         r, s = decode_dss_signature(key.sign(authentication_message(cmd.data), algorithm))
         return ResponseAPDU(r.to_bytes(32) + s.to_bytes(32))

@@ -15,11 +15,10 @@ from jukicard.applets.juki import layout
 from jukicard.applets.juki.records import CardData, CardStatus, RecordError, authentication_message
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
-from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse, check
+from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, MalformedResponse, check
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs, take_one
 from jukicard.securechannel.scp11 import KeyAgreementError, decode_point
-
 
 R = TypeVar("R", CardData, CardStatus)
 
@@ -55,7 +54,9 @@ class JukiClient(PasswordClient):
         return self._read(0x01, layout.CODE_SIZE, "reading the resident code")
 
     def matches(self, resident_code: bytes) -> bool:
-        """Compare a resident code with the card's, for a terminal with the right `match`; a miss costs one of few tries."""
+        """Compare a resident code with the card's, for a terminal with the right `match`; a miss costs one of few
+        tries.
+        """
         command = CommandAPDU(0x00, 0x33, 0x81, 0x00, resident_code)
         response = send(self.connection, command)
         if response.sw.tries_left is not None:
@@ -64,7 +65,7 @@ class JukiClient(PasswordClient):
         return True
 
     def authenticate_card(self, challenge: bytes, key: ec.EllipticCurvePublicKey) -> None:
-        """Make the card sign a fresh challenge of 16 bytes or more with its authentication key; raises unless it does."""
+        """Make the card sign a fresh challenge (16 bytes or more) with its authentication key, or raise."""
         command = CommandAPDU(0x00, 0x88, 0x00, layout.AUTHENTICATION_KEY, challenge, ALL)
         signature = self.command(command, "INTERNAL AUTHENTICATE").data
         if len(signature) != layout.SIGNATURE_SIZE:
@@ -76,9 +77,19 @@ class JukiClient(PasswordClient):
             raise AuthenticationFailed("card authentication", "the card has not the key of its certificate") from None
 
     def generate_authentication_key(self) -> ec.EllipticCurvePublicKey:
-        """Let the card generate its authentication key, in personalisation, once."""
+        """Let the card generate its authentication key, in personalisation, once; or return the one that it has
+        generated.
+        """
+        try:
+            return self._key_pair(0x80)
+        except CardStatusError as error:
+            if error.sw is not StatusWord.CONDITIONS_NOT_SATISFIED:
+                raise
+            return self._key_pair(0x81)
+
+    def _key_pair(self, p1: int) -> ec.EllipticCurvePublicKey:
         template = Tlv.build(0xB6, Tlv(0x84, bytes((layout.AUTHENTICATION_KEY,)))).encode()
-        answer = self.command(CommandAPDU(0x00, 0x47, 0x80, 0x00, template, ALL), "GENERATE ASYMMETRIC KEY PAIR").data
+        answer = self.command(CommandAPDU(0x00, 0x47, p1, 0x00, template, ALL), "GENERATE ASYMMETRIC KEY PAIR").data
         try:
             (public,) = parse_tlvs(answer)
             return decode_point(public.children[0].value)

@@ -1,6 +1,7 @@
 """The Juki application (住基AP): names and numbers of its files, keys and passwords.
 
-The AID is the real one; files and protocol are this project's own profile (docs: card profile), since the real ones are not public.
+The AID is the real one; files and protocol are this project's own profile (docs: card profile), since the real ones are
+not public.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """EF.CARD, 31 ASCII bytes: serial (15 digits), city code (5), expiry (YYYYMMDD), face (A or B), profile version (2)."""
+    """EF.CARD, 31 ASCII bytes: serial (15 digits), city code (5), expiry (YYYYMMDD), face (A or B), profile version
+    (2).
+    """
 
     serial: str
     city_code: str
@@ -62,7 +64,9 @@ class CardData:
 
 @dataclass(frozen=True, slots=True)
 class CardStatus:
-    """EF.STATUS, 6 bytes: the state, and the code of the municipality that took the card over (5 digits), or five zero bytes."""
+    """EF.STATUS, 6 bytes: the state, and the code of the municipality that took the card over (5 digits), or five zero
+    bytes.
+    """
 
     state: CardState
     moved_to: str | None = None
@@ -95,7 +99,10 @@ def is_city_code(text: str) -> bool:
 
 
 def is_resident_code(content: bytes) -> bool:
-    """Return whether bytes have the form of a resident code: 11 ASCII digits.  The check digit is the issuer's business."""
+    """Return whether bytes have the form of a resident code: 11 ASCII digits.
+
+    The check digit is the issuer's business.
+    """
     return len(content) == 11 and content.isascii() and content.isdigit()
 
 

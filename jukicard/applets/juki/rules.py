@@ -1,4 +1,6 @@
-"""Who may do what in the Juki application (card profile, section 5).  These rules are stored, shown and enforced as they stand here.
+"""Who may do what in the Juki application (card profile, section 5).
+
+These rules are stored, shown and enforced as they stand here.
 
 The first set of each object holds until personalisation is closed, the second from then on.
 """
@@ -6,6 +8,7 @@ The first set of each object holds until personalisation is closed, the second f
 from __future__ import annotations
 
 from jukicard.applets.gp.layout import KID_SCP03, KID_SCP11A
+from jukicard.applets.juki import layout
 from jukicard.iso7816.access import (
     AccessMode,
     AccessRules,
@@ -22,14 +25,11 @@ from jukicard.iso7816.access import (
     SessionKey,
 )
 from jukicard.iso7816.access import Right as RightHeld
-from jukicard.applets.juki import layout
 from jukicard.securechannel.authorization import Right
 
 PERSONALISING = AllOf(SessionKey(KID_SCP03), CommandMac(), CommandEnc(), ResponseMac(), ResponseEnc())
 IN_SESSION = AnyOf(SessionKey(KID_SCP03), SessionKey(KID_SCP11A))
-IDENTIFIED = AllOf(
-    RightHeld(Right.IDENTIFY), Password(layout.PASSWORD), CommandMac(), ResponseMac(), ResponseEnc()
-)
+IDENTIFIED = AllOf(RightHeld(Right.IDENTIFY), Password(layout.PASSWORD), CommandMac(), ResponseMac(), ResponseEnc())
 PROTECTED_SESSION = AllOf(IN_SESSION, CommandMac(), CommandEnc())
 
 

@@ -1,6 +1,7 @@
 """The library card on the chip: a patron's number, loan records, and a password of its own.
 
-It lives in a municipality's domain and knows nothing of the Juki area: not its code, not its password, not that it is there.
+It lives in a municipality's domain and knows nothing of the Juki area: not its code, not its password, not that it is
+there.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.authorization import Right
 
 _SERVICE = AllOf(RightHeld(Right.MUNICIPAL_SERVICE), CommandMac())
-_PRIVATE = AllOf(RightHeld(Right.MUNICIPAL_SERVICE), Password(layout.PASSWORD), CommandMac(), ResponseMac(), ResponseEnc())
+_PRIVATE = AllOf(
+    RightHeld(Right.MUNICIPAL_SERVICE), Password(layout.PASSWORD), CommandMac(), ResponseMac(), ResponseEnc()
+)
 _HOLDER = AllOf(SessionKey(KID_SCP11A), CommandMac(), CommandEnc())
 _OFFICE = AllOf(RightHeld(Right.MUNICIPAL_SERVICE), CommandMac(), CommandEnc())
 

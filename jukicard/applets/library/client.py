@@ -20,7 +20,9 @@ class LibraryClient(PasswordClient):
 
     def patron_number(self) -> str:
         """Read the patron's number (10 digits), for a service terminal."""
-        return self.command(CommandAPDU(0x00, 0xB0, 0x81, 0x00, ne=ALL), "reading the patron's number").data.decode("ascii")
+        return self.command(CommandAPDU(0x00, 0xB0, 0x81, 0x00, ne=ALL), "reading the patron's number").data.decode(
+            "ascii"
+        )
 
     def lend(self, loan: Loan) -> None:
         """Append a loan, for a service terminal, with the holder's password verified."""

@@ -15,8 +15,7 @@ APPLICATION_ID = 0x4A554B49  # "JUKI"
 
 _TABLES = {
     "card": (
-        "CREATE TABLE card (one INTEGER PRIMARY KEY CHECK (one = 1), card_id BLOB NOT NULL,"
-        " key_check BLOB NOT NULL, commits INTEGER NOT NULL, in_use INTEGER NOT NULL, root BLOB NOT NULL)"
+        "CREATE TABLE card (one INTEGER PRIMARY KEY CHECK (one = 1), card_id BLOB NOT NULL, key_check BLOB NOT NULL)"
     ),
     "cells": "CREATE TABLE cells (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, box BLOB NOT NULL)",
 }
@@ -45,12 +44,52 @@ class Cell(NamedTuple):
     fingerprint: int
 
 
-class Loaded(NamedTuple):
-    """All that a card file holds, verified."""
+class Header(NamedTuple):
+    """What changes with every commit, in row 0 of the cells: their number, the mark that a log exists, the root."""
 
     commits: int
     in_use: bool
     root: bytes
+
+    @property
+    def box(self) -> bytes:
+        """The form in which mark and root are kept."""
+        return bytes([self.in_use]) + self.root
+
+
+class Numbers:
+    """Gives numbers to new cells: small ones come first.
+
+    So the header and the cells that change most (counters, states) share a page, and most commits write only that one.
+    """
+
+    _SMALL = 64  # bytes
+    _FIRST_LARGE = 1 << 20
+
+    def __init__(self) -> None:
+        self._small = 0
+        self._large = self._FIRST_LARGE - 1
+
+    def take(self, content: bytes) -> int:
+        """Return a number for a new cell."""
+        if len(content) <= self._SMALL and self._small + 1 < self._FIRST_LARGE:
+            self._small += 1
+            return self._small
+        self._large += 1
+        return self._large
+
+    def taken(self, number: int) -> None:
+        """Never give out this number."""
+        if number < self._FIRST_LARGE:
+            self._small = max(self._small, number)
+        else:
+            self._large = max(self._large, number)
+
+
+class Loaded(NamedTuple):
+    """All that a card file holds, verified."""
+
+    header: Header
     contents: dict[str, bytes]
     cells: dict[str, Cell]
     fingerprints: int
@@ -79,13 +118,16 @@ def initialise(connection: Connection, sealer: Sealer, cells: Mapping[str, bytes
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
     for table in _TABLES.values():
         connection.execute(table)
+    connection.execute("INSERT INTO card VALUES (1, ?, ?)", (sealer.card_id, sealer.check))
+    numbers = Numbers()
     fingerprints = 0
-    for number, (name, content) in enumerate(cells.items(), start=1):
+    for name, content in cells.items():
+        number = numbers.take(content)
         box = sealer.seal(number, 1, name, content)
         fingerprints = add(fingerprints, sealer.fingerprint(number, 1, box))
         connection.execute("INSERT INTO cells VALUES (?, ?, ?)", (number, 1, box))
-    root = sealer.root(1, False, fingerprints)
-    connection.execute("INSERT INTO card VALUES (1, ?, ?, 1, 0, ?)", (sealer.card_id, sealer.check, root))
+    header = Header(1, False, sealer.root(1, False, fingerprints))
+    connection.execute("INSERT INTO cells VALUES (0, ?, ?)", (header.commits, header.box))
     connection.execute("COMMIT")
     checkpoint(connection, "TRUNCATE")
 
@@ -120,7 +162,7 @@ def load(connection: Connection, path: str, sealer: Sealer, check: bytes) -> Loa
     contents: dict[str, bytes] = {}
     cells: dict[str, Cell] = {}
     fingerprints = 0
-    for number, version, box in connection.execute("SELECT number, version, box FROM cells").fetchall():
+    for number, version, box in connection.execute("SELECT * FROM cells WHERE number != 0 ORDER BY number").fetchall():
         try:
             if not (isinstance(version, int) and number > 0 and version > 0 and isinstance(box, bytes)):
                 raise Unsealable
@@ -130,24 +172,21 @@ def load(connection: Connection, path: str, sealer: Sealer, check: bytes) -> Loa
         cell = Cell(number, version, sealer.fingerprint(number, version, box))
         contents[name], cells[name] = content, cell
         fingerprints = add(fingerprints, cell.fingerprint)
-    commits, in_use, root = header(connection, path)
-    if not hmac.compare_digest(root, sealer.root(commits, in_use, fingerprints)):
+    header = read_header(connection, path)
+    if not hmac.compare_digest(header.root, sealer.root(header.commits, header.in_use, fingerprints)):
         raise CardFileDamaged(path, "root", "cells or header were removed, added, or put back to an older state")
-    return Loaded(commits, in_use, root, contents, cells, fingerprints)
+    return Loaded(header, contents, cells, fingerprints)
 
 
-def header(connection: Connection, path: str) -> tuple[int, bool, bytes]:
-    """Return commits, the mark that a journal belongs to the file, and the root, as the file has them now."""
-    commits, in_use, root = _one(connection, "SELECT commits, in_use, root FROM card")
-    if not (
-        isinstance(commits, int)
-        and commits > 0
-        and in_use in (0, 1)
-        and isinstance(root, bytes)
-        and len(root) == ROOT_LENGTH
-    ):
-        raise CardFileDamaged(path, "header", "no commit number, mark and root")
-    return commits, bool(in_use), root
+def read_header(connection: Connection, path: str) -> Header:
+    """Return the header as the file has it now."""
+    rows = connection.execute("SELECT version, box FROM cells WHERE number = 0").fetchall()
+    for commits, box in rows:
+        if isinstance(commits, int) and commits > 0 and isinstance(box, bytes) and len(box) == 1 + ROOT_LENGTH:
+            header = Header(commits, box[0] == 1, box[1:])
+            if header.box == box:
+                return header
+    raise CardFileDamaged(path, "header", "no commit number, mark and root")
 
 
 def checkpoint(connection: Connection, mode: str) -> bool:

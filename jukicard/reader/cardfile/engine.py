@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jukicard.reader.cardfile import database
-from jukicard.reader.cardfile.database import Cell, Loaded
+from jukicard.reader.cardfile.database import Cell, Header, Loaded, Numbers
 from jukicard.reader.cardfile.disk import Connection, Disk, naming_errors, of_database
 from jukicard.reader.cardfile.errors import (
     CardFileClosed,
@@ -26,6 +26,7 @@ from jukicard.reader.cardfile.errors import (
 from jukicard.reader.cardfile.sealing import Sealer, add, subtract
 
 LONGEST_NAME = 200
+_UPDATE = "UPDATE cells SET version = ?, box = ? WHERE number = ?"
 
 
 def check_name(name: str) -> None:
@@ -41,7 +42,7 @@ class _Staged(NamedTuple):
     contents: dict[str, bytes | None]
     cells: dict[str, Cell | None]
     fingerprints: int
-    header: tuple[int, bool, bytes]
+    header: Header
 
 
 class Engine:
@@ -59,16 +60,16 @@ class Engine:
         self.path = path
         self.contents = loaded.contents
         self.refusal: CardFileError | None = None
-        self.commits = loaded.commits
+        self.header = loaded.header
         self._disk = disk
         self._sealer = sealer
         self._connection: Connection | None = connection
         self._unlock = unlock
         self._cells = loaded.cells
-        self._next_number = max((cell.number for cell in loaded.cells.values()), default=0) + 1
+        self._numbers = Numbers()
+        for cell in loaded.cells.values():
+            self._numbers.taken(cell.number)
         self._fingerprints = loaded.fingerprints
-        self._in_use = loaded.in_use
-        self._root = loaded.root
         self._marked = False  # the database itself, without its log, is known to say that it is in use
         self._waits = True  # PRAGMA synchronous stands at FULL
         self._unsynced = False  # a commit is in the log that the disk may not have yet
@@ -80,7 +81,7 @@ class Engine:
             raise self.refusal or CardFileClosed(self.path, "the card file is closed")
         if changes or (durable and self._unsynced):
             # The mark: from its first durable commit to its closing, the file says that a log belongs to it.
-            self._write(self._stage(changes, self._in_use or durable), durable)
+            self._write(self._stage(changes, self.header.in_use or durable), durable)
             if durable and not self._marked:
                 with contextlib.suppress(sqlite3.Error):  # the commit stands; the next one tries again
                     self._marked = database.checkpoint(self._connection, "PASSIVE")
@@ -91,7 +92,7 @@ class Engine:
             return
         sound = self.refusal is None
         try:
-            if self._in_use and sound:
+            if self.header.in_use and sound:
                 with contextlib.suppress(CardFileError):  # the log keeps everything; the next opener finds it there
                     self._write(self._stage({}, False), durable=False)
         finally:
@@ -100,39 +101,40 @@ class Engine:
             try:
                 with naming_errors(self.path):
                     connection.close()
-                    if self._in_use or not sound:
+                    if self.header.in_use or not sound:
                         _leave_empty_log(self._disk, self.path)
             finally:
                 self._unlock()
 
     def _stage(self, changes: Mapping[str, bytes | None], in_use: bool) -> _Staged:
-        version = self.commits + 1
-        total, next_number = self._fingerprints, self._next_number
-        staged = _Staged([], {}, {}, 0, (0, False, b""))
+        version = self.header.commits + 1
+        total = self._fingerprints
+        statements: list[tuple[str, tuple[int | bytes, ...]]] = []
+        contents: dict[str, bytes | None] = {}
+        cells: dict[str, Cell | None] = {}
         for name, content in changes.items():
             old = self._cells.get(name)
             if old is not None:
                 total = subtract(total, old.fingerprint)
             if content is None:
                 if old is not None:
-                    staged.statements.append(("DELETE FROM cells WHERE number = ?", (old.number,)))
-                    staged.contents[name] = staged.cells[name] = None
+                    statements.append(("DELETE FROM cells WHERE number = ?", (old.number,)))
+                    contents[name] = cells[name] = None
                 continue
+            kept = bytes(content)
             if old is not None:
-                number, sql = old.number, "UPDATE cells SET version = ?1, box = ?2 WHERE number = ?3"
+                number, sql = old.number, _UPDATE
             else:
                 check_name(name)
-                number, sql = next_number, "INSERT INTO cells (version, box, number) VALUES (?1, ?2, ?3)"
-                next_number += 1
-            kept = bytes(content)
+                number, sql = self._numbers.take(kept), "INSERT INTO cells (version, box, number) VALUES (?, ?, ?)"
             box = self._sealer.seal(number, version, name, kept)
             cell = Cell(number, version, self._sealer.fingerprint(number, version, box))
             total = add(total, cell.fingerprint)
-            staged.statements.append((sql, (version, box, number)))
-            staged.contents[name], staged.cells[name] = kept, cell
-        root = self._sealer.root(version, in_use, total)
-        staged.statements.append(("UPDATE card SET commits = ?, in_use = ?, root = ?", (version, int(in_use), root)))
-        return staged._replace(fingerprints=total, header=(version, in_use, root))
+            statements.append((sql, (version, box, number)))
+            contents[name], cells[name] = kept, cell
+        header = Header(version, in_use, self._sealer.root(version, in_use, total))
+        statements.append((_UPDATE, (version, header.box, 0)))
+        return _Staged(statements, contents, cells, total, header)
 
     def _write(self, staged: _Staged, durable: bool) -> None:
         connection = self._connection
@@ -165,9 +167,8 @@ class Engine:
                 self._cells.pop(name, None)
             else:
                 self.contents[name], self._cells[name] = content, cell
-                self._next_number = max(self._next_number, cell.number + 1)
         self._fingerprints = staged.fingerprints
-        self.commits, self._in_use, self._root = staged.header
+        self.header = staged.header
 
     def _settle(self, connection: Connection, staged: _Staged) -> None:
         """After an interrupted commit: find out which state holds, and make sure that it is the only one."""
@@ -179,13 +180,13 @@ class Engine:
             # A failed commit may have left all its pages in the log, where the next opener would take them
             # for committed.
             settled = database.checkpoint(connection, "TRUNCATE")
-            present = database.header(connection, self.path)
+            present = database.read_header(connection, self.path)
         except (sqlite3.Error, CardFileError):
             return
         if settled and present == staged.header:  # the interruption came after COMMIT
             self._adopt(staged)
             self.refusal = None
-        elif settled and present == (self.commits, self._in_use, self._root):
+        elif settled and present == self.header:
             self.refusal = None
 
 
@@ -212,7 +213,7 @@ def attach(
         connection = disk.connect(path)
         try:
             used, loaded = _verified(connection, path, sealer, not_before)
-            if loaded.in_use and log is None and not accept_lost_log:
+            if loaded.header.in_use and log is None and not accept_lost_log:
                 raise CardFileDamaged(path, "journal", f"its newest commits are in {path}-wal, which is not there")
             database.settle(connection)
             # What the log's end holds may have survived by luck, or lie in the system's memory only. Once
@@ -264,6 +265,6 @@ def _verified(
     card_id, check = database.identify(connection, path)
     used = sealer(card_id)
     loaded = database.load(connection, path, used, check)
-    if loaded.commits < not_before:
-        raise CardFileRolledBack(path, f"this is its commit {loaded.commits}, but it has reached {not_before}")
+    if loaded.header.commits < not_before:
+        raise CardFileRolledBack(path, f"this is its commit {loaded.header.commits}, but it has reached {not_before}")
     return used, loaded

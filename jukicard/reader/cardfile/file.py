@@ -150,7 +150,7 @@ class CardFile:
     @property
     def commits(self) -> int:
         """How many commits the card has seen, its creation and its closings after use included."""
-        return self._engine.commits
+        return self._engine.header.commits
 
     @property
     def path(self) -> str:
@@ -171,7 +171,7 @@ class CardFile:
         self.close()
 
     def __repr__(self) -> str:
-        return f"CardFile({self._engine.path!r}, {self._engine.commits} commits)"
+        return f"CardFile({self._engine.path!r}, {self._engine.header.commits} commits)"
 
 
 def card_id_of(path: str | os.PathLike[str]) -> bytes:

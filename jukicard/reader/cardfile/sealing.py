@@ -7,10 +7,10 @@ says what each part is for and why the root is sound.
 
 from __future__ import annotations
 
-import hmac
 import struct
 import unicodedata
 from collections.abc import Callable
+from hashlib import blake2b
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -58,7 +58,6 @@ class Sealer:
         "_cipher",
         "_nonce_key",
         "_random",
-        "_root_header",
         "_root_key",
         "card_id",
         "check",
@@ -74,7 +73,6 @@ class Sealer:
         self._root_key = keys[64:96]
         self._random = random
         self._box_header = struct.pack(">HB", SCHEMA, len(card_id)) + card_id
-        self._root_header = b"root" + self._box_header
         self.card_id = card_id
         self.check = keys[96:]  # tells a wrong key from a damaged file; says nothing about the other keys
 
@@ -85,7 +83,8 @@ class Sealer:
         plain = b"%c%b%b" % (len(label), label, content)
         # The nonce depends on the text too: even a randomness that repeats itself (seeded, or a restored
         # machine) never uses one nonce for two texts.
-        nonce = hmac.digest(self._nonce_key, self._random(16) + place + plain, "sha256")[:_NONCE_LENGTH]
+        seed = self._random(16) + place + plain
+        nonce = blake2b(seed, key=self._nonce_key, digest_size=_NONCE_LENGTH, person=b"jukicard nonce").digest()
         return nonce + self._cipher.encrypt(nonce, plain, self._box_header + place)
 
     def open(self, number: int, version: int, box: bytes) -> tuple[str, bytes]:
@@ -102,13 +101,13 @@ class Sealer:
 
     def fingerprint(self, number: int, version: int, box: bytes) -> int:
         """Return a secret 256-bit number that stands for this very box in this very place."""
-        what = b"cell" + struct.pack(">QQ", number, version) + box[:_NONCE_LENGTH] + box[-_TAG_LENGTH:]
-        return int.from_bytes(hmac.digest(self._root_key, what, "sha256"), "big")
+        what = struct.pack(">QQ", number, version) + box[:_NONCE_LENGTH] + box[-_TAG_LENGTH:]
+        return int.from_bytes(blake2b(what, key=self._root_key, digest_size=32, person=b"jukicard cell").digest())
 
     def root(self, commits: int, in_use: bool, fingerprints: int) -> bytes:
         """Return the MAC over the header and all cells, by the sum of the cells' fingerprints modulo 2²⁵⁶."""
-        what = self._root_header + struct.pack(">Q?", commits, in_use) + fingerprints.to_bytes(32, "big")
-        return hmac.digest(self._root_key, what, "sha256")
+        what = self._box_header + struct.pack(">Q?", commits, in_use) + fingerprints.to_bytes(32)
+        return blake2b(what, key=self._root_key, digest_size=ROOT_LENGTH, person=b"jukicard root").digest()
 
 
 def add(total: int, fingerprint: int) -> int:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.issuer import certificates as c
 from jukicard.issuer.authority import Authority, City
+from jukicard.issuer.cardkeys import CardKeyring, key_sets
 from jukicard.issuer.codes import ResidentCode
 from jukicard.issuer.errors import (
     CertificateProfileError,
@@ -44,7 +45,7 @@ from jukicard.issuer.terminals import JUKI_RIGHTS, Area, parse_rights, right_nam
 from jukicard.securechannel.authorization import Right, Role
 from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
 from jukicard.securechannel.host import Keyring, TerminalKey
-from jukicard.securechannel.scp03 import InitializeUpdateResponse
+from jukicard.securechannel.scp03 import TRANSPORT_KEYS, InitializeUpdateResponse, derive_session_keys
 
 TODAY = date(2026, 11, 21)
 NUMBER = 20261121
@@ -243,19 +244,20 @@ def test_export_with_and_without_the_key(made: Path) -> None:
     assert private.public_key() == x509.load_der_x509_certificate(chain[-1]).public_key()
 
 
-def test_master_keys_of_the_areas_are_different(made: Path) -> None:
-    update = InitializeUpdateResponse(bytes(10), 1, 0x70, bytes(8), bytes(8), 1)
-    domain = bytes.fromhex("F04A554B490001")
+def test_the_keyring_tells_the_domains_by_their_key_versions(made: Path) -> None:
+    def update(kvn: int) -> InitializeUpdateResponse:
+        return InitializeUpdateResponse(bytes(10), kvn, 0x70, bytes(8), bytes(8), 1)
+
     with Authority.open(made, PASSWORD) as authority:
-        keyring: Keyring = authority.keyring(Area.JUKI, domain)
-        juki = keyring.session(update, bytes(16))
-        municipal = authority.keyring(Area.MUNICIPAL, domain).session(update, bytes(16))
-        assert juki != municipal
-        card = Diversification(domain, bytes(10), 1)
+        keyring = CardKeyring(authority)
+        issuer, juki, municipal = (keyring.session(update(used.kvn), bytes(16)) for used in key_sets("99201"))
+        assert len({issuer.enc, juki.enc, municipal.enc}) == 3
+        own = key_sets("99201")[1]
+        card = Diversification(bytes(own.domain), bytes(10), own.kvn)
         assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI), card, bytes(16))
-        blank = InitializeUpdateResponse(bytes(10), 0xFF, 0x70, bytes(8), bytes(8), 1)
-        with pytest.raises(KeyStoreError, match="key version FF"):
-            keyring.session(blank, bytes(16))
+        assert keyring.session(update(0xFF), bytes(16)) == derive_session_keys(TRANSPORT_KEYS, bytes(16))
+        with pytest.raises(KeyStoreError, match="key version 09"):
+            keyring.session(update(0x09), bytes(16))
 
 
 def test_the_digest_of_a_code_is_keyed(made: Path, tmp_path: Path) -> None:

@@ -1,0 +1,269 @@
+"""Carrying out an issuing plan on the chip at hand, through the same APDUs whatever reader it stands in.
+
+The ledger knows of every operation before the chip does.  An operation that was interrupted (the card pulled, the
+machine stopped) is carried out again; one that the chip refuses, or whose outcome is not what was asked for, makes the
+card spoilt: that is noted, and the chip terminated where it still answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from jukicard.applets.gp.client import ApplicationClient, DomainClient
+from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, KID_SCP11A, KID_SCP11B, KID_TERMINAL_ANCHOR, TAG_CARD_NUMBER
+from jukicard.applets.juki import layout as juki
+from jukicard.applets.juki.client import JukiClient
+from jukicard.applets.juki.records import CardData, CardState
+from jukicard.iso7816.aid import AID
+from jukicard.iso7816.connection import CardConnection
+from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
+from jukicard.iso7816.tlv import parse_one
+from jukicard.iso7816.wrappers import standard
+from jukicard.issuer import certificates as x
+from jukicard.issuer import plan
+from jukicard.issuer.authority import Authority
+from jukicard.issuer.cardkeys import CardKeyring
+from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
+from jukicard.issuer.keystore import Randomness
+from jukicard.issuer.ledgerrules import CardState as LedgerState
+from jukicard.issuer.ledgerrules import Event, Status
+from jukicard.issuer.provers import card_channel_key, ephemeral_key, iso_day
+from jukicard.issuer.records import ResidentRecord
+from jukicard.issuer.services import Service
+from jukicard.issuer.terminals import Area
+from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
+
+ISSUING_TERMINAL = "issuing-machine"
+TERMINATED = 0xFF
+_MILESTONES = {"read-back": Event.READ_BACK, "secured": Event.CLOSED, "match": Event.MATCHED}
+
+Clock = Callable[[], datetime]
+Report = Callable[[plan.Operation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One card to be made: its entry in the ledger, the resident's record, the municipal services chosen."""
+
+    serial: str
+    record: ResidentRecord = field(repr=False)
+    issued_on: date
+    expires: date
+    services: tuple[Service, ...] = ()
+
+    @property
+    def card_data(self) -> CardData:
+        """What EF.CARD of this card holds."""
+        expires = f"{self.expires:%Y%m%d}"
+        return CardData(self.serial, self.record.city_code, expires, self.record.face.value)
+
+
+class MismatchError(HostError):
+    """What the chip holds is not what was written."""
+
+
+def chip_number(connection: CardConnection) -> str:
+    """Return the number of the chip at hand (card image number, 16 digits), which anybody may read."""
+    client = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
+    client.select()
+    stored = client.get_data(TAG_CARD_NUMBER)
+    if stored is None:
+        raise NoCard("the chip in the reader has no card image number: it is not a chip for this issuing machine")
+    return parse_one(stored).value.hex().upper()
+
+
+class Personaliser:
+    """Makes the chip behind a connection the card of an order."""
+
+    def __init__(
+        self, authority: Authority, connection: CardConnection, order: Order, random: Randomness, clock: Clock
+    ) -> None:
+        self._authority = authority
+        self._connection = connection
+        self._stack = standard(connection)
+        self._order = order
+        self._random = random
+        self._clock = clock
+        self._keyring = CardKeyring(authority)
+        self._client: ApplicationClient | None = None
+
+    def run(self, report: Report = lambda operation: None) -> LedgerState:
+        """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
+
+        `report` is called as each operation begins.  TransportError: interrupted, to be resumed with the same chip.
+        CardSpoilt: the chip refused or deviated.  RuleRefused: this is another order's chip.
+        """
+        operations = plan.issuing_plan(self._authority.city.code, self._order.services)
+        with self._connection.transaction():
+            state = self._bind()
+            try:
+                for operation in operations:
+                    if operation.name not in state.steps_done:
+                        report(operation)
+                        state = self._carry_out(operation)
+            except (CardStatusError, AuthenticationFailed, MalformedResponse, MismatchError) as error:
+                raise self._spoil(error) from error
+        return self._note(Event.AWAITING_HANDOVER) if state.status is Status.MATCHED else state
+
+    def _bind(self) -> LedgerState:
+        """Tie the chip to the order, once; only that chip is ever written for it."""
+        state = self._authority.ledger.card(self._order.serial)
+        number = chip_number(self._connection)
+        if state.chip is not None and state.chip != number:
+            raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
+        if state.status is Status.ORDERED:
+            state = self._note(Event.BOUND, chip=number)
+        if state.status is Status.BOUND:
+            state = self._note(Event.PERSONALISING)
+        return state
+
+    def _note(self, event: Event, **detail: str) -> LedgerState:
+        return self._authority.ledger.append(self._order.serial, event, self._clock(), detail)
+
+    def _carry_out(self, operation: plan.Operation) -> LedgerState:
+        self._note(Event.STEP_STARTED, step=operation.name)
+        _ACTIONS[type(operation)](self, operation)
+        state = self._note(Event.STEP_DONE, step=operation.name)
+        milestone = _MILESTONES.get(operation.name)
+        return self._note(milestone) if milestone else state
+
+    def _spoil(self, error: HostError) -> CardSpoilt:
+        """Note that the card is spoilt, and terminate the chip if it still lets us."""
+        sw = {"sw": f"{error.sw:04X}"} if isinstance(error, CardStatusError) else {}
+        self._note(Event.SPOILT, reason="the chip refused or deviated in issuing", **sw)
+        with suppress(HostError, IssuerError):
+            self._domain(ISSUER_DOMAIN_AID).set_card_state(TERMINATED)
+        return CardSpoilt(f"card {self._order.serial} is spoilt: {error}")
+
+    def _open(self, client: ApplicationClient) -> None:
+        client.select()
+        client.open_scp03(self._keyring, self._random(8))
+        self._client = client
+
+    def _domain(self, aid: AID) -> DomainClient:
+        """Return a client with an SCP03 session in a security domain: the one that is open, if it is that domain's."""
+        if not isinstance(self._client, DomainClient) or self._client.aid != aid:
+            client = DomainClient(self._stack, aid)
+            self._open(client)
+            return client
+        return self._client
+
+    def _juki(self) -> JukiClient:
+        """Return a client with an SCP03 session in the Juki application."""
+        if not isinstance(self._client, JukiClient):
+            client = JukiClient(self._stack)
+            self._open(client)
+            return client
+        return self._client
+
+    def _put_key_set(self, operation: plan.PutKeySet) -> None:
+        domain = self._domain(operation.domain)
+        if self._keyring.kvn != operation.keys.kvn:
+            domain.put_key_set(operation.keys.kvn, self._keyring.encrypted(operation.keys))
+            self._client = None
+
+    def _set_card_state(self, operation: plan.SetCardState) -> None:
+        domain = self._domain(operation.domain)
+        (issuer,) = domain.status(0x80)
+        if issuer.state < operation.state:
+            domain.set_card_state(operation.state)
+
+    def _install(self, operation: plan.Install) -> None:
+        domain = self._domain(operation.domain)
+        if operation.aid not in {entry.aid for entry in domain.status(0x40)}:
+            domain.install(operation.module, operation.aid, operation.privileges)
+
+    def _put_anchor(self, operation: plan.PutAnchor) -> None:
+        domain = self._domain(operation.domain)
+        if (KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN) not in domain.key_references():
+            domain.put_anchor(plan.ANCHOR_KVN, self._authority.anchor(operation.area))
+        domain.store_date(plan.ANCHOR_KVN, f"{self._order.issued_on:%Y%m%d}")
+
+    def _channel_key(self, operation: plan.ChannelKey) -> None:
+        domain = self._domain(operation.domain)
+        kid, kvn = operation.kid, plan.CHANNEL_KVN
+        if domain.certificates(kid, kvn):
+            return
+        present = (kid, kvn) in domain.key_references()
+        key = domain.generate_key(kid, kvn, replaces=kvn if present else 0)
+        leaf = self._certify(operation.area, x.CARD_CHANNEL, key)
+        domain.store_certificates(kid, kvn, (*self._authority.card_authorities(operation.area), leaf))
+
+    def _authentication_key(self, operation: plan.AuthenticationKey) -> None:
+        client = self._juki()
+        key = client.generate_authentication_key()
+        leaf = self._certify(Area.JUKI, x.CARD_AUTHENTICATION, key)
+        chain = b"".join((*self._authority.card_authorities(Area.JUKI), leaf))
+        client.write(0x02, chain.ljust(juki.CERTIFICATES_SIZE, b"\0"), "EF.CERTIFICATES")
+
+    def _certify(self, area: Area, profile: x.Profile, key: EllipticCurvePublicKey) -> bytes:
+        order = self._order
+        return self._authority.certify_card(
+            area, profile, order.serial, key, not_before=order.issued_on, not_after=order.expires
+        )
+
+    def _personalize(self, operation: plan.Personalize) -> None:
+        domain = self._domain(operation.domain)
+        domain.personalize(operation.service.aid(self._authority.city.code))
+        domain.store_data(self._authority.patron_number(self._order.serial).encode())
+
+    def _write_data(self, operation: plan.WriteData) -> None:
+        client = self._juki()
+        client.write(0x06, self._order.card_data.encode(), "EF.CARD")
+        client.write(0x01, self._order.record.resident_code.reveal().encode(), "EF.CODE")
+
+    def _read_back(self, operation: plan.ReadBack) -> None:
+        client = self._juki()
+        code = self._order.record.resident_code.reveal().encode()
+        if client.card_data() != self._order.card_data or client.resident_code() != code:
+            raise MismatchError("the chip does not hold what was written to it")
+        if client.status().state is not CardState.PERSONALISATION:
+            raise MismatchError("the chip is not in personalisation any more")
+        anchor, today = self._authority.anchor(Area.JUKI), iso_day(self._order.issued_on)
+        chains = (
+            (client.authentication_certificates(), LeafUsage.DIGITAL_SIGNATURE),
+            (client.certificates(KID_SCP11A, plan.CHANNEL_KVN), LeafUsage.KEY_AGREEMENT),
+            (client.certificates(KID_SCP11B, plan.CHANNEL_KVN), LeafUsage.KEY_AGREEMENT),
+        )
+        for chain, usage in chains:
+            try:
+                verify_chain(anchor, chain, today=today, usage=usage)
+            except CertificateError as error:
+                raise MismatchError(f"a certificate on the chip: {error}") from error
+
+    def _close(self, operation: plan.Close) -> None:
+        client = self._juki()
+        if client.status().state is CardState.PERSONALISATION:
+            client.activate()
+
+    def _match(self, operation: plan.Match) -> None:
+        client = JukiClient(self._stack)
+        client.select()
+        key = card_channel_key(client, self._authority, today=self._order.issued_on).public_key
+        terminal = self._authority.terminal_key(ISSUING_TERMINAL)
+        client.open_scp11a(terminal, key, ephemeral_key(self._random))
+        self._client = None
+        if client.card_data() != self._order.card_data:
+            raise MismatchError("the chip tells other card data than were written")
+        if not client.matches(self._order.record.resident_code.reveal().encode()):
+            raise MismatchError("the chip does not hold this record's resident code")
+
+
+_ACTIONS: dict[type[plan.Operation], Callable[..., None]] = {
+    plan.PutKeySet: Personaliser._put_key_set,
+    plan.SetCardState: Personaliser._set_card_state,
+    plan.Install: Personaliser._install,
+    plan.PutAnchor: Personaliser._put_anchor,
+    plan.ChannelKey: Personaliser._channel_key,
+    plan.Personalize: Personaliser._personalize,
+    plan.AuthenticationKey: Personaliser._authentication_key,
+    plan.WriteData: Personaliser._write_data,
+    plan.ReadBack: Personaliser._read_back,
+    plan.Close: Personaliser._close,
+    plan.Match: Personaliser._match,
+}

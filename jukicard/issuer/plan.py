@@ -1,0 +1,186 @@
+"""The issuing plan: what is done to a blank chip, in which order, as data.
+
+A plan holds no secret and touches nothing; `personalise` carries it out.  Every operation has a name, under which the
+ledger notes that it was begun and done, and can be carried out again where it was interrupted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jukicard.applets.gp.layout import (
+    DOMAIN_MODULE,
+    ISSUER_DOMAIN_AID,
+    JUKI_DOMAIN_AID,
+    KID_SCP11A,
+    KID_SCP11B,
+    municipal_domain_aid,
+)
+from jukicard.applets.juki.layout import JUKI_AID
+from jukicard.iso7816.aid import AID
+from jukicard.issuer.cardkeys import DomainKeySet, key_sets
+from jukicard.issuer.services import Service
+from jukicard.issuer.terminals import Area
+
+ANCHOR_KVN = 0x01
+CHANNEL_KVN = 0x01
+DOMAIN_PRIVILEGES = 0x804000
+"""Security domain with authorized management: it manages the applications below it."""
+
+INITIALIZED, SECURED = 0x07, 0x0F
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step of the plan: `name` in the ledger, `domain` whose SCP03 session it runs in."""
+
+    name: str
+    domain: AID
+
+    does: ClassVar[str] = ""
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return self.does
+
+
+@dataclass(frozen=True, slots=True)
+class PutKeySet(Operation):
+    """Give a domain its own card-unique SCP03 keys."""
+
+    keys: DomainKeySet
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"PUT KEY version {self.keys.kvn:02X}: card-unique SCP03 keys from the {self.keys.area} master key"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCardState(Operation):
+    """Move the card's life cycle on."""
+
+    state: int
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"SET STATUS: card life cycle {self.state:02X}"
+
+
+@dataclass(frozen=True, slots=True)
+class Install(Operation):
+    """Install an application in ROM."""
+
+    module: AID
+    aid: AID
+    privileges: int = 0
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"INSTALL {self.aid}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutAnchor(Operation):
+    """Put the trust anchor of an area, with the day of issue as its first estimate of the date."""
+
+    area: Area
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"PUT KEY 10/{ANCHOR_KVN:02X}: the {self.area} area's trust anchor, and today's date"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelKey(Operation):
+    """Let the chip generate a channel key, and certify it."""
+
+    kid: int
+    area: Area
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"GENERATE KEY {self.kid:02X}/{CHANNEL_KVN:02X} on the chip, STORE DATA its certificates"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationKey(Operation):
+    """Let the chip generate its authentication key, and certify it."""
+
+    does: ClassVar[str] = "GENERATE ASYMMETRIC KEY PAIR on the chip, write its certificates"
+
+
+@dataclass(frozen=True, slots=True)
+class Personalize(Operation):
+    """Give a municipal service its data."""
+
+    service: Service
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"INSTALL [for personalization] and STORE DATA: {self.service.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteData(Operation):
+    """Write the card's data and the resident code."""
+
+    does: ClassVar[str] = "UPDATE BINARY: EF.CARD, EF.CODE"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack(Operation):
+    """Read everything back and compare."""
+
+    does: ClassVar[str] = "READ BINARY, GET DATA: everything read back and compared, certificates verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Operation):
+    """Close personalisation, one way."""
+
+    does: ClassVar[str] = "ACTIVATE FILE: personalisation closed, delivered locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Operation):
+    """Compare record and chip once more, from outside: as a terminal, over SCP11a."""
+
+    does: ClassVar[str] = "SCP11a as the issuing machine's terminal, COMPARE BINARY: the chip holds this record's code"
+
+
+def issuing_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Operation, ...]:
+    """Return what is done to a blank chip for a card of that municipality with those services."""
+    issuer, juki, _ = key_sets(city_code)
+    return (
+        PutKeySet("issuer-keys", ISSUER_DOMAIN_AID, issuer),
+        SetCardState("initialized", ISSUER_DOMAIN_AID, INITIALIZED),
+        Install("juki-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, JUKI_DOMAIN_AID, DOMAIN_PRIVILEGES),
+        PutKeySet("juki-keys", JUKI_DOMAIN_AID, juki),
+        PutAnchor("juki-anchor", JUKI_DOMAIN_AID, Area.JUKI),
+        ChannelKey("juki-channel-a", JUKI_DOMAIN_AID, KID_SCP11A, Area.JUKI),
+        ChannelKey("juki-channel-b", JUKI_DOMAIN_AID, KID_SCP11B, Area.JUKI),
+        Install("juki-application", JUKI_DOMAIN_AID, JUKI_AID, JUKI_AID),
+        *_municipal_plan(city_code, services),
+        AuthenticationKey("authentication-key", JUKI_AID),
+        WriteData("data", JUKI_AID),
+        ReadBack("read-back", JUKI_AID),
+        Close("close", JUKI_AID),
+        SetCardState("secured", ISSUER_DOMAIN_AID, SECURED),
+        Match("match", JUKI_AID),
+    )
+
+
+def _municipal_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Operation, ...]:
+    domain = municipal_domain_aid(city_code)
+    *_, municipal = key_sets(city_code)
+    operations: list[Operation] = [
+        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, domain, DOMAIN_PRIVILEGES),
+        PutKeySet("municipal-keys", domain, municipal),
+        PutAnchor("municipal-anchor", domain, Area.MUNICIPAL),
+        ChannelKey("municipal-channel-a", domain, KID_SCP11A, Area.MUNICIPAL),
+    ]
+    for service in services:
+        operations.append(Install(f"service-{service.name}", domain, service.module, service.aid(city_code)))
+        operations.append(Personalize(f"service-{service.name}-data", domain, service))
+    return tuple(operations)

@@ -1,0 +1,37 @@
+"""The municipal services that an issuing machine can put on a card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jukicard.applets.gp.layout import municipal_service_aid
+from jukicard.applets.library import layout as library
+from jukicard.iso7816.aid import AID
+from jukicard.issuer.errors import RuleRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A municipal service: its name on the command line, its title, its number in the AID, the module in ROM."""
+
+    name: str
+    title: str
+    number: int
+    module: AID
+
+    def aid(self, city_code: str) -> AID:
+        """Return the AID of its instance in a municipality's domain."""
+        return municipal_service_aid(city_code, self.number)
+
+
+LIBRARY = Service("library", "library card (図書館サービス)", library.SERVICE_NUMBER, library.MODULE)
+SERVICES = (LIBRARY,)
+
+
+def services_named(names: tuple[str, ...]) -> tuple[Service, ...]:
+    """Return the services of those names, each once.  RuleRefused for one that does not exist."""
+    known = {service.name: service for service in SERVICES}
+    for name in names:
+        if name not in known:
+            raise RuleRefused(f"there is no municipal service {name!r}; there are: {', '.join(known)}")
+    return tuple(known[name] for name in dict.fromkeys(names))
