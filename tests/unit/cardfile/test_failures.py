@@ -151,7 +151,7 @@ class Interrupting(LocalDisk):
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("statement", ["BEGIN", "UPDATE cells", "DELETE FROM cells", "UPDATE card", "COMMIT"])
+@pytest.mark.parametrize("statement", ["BEGIN", "UPDATE cells", "DELETE FROM cells", "INSERT INTO cells", "COMMIT"])
 def test_an_interrupted_commit_has_happened_or_not(path: Path, statement: str, after: bool) -> None:
     expected = AFTER if statement == "COMMIT" and after else CELLS
     with CardFile.open(path, KEY, disk=Interrupting(statement, after)) as card:

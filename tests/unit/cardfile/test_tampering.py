@@ -56,14 +56,15 @@ EDITS = {
     "a negative number": ("UPDATE cells SET number = -3 WHERE number = 3", "cell -3"),
     "a cell twice": ("INSERT INTO cells SELECT 99, version, box FROM cells WHERE number = 3", "cell 99"),
     "a removed cell": ("DELETE FROM cells WHERE number = 3", "root"),
-    "all cells removed": ("DELETE FROM cells", "root"),
-    "another commit number": ("UPDATE card SET commits = commits + 1", "root"),
-    "a negative commit number": ("UPDATE card SET commits = -1", "header"),
-    "another mark": ("UPDATE card SET in_use = 1", "root"),
-    "an impossible mark": ("UPDATE card SET in_use = 2", "header"),
-    "another root": ("UPDATE card SET root = zeroblob(32)", "root"),
-    "a short root": ("UPDATE card SET root = x'00'", "header"),
-    "no header": ("DELETE FROM card", "header"),
+    "all cells removed": ("DELETE FROM cells WHERE number > 0", "root"),
+    "another commit number": ("UPDATE cells SET version = version + 1 WHERE number = 0", "root"),
+    "a negative commit number": ("UPDATE cells SET version = -1 WHERE number = 0", "header"),
+    "another mark": ("UPDATE cells SET box = CAST(x'01' || substr(box, 2) AS BLOB) WHERE number = 0", "root"),
+    "an impossible mark": ("UPDATE cells SET box = CAST(x'02' || substr(box, 2) AS BLOB) WHERE number = 0", "header"),
+    "another root": ("UPDATE cells SET box = zeroblob(33) WHERE number = 0", "root"),
+    "a short root": ("UPDATE cells SET box = x'00' WHERE number = 0", "header"),
+    "no header": ("DELETE FROM cells WHERE number = 0", "header"),
+    "no identifier": ("DELETE FROM card", "header"),
     "a text for an identifier": ("UPDATE card SET card_id = 'text'", "header"),
     "one table more": ("CREATE TABLE more (something)", "schema"),
     "a trigger": ("CREATE TRIGGER t AFTER UPDATE ON card BEGIN DELETE FROM cells; END", "schema"),
@@ -123,11 +124,14 @@ def attach_older(path: Path, edit: Edit, *statements: str) -> None:
 @pytest.mark.parametrize(
     "statements",
     [
-        ("REPLACE INTO cells SELECT * FROM older.cells WHERE number = 9",),  # the tries alone
+        ("REPLACE INTO cells SELECT * FROM older.cells WHERE number = 4",),  # the tries alone
         ("INSERT INTO cells SELECT * FROM older.cells WHERE number = 1",),  # the removed cell alone
-        ("DELETE FROM cells WHERE number = 10",),  # the added cell alone
-        ("DELETE FROM cells", "INSERT INTO cells SELECT * FROM older.cells"),  # all cells, not the header
-        ("DELETE FROM card", "INSERT INTO card SELECT * FROM older.card"),  # the header, not the cells
+        ("DELETE FROM cells WHERE number = 5",),  # the added cell alone
+        (
+            "DELETE FROM cells WHERE number > 0",
+            "INSERT INTO cells SELECT * FROM older.cells WHERE number > 0",
+        ),  # all cells, not the header
+        ("REPLACE INTO cells SELECT * FROM older.cells WHERE number = 0",),  # the header, not the cells
     ],
 )
 def test_parts_put_back_to_an_older_state(path: Path, edit: Edit, statements: tuple[str, ...]) -> None:
@@ -145,11 +149,11 @@ def test_a_box_of_the_same_cell_and_version_from_a_lost_future(path: Path, tmp_p
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("ATTACH ? AS lost", (str(lost),))
         here, there = (
-            connection.execute(f"SELECT version FROM {name}.cells WHERE number = 9").fetchone()
+            connection.execute(f"SELECT version FROM {name}.cells WHERE number = 4").fetchone()
             for name in ("main", "lost")
         )
         assert here == there
-        connection.execute("REPLACE INTO cells SELECT * FROM lost.cells WHERE number = 9")
+        connection.execute("REPLACE INTO cells SELECT * FROM lost.cells WHERE number = 4")
     refused(path, "root")
 
 
