@@ -1,0 +1,47 @@
+"""Makes the golden card files of the present schema.  Run once per schema; the files are never made again.
+
+python tests/golden/cardfile/make.py
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from jukicard.reader.cardfile import CardFile
+from jukicard.reader.cardfile.sealing import SCHEMA
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Write schema-N.juki (closed), schema-N-killed.juki with its log, and schema-N.json with key and contents."""
+    key = bytes(range(0x40, 0x60))
+    card_id = b"golden card, %d\x00\xff" % SCHEMA
+    closed, killed, working = (HERE / f"schema-{SCHEMA}{end}.juki" for end in ("", "-killed", "-working"))
+    cells = {f"golden/{n:02}": bytes([n]) * (n * n) for n in range(30)} | {"empty": b"", "x" * 200: b"longest name"}
+    with CardFile.create(working, key, cells, card_id=card_id) as card:
+        card.commit({"golden/03": None, "tries": b"\x03", "large": bytes(range(256)) * 20})
+        card.commit({"tries": b"\x02"}, durable=False)
+        card.commit({"golden/04": b"rewritten"})
+        contents = card.snapshot()
+    shutil.copy(working, closed)
+    with CardFile.open(working, key) as card:
+        card.commit({"tries": b"\x01"})
+        card.commit({"tries": b"\x00", "added": b"in the log only"})
+        in_the_log = {name: content for name, content in card.snapshot().items() if contents.get(name) != content}
+        for end in ("", "-wal"):
+            shutil.copy(f"{working}{end}", f"{killed}{end}")
+    working.unlink()
+    about = {
+        "storage_key": key.hex(),
+        "card_id": card_id.hex(),
+        "closed": {name: content.hex() for name, content in contents.items()},
+        "killed": {name: content.hex() for name, content in in_the_log.items()},
+    }
+    (HERE / f"schema-{SCHEMA}.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
