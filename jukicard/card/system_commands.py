@@ -44,7 +44,7 @@ class SystemCommands:
             raise CardError(
                 StatusWord.CONDITIONS_NOT_SATISFIED, "the application is selected on another logical channel"
             )
-        ctx.channel.select(entry.instance)
+        ctx.on_success(lambda: ctx.channel.select(entry.instance))
         wanted = cmd.p2 & _NOTHING
         if wanted == _NOTHING:
             return ResponseAPDU()

@@ -16,8 +16,8 @@ CHANNELS = 4
 class Session:
     """A secure channel session, or the handshake towards one (`authenticated` False).
 
-    `kid` and `kvn` name the key that opened it, `domain` the instance number of the domain whose channel it is.  `dek` is the key that
-    decrypts sensitive data in it; `expected` the host cryptogram that EXTERNAL AUTHENTICATE must bring.
+    `kid` and `kvn` name the key that opened it, `domain` the instance number of the domain whose channel it is.  `dek`
+    is the key that decrypts sensitive data in it; `expected` the host cryptogram that EXTERNAL AUTHENTICATE must bring.
     """
 
     kid: int
@@ -61,9 +61,9 @@ class TerminalChain:
 class Channel:
     """One logical channel (ISO/IEC 7816-4, logical channels).
 
-    `application` is the instance number of the selected one.  `terminal`, `personalises` (the application that STORE DATA goes to) and
-    `listing` (what GET STATUS has still to tell) end with the session; `partial` is an unfinished chain of commands, `pending` the
-    rest of a response, with its status word.
+    `application` is the instance number of the selected one.  `terminal`, `personalises` (the application that STORE
+    DATA goes to) and `listing` (what GET STATUS has still to tell) end with the session; `partial` is an unfinished
+    chain of commands, `pending` the rest of a response, with its status word.
     """
 
     number: int
