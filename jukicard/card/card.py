@@ -139,7 +139,7 @@ class _Execution:
         """
         session, protected = None, False
         if cla.secure_messaging is not SecureMessaging.NONE:
-            session = _session(self._channel, cla, cmd)
+            session = _session(self._channel, cmd)
             protected = session.authenticated
             cmd = self._unwrap(session, cmd)
         response = self._execute(replace(cmd, cla=cla.plain), session)
@@ -184,7 +184,8 @@ class _Execution:
     def _places(self, cmd: CommandAPDU, selected: Entry) -> Iterator[tuple[Applet, Entry]]:
         """Yield where a command may belong before the card itself: the selected application, its domain if it forwards.
 
-        What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is on.
+        What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is
+        on.
         """
         if not self._registry.is_usable(selected):
             if _SYSTEM.table.find(bool(cmd.cla & 0x80), cmd.ins):
@@ -227,13 +228,13 @@ def _channel(cla: ClassByte, services: Services) -> Channel:
     channel = channels[cla.channel] if cla.channel < len(channels) else None
     if channel is None:
         raise CardError(StatusWord.CHANNEL_NOT_SUPPORTED, f"logical channel {cla.channel} is not open")
+    if cla.secure_messaging not in (SecureMessaging.NONE, SecureMessaging.PROPRIETARY):
+        raise CardError(StatusWord.SM_NOT_SUPPORTED, "only GlobalPlatform's form of secure messaging is known")
     return channel
 
 
-def _session(channel: Channel, cla: ClassByte, cmd: CommandAPDU) -> Session:
+def _session(channel: Channel, cmd: CommandAPDU) -> Session:
     """Return the session that a secured command belongs to; in a handshake only EXTERNAL AUTHENTICATE does."""
-    if cla.secure_messaging is not SecureMessaging.PROPRIETARY:
-        raise CardError(StatusWord.SM_NOT_SUPPORTED, "only GlobalPlatform's form of secure messaging is known")
     session = channel.session
     if session is None:
         raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "no secure channel session is open")
