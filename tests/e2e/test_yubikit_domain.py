@@ -1,4 +1,4 @@
-"""Unmodified yubikit manages a blank chip's issuer domain: in process and through pcscd, in its USB and its NFC form."""
+"""Unmodified yubikit manages a blank chip's issuer domain, in process and through pcscd, as by USB and as by NFC."""
 
 from __future__ import annotations
 
