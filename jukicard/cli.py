@@ -1,0 +1,126 @@
+"""The command `juki`: nouns and verbs, exit codes, JSON.  The commands themselves live in `commands`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from jukicard.commands import errors
+from jukicard.commands.lazy import Lazy, LazyGroup
+from jukicard.commands.session import Session
+
+NOUNS: dict[str, Lazy | LazyGroup] = {
+    "demo": Lazy("demonstration:demo", "Tell the whole story, with real files."),
+    "chip": LazyGroup.of(
+        "chip",
+        "Blank chips.",
+        "juki chip new blank.juki",
+        {"new": Lazy("chip:new", "Make a blank chip, as its maker delivers it.")},
+    ),
+    "authority": LazyGroup.of(
+        "authority",
+        "The municipality's issuing authority.",
+        "juki authority init --city-code 99201 --city-name 見本市",
+        {
+            "init": Lazy("authority:init", "Set up a municipality's issuing authority."),
+            "national": Lazy("authority:national", "Make a TEST national root that several municipalities share."),
+        },
+    ),
+    "terminal": LazyGroup.of(
+        "terminal",
+        "Terminals: who may do what at a card.",
+        "juki terminal list",
+        {
+            "new": Lazy("terminal:new", "Make a terminal: its key, and a certificate of what it may do."),
+            "list": Lazy("terminal:list_", "List the terminals and their rights."),
+            "export": Lazy("terminal:export", "Write a terminal's certificates, and its key if asked for, as PEM."),
+        },
+    ),
+    "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
+    "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
+    "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),
+    "card": LazyGroup.of(
+        "card",
+        "Cards at hand.",
+        "juki card info --reader pcsc:",
+        {"info": Lazy("cardinfo:info", "Show what anybody may read of a card, at no cost.")},
+    ),
+    "apdu": Lazy("apdu:apdu", "Send raw APDUs."),
+    "serve": Lazy("serve:serve", "Put a card file into pcscd's virtual reader, until ^C."),
+    "reader": LazyGroup.of(
+        "reader",
+        "Card readers.",
+        "juki reader list",
+        {"list": Lazy("reader:list_", "List the PC/SC readers and the cards in them.")},
+    ),
+}
+
+
+class Juki(LazyGroup):
+    """The root: every error ends here and becomes an exit code."""
+
+    table = NOUNS
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line; in standalone mode, leave the process with the exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        session = extra.setdefault("obj", Session())
+        try:
+            result = super().main(arguments, prog_name or "juki", complete_var, False, windows_expand_args, **extra)
+        except click.Abort:
+            click.echo("Interrupted.", err=True)
+            code = errors.INTERRUPTED
+        except Exception as error:
+            if not standalone_mode:
+                raise
+            code = errors.report(error, json_wanted="--json" in arguments, facts=session.facts)
+        else:
+            code = result if isinstance(result, int) else errors.DONE
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+@click.command(
+    cls=Juki,
+    name="juki",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: juki demo --out out/demo",
+)
+@click.option("--home", type=click.Path(path_type=Path), help="The authority's home, for every command.")
+@click.version_option(package_name="jukicard")
+@click.pass_context
+def juki(ctx: click.Context, home: Path | None) -> None:
+    """A software Juki card (住民基本台帳カード) and the machine that issues it.
+
+    Results go to standard output, prompts and progress to standard error. Exit codes: 0 done, 1 the card or a rule
+    refused, 2 usage, 3 no reader or card, 4 wrong password, 5 blocked, 6 the issuer's keys or ledger, 7 bad record,
+    70 a bug.
+    """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    if home is not None:
+        ctx.ensure_object(Session).home_given = home
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    juki.main()
+    raise SystemExit(errors.BUG)  # never reached: standalone mode leaves the process
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Options that several commands share, and the kinds of their values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from jukicard.commands import completion
+from jukicard.commands.session import READER_VARIABLE, Session
+
+if TYPE_CHECKING:
+    from jukicard.reader.spec import ReaderSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Day(click.ParamType):
+    """A day, as 2026-04-01."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read YYYY-MM-DD."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date: write it as 2026-04-01", param, ctx)
+
+
+class Reader(click.ParamType):
+    """A place where a card is: `emulator:PATH` or `pcsc:NAME`."""
+
+    name = "spec"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ReaderSpec:
+        """Read a reader specification."""
+        from jukicard.reader.spec import ReaderSpecError, parse_spec
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted already
+        try:
+            return parse_spec(value)
+        except ReaderSpecError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Complete card files and PC/SC readers."""
+        return completion.readers(incomplete)
+
+
+def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is not None:
+            setattr(ctx.ensure_object(Session), name, value)
+        return value
+
+    return callback
+
+
+home_option = click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    is_eager=True,
+    callback=_store("home_given"),
+    help="The authority's home (else JUKI_HOME, else the user's data directory).",
+)
+storage_key_option = click.option(
+    "--storage-key",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_store("storage_key_file"),
+    help="Key file of card files (else the home's storage.key).",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+DAY = Day()
+CARD_FILE = click.Path(path_type=Path)
+
+
+def reader_option(function: F) -> F:
+    """Add --reader, with JUKI_READER as its default, and the key of card files."""
+    option = click.option(
+        "--reader",
+        type=Reader(),
+        envvar=READER_VARIABLE,
+        required=True,
+        show_envvar=True,
+        metavar="SPEC",
+        help="Where the card is: emulator:PATH or pcsc:NAME.",
+    )
+    return option(storage_key_option(function))
+
+
+def terminal_option(default: str | None) -> Callable[[F], F]:
+    """Add --terminal."""
+    return click.option(
+        "--terminal",
+        metavar="NAME",
+        default=default,
+        show_default=default is not None,
+        shell_complete=lambda ctx, param, incomplete: completion.terminals(ctx, incomplete),
+        help="The terminal to be.",
+    )
+
+
+def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
+    """Print facts: as one JSON object, or a line each."""
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        if value is not None:
+            click.echo(f"{name.replace('_', ' '):{width}}  {_in_words(value)}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,128 @@
+"""Where passwords come from: a hidden prompt, a private file, or a file descriptor.  Never an option's value or the
+environment, which other users can see.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_BYTES = 1024
+HOLDER_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one password is to come from: a file, a descriptor, or with neither the prompt.
+
+    `option` is how the options begin, `asked` what the prompt says, `new` whether it is asked for twice.
+    """
+
+    option: str
+    asked: str
+    file: Path | None = None
+    descriptor: int | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether it comes from a file or descriptor."""
+        return self.file is not None or self.descriptor is not None
+
+    def read(self, *, new: bool = False) -> str:
+        """Return the password; a `new` one is asked for twice at the prompt.  UsageError if there is none."""
+        if self.file is not None and self.descriptor is not None:
+            raise click.UsageError(f"--{self.option}-file and --{self.option}-fd exclude each other")
+        if self.file is not None:
+            return _from_file(self.file, f"--{self.option}-file")
+        if self.descriptor is not None:
+            return _from_descriptor(self.descriptor, f"--{self.option}-fd")
+        return self._prompt(new)
+
+    def _prompt(self, new: bool) -> str:
+        try:
+            return str(click.prompt(self.asked, hide_input=True, confirmation_prompt=new, err=True))
+        except click.Abort as abort:
+            if not isinstance(abort.__context__, EOFError):
+                raise
+            raise click.UsageError(
+                f"no {self.asked[0].lower()}{self.asked[1:]}: there is no terminal to ask at; "
+                f"use --{self.option}-file or --{self.option}-fd"
+            ) from None
+
+    def read_digits(self, *, new: bool = False) -> str:
+        """Return the holder's password, exactly four digits: nothing else ever reaches a card."""
+        while True:
+            password = self.read(new=new)
+            if len(password) == HOLDER_DIGITS and password.isascii() and password.isdigit():
+                return password
+            if self.given:
+                raise click.UsageError(f"the holder's password has {HOLDER_DIGITS} digits")
+            click.echo(f"It has {HOLDER_DIGITS} digits.", err=True)
+
+    def holder(self, *, new: bool = False) -> Callable[[], str]:
+        """Return what gives the holder's password when asked: one from a file is read and checked now."""
+        if not self.given:
+            return lambda: self.read_digits(new=new)
+        password = self.read_digits()
+        return lambda: password
+
+
+def password_options(parameter: str, option: str, asked: str, whose: str) -> Callable[[F], F]:
+    """Add `--OPTION-file` and `--OPTION-fd` to a command, which gets the Source as `parameter`."""
+
+    def decorate(function: F) -> F:
+        file_name, fd_name = f"{parameter}_file", f"{parameter}_fd"
+
+        def wrapper(*args: Any, **values: Any) -> Any:
+            values[parameter] = Source(option, asked, values.pop(file_name), values.pop(fd_name))
+            return function(*args, **values)
+
+        wrapper.__doc__, wrapper.__name__ = function.__doc__, function.__name__
+        wrapper.__dict__.update(function.__dict__)  # the click options that were added before
+        file_help = f"File (mode 0600) with {whose} password."
+        click.option(f"--{option}-fd", fd_name, type=click.IntRange(0), help="Descriptor to read it from.")(wrapper)
+        path = click.Path(exists=True, dir_okay=False, path_type=Path)
+        return click.option(f"--{option}-file", file_name, type=path, help=file_help)(wrapper)  # type: ignore[return-value]
+
+    return decorate
+
+
+holder_password = password_options("password", "password", "Holder's password (4 digits)", "the holder's")
+authority_password = password_options(
+    "authority_password", "authority-password", "Authority's password", "the authority's"
+)
+national_password = password_options("national_password", "national-password", "National root's password", "its")
+
+
+def _from_file(path: Path, option: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o177:
+            raise click.UsageError(f"{option}: {path} must be private: its mode must be 0600")
+        return _from_descriptor(descriptor, option)
+    finally:
+        os.close(descriptor)
+
+
+def _from_descriptor(descriptor: int, option: str) -> str:
+    """Read one line, byte by byte: several passwords may stand in one pipe, a line each."""
+    line = bytearray()
+    try:
+        while len(line) <= MAX_BYTES and (byte := os.read(descriptor, 1)) not in (b"", b"\n"):
+            line += byte
+        password = line.removesuffix(b"\r").decode()
+    except OSError as error:
+        raise click.UsageError(f"{option}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{option}: the password is not UTF-8") from None
+    if not password or len(line) > MAX_BYTES:
+        raise click.UsageError(f"{option}: a password has 1 to {MAX_BYTES} bytes")
+    return password
