@@ -29,6 +29,7 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import ApduLimits, CardConnection, send
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, parse_one
+from jukicard.iso7816.wrappers import ResponseChaining
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
 from jukicard.securechannel.host import (
     LocalTerminalKey,
@@ -74,7 +75,13 @@ def static_keys(name: str, size: int = 16) -> StaticKeys:
     return StaticKeys(take(size), take(size), take(size))
 
 
-ISSUER_KEYS, JUKI_KEYS, CITY_KEYS = static_keys("issuer", 32), static_keys("juki"), static_keys("city")
+def keys_of(domain: str, number: int = 1) -> StaticKeys:
+    """The key set of a domain on the chip of that number: `issuer` (AES-256), `juki` or `city`."""
+    return static_keys(f"{domain} {number}", 32 if domain == "issuer" else 16)
+
+
+ISSUER_KEYS, JUKI_KEYS, CITY_KEYS = keys_of("issuer"), keys_of("juki"), keys_of("city")
+"""Those of chip number 1, which is what a test gets that asks for no other."""
 
 
 class PowerCutError(StoreError):
@@ -147,12 +154,17 @@ class Chip:
 
     def scp03(self, keys: StaticKeys, level: int = 0x33, channel: int = 0, kvn: int = 0) -> SecureConnection:
         return open_scp03(
-            self, StaticKeyring(keys), kvn=kvn, level=level, host_challenge=self._host(8), channel=channel
+            ResponseChaining(self),
+            StaticKeyring(keys),
+            kvn=kvn,
+            level=level,
+            host_challenge=self._host(8),
+            channel=channel,
         )
 
     def scp11a(self, terminal: LocalTerminalKey, card_key: bytes, channel: int = 0, kvn: int = KVN) -> SecureConnection:
         return open_scp11a(
-            self,
+            ResponseChaining(self),
             kvn=kvn,
             card_public_key=decode_point(card_key),
             terminal=terminal,
@@ -163,7 +175,11 @@ class Chip:
 
     def scp11b(self, card_key: bytes, channel: int = 0) -> SecureConnection:
         return open_scp11b(
-            self, kvn=KVN, card_public_key=decode_point(card_key), ephemeral=self.ephemeral(), channel=channel
+            ResponseChaining(self),
+            kvn=KVN,
+            card_public_key=decode_point(card_key),
+            ephemeral=self.ephemeral(),
+            channel=channel,
         )
 
     def ephemeral(self) -> ec.EllipticCurvePrivateKey:
@@ -289,16 +305,15 @@ def _installed(number: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The cells of a chip with all domains, keys and applications, the Juki application still in personalisation."""
     chip = blank(number, seed=number)
     issuer = chip.scp03(TRANSPORT_KEYS)
-    put_key_set(issuer, ISSUER_KEYS, TRANSPORT_KEYS.dek)
+    issuer_keys = keys_of("issuer", number)
+    put_key_set(issuer, issuer_keys, TRANSPORT_KEYS.dek)
     install(issuer, gp.DOMAIN_MODULE, JUKI_DOMAIN, b"\x80\x40\x00")
     install(issuer, gp.DOMAIN_MODULE, CITY_DOMAIN, b"\xc0\x40\x00")
     points = {}
-    for name, domain, keys, root in (
-        ("juki", JUKI_DOMAIN, JUKI_KEYS, NATIONAL_ROOT),
-        ("city", CITY_DOMAIN, CITY_KEYS, CITY_ROOT),
-    ):
+    for name, domain, root in (("juki", JUKI_DOMAIN, NATIONAL_ROOT), ("city", CITY_DOMAIN, CITY_ROOT)):
+        keys = keys_of(name, number)
         chip.select(domain)
-        put_key_set(chip.scp03(ISSUER_KEYS), keys, ISSUER_KEYS.dek)
+        put_key_set(chip.scp03(issuer_keys), keys, issuer_keys.dek)
         session = chip.scp03(keys)
         put_anchor(session, root)
         store_estimate(session, ESTIMATE)
@@ -337,7 +352,7 @@ def delivered(number: int = 1) -> Issued:
     cells, points = _installed(number)
     chip = Chip(cells, ("delivered", number))
     chip.select(JUKI)
-    session = chip.scp03(JUKI_KEYS)
+    session = chip.scp03(keys_of("juki", number))
     key = write_juki(session)
     say(session, 0x00, 0x44, sw=0x9000)
     return Issued(chip.cells, authentication=key, **points)
