@@ -72,14 +72,13 @@ class Juki(LazyGroup):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
         """Run a command line; in standalone mode, leave the process with the exit code."""
         arguments = list(sys.argv[1:] if args is None else args)
         session = extra.setdefault("obj", Session())
         try:
-            result = super().main(arguments, prog_name or "juki", complete_var, False, windows_expand_args, **extra)
+            result = super().main(arguments, prog_name or "juki", complete_var, False, **extra)
         except click.Abort:
             click.echo("Interrupted.", err=True)
             code = errors.INTERRUPTED

@@ -13,7 +13,7 @@ from jukicard.commands.session import Session
 CARD_SUFFIX = ".juki"
 
 
-def readers(incomplete: str) -> list[CompletionItem]:
+def readers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a reader specification."""
     kind, colon, rest = incomplete.partition(":")
     if not colon:
@@ -50,7 +50,7 @@ def card_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return [CompletionItem(path) for path in card_paths(incomplete)]
 
 
-def terminals(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+def terminals(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a terminal of the home."""
     folder = (ctx.find_object(Session) or Session()).home / "terminals"
     names = sorted(path.stem for path in folder.glob("[!.]*.pem"))

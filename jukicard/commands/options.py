@@ -19,42 +19,26 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Day(click.ParamType):
-    """A day, as 2026-04-01."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read YYYY-MM-DD."""
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date: write it as 2026-04-01", param, ctx)
+def day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    """Read a day, written YYYY-MM-DD."""
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no date: write it as 2026-04-01", ctx, param) from None
 
 
-class Reader(click.ParamType):
-    """A place where a card is: `emulator:PATH` or `pcsc:NAME`."""
+def reader_spec(ctx: click.Context, param: click.Parameter | None, value: str | None) -> ReaderSpec | None:
+    """Read a reader specification: `emulator:PATH` or `pcsc:NAME`."""
+    from jukicard.reader.spec import ReaderSpecError, parse_spec
 
-    name = "spec"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ReaderSpec:
-        """Read a reader specification."""
-        from jukicard.reader.spec import ReaderSpecError, parse_spec
-
-        if not isinstance(value, str):
-            return value  # type: ignore[no-any-return]  # converted already
-        try:
-            return parse_spec(value)
-        except ReaderSpecError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[click.shell_completion.CompletionItem]:
-        """Complete card files and PC/SC readers."""
-        return completion.readers(incomplete)
+    if value is None:
+        return None
+    try:
+        return parse_spec(value)
+    except ReaderSpecError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -66,6 +50,7 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     return callback
 
 
+CARD_FILE = click.Path(path_type=Path)
 home_option = click.option(
     "--home",
     type=click.Path(path_type=Path),
@@ -82,15 +67,14 @@ storage_key_option = click.option(
     help="Key file of card files (else the home's storage.key).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-DAY = Day()
-CARD_FILE = click.Path(path_type=Path)
 
 
 def reader_option(function: F) -> F:
     """Add --reader, with JUKI_READER as its default, and the key of card files."""
     option = click.option(
         "--reader",
-        type=Reader(),
+        callback=reader_spec,
+        shell_complete=completion.readers,
         envvar=READER_VARIABLE,
         required=True,
         show_envvar=True,
@@ -100,6 +84,11 @@ def reader_option(function: F) -> F:
     return option(storage_key_option(function))
 
 
+def day_option(name: str, explained: str) -> Callable[[F], F]:
+    """Add an option whose value is a day."""
+    return click.option(name, metavar="YYYY-MM-DD", callback=day, help=explained)
+
+
 def terminal_option(default: str | None) -> Callable[[F], F]:
     """Add --terminal."""
     return click.option(
@@ -107,7 +96,7 @@ def terminal_option(default: str | None) -> Callable[[F], F]:
         metavar="NAME",
         default=default,
         show_default=default is not None,
-        shell_complete=lambda ctx, param, incomplete: completion.terminals(ctx, incomplete),
+        shell_complete=completion.terminals,
         help="The terminal to be.",
     )
 

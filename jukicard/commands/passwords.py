@@ -4,6 +4,7 @@ environment, which other users can see.
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Callable
@@ -81,12 +82,11 @@ def password_options(parameter: str, option: str, asked: str, whose: str) -> Cal
     def decorate(function: F) -> F:
         file_name, fd_name = f"{parameter}_file", f"{parameter}_fd"
 
+        @functools.wraps(function)  # takes over the click options that were added before
         def wrapper(*args: Any, **values: Any) -> Any:
             values[parameter] = Source(option, asked, values.pop(file_name), values.pop(fd_name))
             return function(*args, **values)
 
-        wrapper.__doc__, wrapper.__name__ = function.__doc__, function.__name__
-        wrapper.__dict__.update(function.__dict__)  # the click options that were added before
         file_help = f"File (mode 0600) with {whose} password."
         click.option(f"--{option}-fd", fd_name, type=click.IntRange(0), help="Descriptor to read it from.")(wrapper)
         path = click.Path(exists=True, dir_okay=False, path_type=Path)

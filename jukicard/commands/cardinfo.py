@@ -1,0 +1,208 @@
+"""`juki card info`: what anybody may read of a card, and with a terminal what that may see.
+
+Harmless on any card: SELECT, GET DATA, READ BINARY of EF.DIR; and only where the chip's maker is ours, EF.CERTIFICATES
+and the query of the password's tries (an empty VERIFY), which other cards might count as a try.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from jukicard.applets.gp.client import ALL, DomainClient
+from jukicard.applets.gp.layout import (
+    ISSUER_DOMAIN_AID,
+    KID_SCP11A,
+    TAG_CARD_NUMBER,
+    TAG_ISSUER_NUMBER,
+    TAG_PRODUCTION,
+)
+from jukicard.applets.juki.client import JukiClient
+from jukicard.applets.juki.layout import PASSWORD
+from jukicard.commands.auth import iso_date
+from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
+from jukicard.commands.passwords import Source, authority_password
+from jukicard.commands.session import Session, pass_session
+from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.iso7816.atr import Atr, AtrError
+from jukicard.iso7816.connection import CardConnection, send
+from jukicard.iso7816.errors import CardStatusError, MalformedResponse
+from jukicard.iso7816.tlv import TlvError, find, parse_one, parse_tlvs
+from jukicard.iso7816.wrappers import standard
+from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue
+from jukicard.issuer.certificates import Subject
+from jukicard.issuer.errors import CertificateProfileError
+from jukicard.issuer.plan import CHANNEL_KVN
+
+if TYPE_CHECKING:
+    from jukicard.reader.spec import ReaderSpec
+
+Facts: TypeAlias = dict[str, object]
+
+OUR_MAKER = "4A554B49"
+EF_DIR = b"\x2f\x00"
+MAX_FILE = 0x7FFF
+"""The offsets that READ BINARY has."""
+
+
+@click.command("info")
+@reader_option
+@terminal_option(None)
+@authority_password
+@home_option
+@json_option
+@pass_session
+def info(session: Session, reader: ReaderSpec, terminal: str | None, authority_password: Source, as_json: bool) -> None:
+    """Show what anybody may read of a card, at no cost.
+
+    Answer to reset, identity, keys, applications, and of a Juki card its certificates and the password's tries. No
+    try is spent, whatever card it is. With --terminal (or the authority's password, then as the counter), also what
+    that terminal may see: serial, city, expiry, status.
+
+    \b
+    Examples:
+      juki card info --reader pcsc:
+      juki card info --reader emulator:card.juki --terminal counter --json
+    """
+    with session.card(reader) as connection:
+        with connection.transaction():
+            facts = {"reader": str(reader), **_atr(connection.atr), **_public(connection)}
+        if terminal is not None or authority_password.given:
+            password = authority_password.read()
+            facts |= _in_session(session, connection, terminal or COUNTER_TERMINAL, password)
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        print_facts({name: _in_words(value) for name, value in facts.items()}, as_json=False)
+
+
+def _atr(raw: bytes) -> Facts:
+    facts: Facts = {"atr": raw.hex(" ").upper()}
+    try:
+        atr = Atr.parse(raw)
+    except AtrError:
+        return {**facts, "protocols": [], "historical": None}
+    protocols = [f"T={number}" for number in atr.protocols]
+    return {**facts, "protocols": protocols, "historical": atr.historical.hex(" ").upper()}
+
+
+def _public(connection: CardConnection) -> Facts:
+    stack = standard(connection)
+    domain = DomainClient(stack, ISSUER_DOMAIN_AID)
+    found = _selected(domain)
+    facts: Facts = {
+        "issuer_domain": found,
+        "issuer_number": _object(domain, TAG_ISSUER_NUMBER) if found else None,
+        "card_number": _object(domain, TAG_CARD_NUMBER) if found else None,
+        "production": _object(domain, TAG_PRODUCTION) if found else None,
+        "keys": _keys(domain) if found else [],
+        "applications": _directory(stack),
+    }
+    return {**facts, **_juki(stack, ours=facts["issuer_number"] == OUR_MAKER)}
+
+
+def _juki(stack: CardConnection, *, ours: bool) -> Facts:
+    client = JukiClient(stack)
+    if not ours or not _selected(client):
+        return {"juki_application": False, "password_tries_left": None, "certificates": []}
+    return {
+        "juki_application": True,
+        "password_tries_left": client.password_tries(PASSWORD),
+        "certificates": _certificates(client),
+    }
+
+
+def _selected(client: DomainClient | JukiClient) -> bool:
+    try:
+        client.select()
+    except CardStatusError:
+        return False
+    return True
+
+
+def _object(domain: DomainClient, tag: int) -> str | None:
+    try:
+        stored = domain.get_data(tag)
+        return None if stored is None else parse_one(stored).value.hex().upper()
+    except (CardStatusError, TlvError):
+        return None
+
+
+def _keys(domain: DomainClient) -> list[Facts]:
+    try:
+        references = domain.key_references()
+    except (CardStatusError, MalformedResponse):
+        return []
+    return [{"kid": f"{kid:02X}", "kvn": f"{kvn:02X}"} for kid, kvn in sorted(references)]
+
+
+def _directory(stack: CardConnection) -> list[Facts]:
+    """Read EF.DIR (ISO/IEC 7816-4, 12.2.2), where the card has one as a transparent file."""
+    if not send(stack, CommandAPDU(0x00, 0xA4, 0x00, 0x0C, EF_DIR)).sw.is_ok:
+        return []
+    content = b""
+    while len(content) <= MAX_FILE:
+        response = send(stack, CommandAPDU(0x00, 0xB0, *divmod(len(content), 256), ne=ALL))
+        if response.sw.is_error or not response.data:
+            break
+        content += response.data
+    applications: list[Facts] = []
+    try:
+        for template in parse_tlvs(content, padding=b"\x00\xff"):
+            aid, label = find(template.children, 0x4F), find(template.children, 0x50)
+            if aid is not None:
+                text = None if label is None else label.value.decode("utf-8", "replace")
+                applications.append({"aid": aid.value.hex(" ").upper(), "label": text})
+    except TlvError:
+        pass  # what could be read of it is shown
+    return applications
+
+
+def _certificates(client: JukiClient) -> list[Facts]:
+    """Say whom the certificates of the authentication key and of the channel key are about."""
+    try:
+        chains = {
+            "authentication": client.authentication_certificates(),
+            "channel": client.certificates(KID_SCP11A, CHANNEL_KVN),
+        }
+    except (CardStatusError, MalformedResponse):  # still in personalisation
+        return []
+    return [{"key": name, **_subject(certificate)} for name, chain in chains.items() for certificate in chain]
+
+
+def _subject(certificate: bytes) -> Facts:
+    try:
+        subject = Subject.read(certificate)
+    except CertificateProfileError:
+        return {"subject": "(unreadable)", "city_code": None, "serial": None}
+    return {"subject": subject.common_name, "city_code": subject.city_code, "serial": subject.serial}
+
+
+def _in_session(session: Session, connection: CardConnection, terminal: str, password: str) -> Facts:
+    """Read what a terminal may see; no password of the holder's plays a part."""
+    with session.authority(password) as authority, connection.transaction():
+        today = session.world.today
+        dialogue = CardDialogue(authority, connection, session.world.random, today=today, terminal=terminal)
+        dialogue.prove_card()
+        dialogue.open_channel()
+        dialogue.check_card()
+    card, status = dialogue.result.card, dialogue.result.status
+    if card is None or status is None:
+        return {}
+    return {
+        "serial": card.serial,
+        "city_code": card.city_code,
+        "expires": iso_date(card.expires),
+        "face": card.face,
+        "status": status.state.label,
+        "moved_to": status.moved_to,
+    }
+
+
+def _in_words(value: object) -> object:
+    """Put lists of objects on lines of their own."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return value or (None if isinstance(value, list) else value)
+    return "".join("\n    " + "  ".join(str(part) for part in entry.values() if part is not None) for entry in value)

@@ -1,0 +1,66 @@
+"""`juki handover`: the holder takes the card over at the counter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
+from jukicard.commands.passwords import Source, authority_password, holder_password
+from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue, Proof
+from jukicard.issuer.handover import hand_over
+
+if TYPE_CHECKING:
+    from jukicard.reader.spec import ReaderSpec
+
+
+@click.command
+@reader_option
+@terminal_option(COUNTER_TERMINAL)
+@holder_password
+@authority_password
+@home_option
+@json_option
+@pass_session
+def handover(
+    session: Session,
+    reader: ReaderSpec,
+    terminal: str,
+    password: Source,
+    authority_password: Source,
+    as_json: bool,
+) -> None:
+    """Hand a card over: its holder sets the password, and it becomes active.
+
+    The card proves itself first; then the holder chooses 4 digits. A handover that was interrupted is finished by
+    doing it again with the same password.
+
+    \b
+    Example:
+      juki handover --reader pcsc:
+    """
+    chosen = password.holder(new=True)
+    with session.authority(None) as public:
+        public.terminal(terminal)
+    with (
+        session.card(reader) as connection,
+        session.authority(authority_password.read()) as authority,
+        connection.transaction(),
+    ):
+        dialogue = CardDialogue(
+            authority,
+            connection,
+            session.world.random,
+            today=session.world.today,
+            terminal=terminal,
+            report=_progress,
+        )
+        state = hand_over(authority, dialogue, chosen, session.world.now)
+    facts = {"serial": state.serial, "status": state.status.value, "expires": state.expires.isoformat()}
+    print_facts(facts, as_json=as_json)
+
+
+def _progress(proof: Proof) -> None:
+    click.echo(f"{proof.step}: {proof.proof}", err=True)

@@ -1,0 +1,236 @@
+"""`juki issue`: one card, from a resident's record."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jukicard.applets.gp.client import DomainClient
+from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, TRANSPORT_KVN
+from jukicard.commands import completion
+from jukicard.commands.completion import CARD_SUFFIX
+from jukicard.commands.options import (
+    day_option,
+    home_option,
+    json_option,
+    print_facts,
+    reader_spec,
+    storage_key_option,
+)
+from jukicard.commands.passwords import Source, authority_password
+from jukicard.commands.progress import steps
+from jukicard.commands.session import READER_VARIABLE, Session, pass_session
+from jukicard.iso7816.connection import CardConnection
+from jukicard.iso7816.errors import TransportError
+from jukicard.iso7816.wrappers import standard
+from jukicard.issuer.authority import Authority
+from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.expiry import expiry_date
+from jukicard.issuer.ledgerrules import CardState, Status
+from jukicard.issuer.orders import place_order, unfinished_order
+from jukicard.issuer.personalise import Order, Personaliser, chip_number
+from jukicard.issuer.plan import Operation, issuing_plan
+from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
+from jukicard.issuer.services import SERVICES, Service, services_named
+from jukicard.reader.chips import create_chip
+from jukicard.reader.spec import EmulatorSpec
+
+if TYPE_CHECKING:
+    from jukicard.reader.spec import ReaderSpec
+
+RESUME = "The card is unfinished: give the same command again to finish it."
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be issued: a checked record, from which day, with which services."""
+
+    record: ResidentRecord
+    issued_on: date
+    services: tuple[Service, ...]
+
+
+@click.command
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
+@click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file (and faces).")
+@click.option(
+    "--reader",
+    callback=reader_spec,
+    shell_complete=completion.readers,
+    metavar="SPEC",
+    help="Onto the blank chip there.  [env var: JUKI_READER, without --out]",
+)
+@click.option("--service", multiple=True, metavar="NAME", help="A municipal service that the holder wants. Repeatable.")
+@click.option("--dry-run", is_flag=True, help="Check the record, print the plan, touch nothing.")
+@day_option("--issued-on", "Day of issue (else today).")
+@authority_password
+@storage_key_option
+@home_option
+@json_option
+@pass_session
+def issue(
+    session: Session,
+    record: Path,
+    face: str | None,
+    photo: Path | None,
+    out: Path | None,
+    reader: ReaderSpec | None,
+    service: tuple[str, ...],
+    dry_run: bool,
+    issued_on: date | None,
+    authority_password: Source,
+    as_json: bool,
+) -> None:
+    """Issue one card from a resident's record.
+
+    With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
+    the card. It is then locked, until `juki handover`. An interrupted issue is resumed by the same command.
+
+    \b
+    Examples:
+      juki issue examples/residents/taro.json --face A --out out --service library
+      juki issue examples/residents/hanako.json --face B --reader pcsc:
+      juki issue examples/residents/taro.json --face A --dry-run
+    """
+    if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
+        reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
+    with session.authority(None) as public:
+        wish = _wish(session, public, record, face, photo, service, issued_on)
+        if dry_run:
+            _print_plan(public, wish, as_json=as_json)
+            return
+    if reader is not None:
+        with session.authority(authority_password.read()) as authority:
+            state, place = _onto_reader(session, authority, wish, reader), str(reader)
+    elif out is not None:
+        with session.authority(authority_password.read()) as authority:
+            state, place = _into_folder(session, authority, wish, out)
+    else:
+        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
+    facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
+    print_facts({**facts, "face_pdf": None, "face_png": None}, as_json=as_json)
+
+
+def _wish(
+    session: Session,
+    authority: Authority,
+    path: Path,
+    face: str | None,
+    photo: Path | None,
+    services: tuple[str, ...],
+    issued_on: date | None,
+) -> Wish:
+    """Check record, services and dates: all that can be refused before anything is touched."""
+    day = issued_on or session.world.today
+    chosen = services_named(services)
+    rules = RecordRules(day, authority.city.code, Face(face) if face else None, photo)
+    record = load_json(path, rules)
+    expires = expiry_date(day, record.stay_until)
+    if expires < session.world.today:
+        raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
+    return Wish(record, day, chosen)
+
+
+def _print_plan(authority: Authority, wish: Wish, *, as_json: bool) -> None:
+    operations = issuing_plan(authority.city.code, wish.services)
+    facts: dict[str, object] = {
+        "face": wish.record.face.value,
+        "issued_on": wish.issued_on.isoformat(),
+        "expires": expiry_date(wish.issued_on, wish.record.stay_until).isoformat(),
+        "services": [service.name for service in wish.services],
+    }
+    if as_json:
+        plan = [{"step": o.name, "domain": str(o.domain), "does": o.describe()} for o in operations]
+        click.echo(json.dumps({**facts, "plan": plan}, ensure_ascii=False, indent=2))
+        return
+    print_facts(facts, as_json=False)
+    for number, operation in enumerate(operations, 1):
+        click.echo(f"{number:3}  {operation.name:22} {operation.describe()}")
+
+
+def _onto_reader(session: Session, authority: Authority, wish: Wish, reader: ReaderSpec) -> CardState:
+    """Make the chip that is there the card.  It is looked at before anything is entered into the books."""
+    with session.card(reader) as connection, connection.transaction():
+        order = unfinished_order(authority, wish.record, wish.services)
+        _check_chip(authority, connection, order)
+        return _personalise(session, authority, connection, _resumed_or_placed(session, authority, wish, order))
+
+
+def _into_folder(session: Session, authority: Authority, wish: Wish, out: Path) -> tuple[CardState, str]:
+    """Make the card in a card file of its own."""
+    out.mkdir(parents=True, exist_ok=True)
+    key = session.storage_key()
+    unfinished = unfinished_order(authority, wish.record, wish.services)
+    order = _resumed_or_placed(session, authority, wish, unfinished)
+    path = out / f"{order.serial}{CARD_SUFFIX}"
+    if not path.exists():
+        begun = authority.ledger.card(order.serial)
+        if begun.status is not Status.ORDERED:
+            raise RuleRefused(
+                f"card {order.serial} was begun elsewhere: {path} is not there. Name its folder or reader"
+            )
+        create_chip(path, key, random=session.world.chip_random)
+    with session.card(EmulatorSpec(path)) as connection:
+        return _personalise(session, authority, connection, order), str(path)
+
+
+def _resumed_or_placed(session: Session, authority: Authority, wish: Wish, unfinished: Order | None) -> Order:
+    if unfinished is None:
+        now = session.world.now()
+        return place_order(authority, wish.record, wish.services, issued_on=wish.issued_on, now=now)
+    state = authority.ledger.card(unfinished.serial)
+    if state.face != wish.record.face.value:
+        raise RuleRefused(f"card {state.serial} was begun with face {state.face}: finish it so")
+    begun = {step for step in (*state.steps_done, state.pending) if step is not None}
+    wanted = {*wish.services, *(service for service in SERVICES if f"service-{service.name}" in begun)}
+    click.echo(f"Resuming card {state.serial}.", err=True)
+    return replace(unfinished, services=tuple(service for service in SERVICES if service in wanted))
+
+
+def _check_chip(authority: Authority, connection: CardConnection, order: Order | None) -> None:
+    """Refuse a chip that is some card already: issuing would spoil and terminate it."""
+    number = chip_number(connection)
+    serial = None if order is None else order.serial
+    for state in authority.ledger.cards():
+        if state.chip == number and state.serial != serial:
+            raise RuleRefused(f"the chip in the reader is card {state.serial} ({state.status}), not a blank one")
+    if order is None or authority.ledger.card(order.serial).chip is None:
+        domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
+        domain.select()
+        if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
+            raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
+
+
+def _personalise(session: Session, authority: Authority, connection: CardConnection, order: Order) -> CardState:
+    done = authority.ledger.card(order.serial).steps_done
+    total = len(issuing_plan(authority.city.code, order.services)) - len(done)
+    personaliser = Personaliser(authority, connection, order, session.world.random, session.world.now)
+    with steps(f"card {order.serial}", total) as begin, _resumable():
+
+        def report(operation: Operation) -> None:
+            begin(operation.name, operation.describe())
+
+        return personaliser.run(report)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say that an interrupted issue can be resumed."""
+    try:
+        yield
+    except TransportError as error:
+        error.add_note(RESUME)
+        raise
+    except KeyboardInterrupt:
+        click.echo(RESUME, err=True)
+        raise
