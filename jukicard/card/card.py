@@ -7,35 +7,29 @@ instruction, P1-P2, length, life cycle and access rule, handler, commit, secure 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from jukicard.card.applet import Applet, Rom
-from jukicard.card.commands import Row
-from jukicard.card.context import Context, DomainContext, Services
+from jukicard.card.applet import Rom
+from jukicard.card.context import Services
+from jukicard.card.dispatch import Dispatch
 from jukicard.card.errors import CardError, StoreError
 from jukicard.card.ports import Interface, Ports
-from jukicard.card.registry import ISSUER_DOMAIN, CardState, Entry, Registry
+from jukicard.card.registry import ISSUER_DOMAIN
 from jukicard.card.store import Store
-from jukicard.card.system_commands import System
-from jukicard.card.transaction import Transaction
-from jukicard.card.volatile import Channel, Session, Volatile
+from jukicard.card.volatile import Channel, Volatile
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
 from jukicard.iso7816.cla import ClassByte, SecureMessaging
 from jukicard.iso7816.status import StatusWord
-from jukicard.securechannel.messages import SecureMessagingError
 
 ATR = {
     Interface.CONTACT: bytes.fromhex("3BE000FF8131FE4514"),
-    Interface.CONTACTLESS: bytes.fromhex("3B8880010000 14E0B38191005E"),
+    Interface.CONTACTLESS: bytes.fromhex("3B888001000014E0B38191005E"),
 }
 """The answers to reset of real Juki cards, contact and (as PC/SC shows a type B card) contactless."""
 
 MAX_CHAINED = 65535
 MAX_RESPONSE = 65533
-_EXTERNAL_AUTHENTICATE = 0x82
-_SELECT, _GET_RESPONSE = 0xA4, 0xC0
-_SYSTEM = System()
+_GET_RESPONSE = 0xC0
 
 
 class NotPoweredError(RuntimeError):
@@ -106,119 +100,18 @@ class Card:
         if cmd.ins == _GET_RESPONSE and cla.interindustry and cla.secure_messaging is SecureMessaging.NONE:
             return self._get_response(replace(cmd, cla=cla.plain), channel, services)
         channel.pending = b""
-        execution = _Execution(services, self._store, channel)
-        whole = _collect(cmd, cla, channel, execution)
+        dispatch = Dispatch(services, self._store, channel)
+        whole = _collect(cmd, cla, channel, dispatch)
         if whole is None:
             return ResponseAPDU()
         return _deliver(
-            execution.run(whole, cla), cmd, channel, secured=cla.secure_messaging is not SecureMessaging.NONE
+            dispatch.run(whole, cla), cmd, channel, secured=cla.secure_messaging is not SecureMessaging.NONE
         )
 
     def _get_response(self, cmd: CommandAPDU, channel: Channel, services: Services) -> ResponseAPDU:
-        response = _Execution(services, self._store, channel).run(cmd, ClassByte.parse(cmd.cla))
+        response = Dispatch(services, self._store, channel).run(cmd, ClassByte.parse(cmd.cla))
         channel.pending = b""
         return _deliver(response, cmd, channel, secured=False)
-
-
-class _Execution:
-    """One command that has arrived whole, on its way to the handler."""
-
-    __slots__ = ("_channel", "_registry", "_services", "_transaction")
-
-    def __init__(self, services: Services, store: Store, channel: Channel) -> None:
-        self._services = services
-        self._transaction = Transaction(store)
-        self._registry = Registry(self._transaction)
-        self._channel = channel
-
-    def run(self, cmd: CommandAPDU, cla: ClassByte) -> ResponseAPDU:
-        """Unwrap, execute, commit, wrap.
-
-        The level of a session holds from the command after EXTERNAL AUTHENTICATE on, whose own response goes bare (GP
-        Amendment D, 7.1.2).
-        """
-        session, protected = None, False
-        if cla.secure_messaging is not SecureMessaging.NONE:
-            session = _session(self._channel, cmd)
-            protected = session.authenticated
-            cmd = self._unwrap(session, cmd)
-        response = self._execute(replace(cmd, cla=cla.plain), session)
-        if session is not None and protected and session is self._channel.session:
-            response = session.messages.wrap(response)
-        return response
-
-    def _unwrap(self, session: Session, cmd: CommandAPDU) -> CommandAPDU:
-        try:
-            return session.messages.unwrap(cmd)
-        except SecureMessagingError:
-            self._channel.end_session()
-            raise CardError(
-                StatusWord.SM_OBJECTS_INCORRECT, "secure messaging does not verify; the session ends"
-            ) from None
-
-    def _execute(self, cmd: CommandAPDU, session: Session | None) -> ResponseAPDU:
-        row, ctx = self.route(cmd, session)
-        if not row.length.minimum <= len(cmd.data) <= row.length.maximum:
-            raise CardError(StatusWord.WRONG_LENGTH, f"{row.name} does not take {len(cmd.data)} bytes of data")
-        row.access.authorise(cmd, ctx)
-        response = row.handler(ctx.applet, cmd, ctx)
-        ctx.complete()
-        return response
-
-    def route(self, cmd: CommandAPDU, session: Session | None) -> tuple[Row, Context]:
-        """Find the row for a command: in the selected application's table, its domain's where it forwards, or the
-        card's own.
-        """
-        if self._registry.card_state is CardState.TERMINATED and cmd.ins != _SELECT:
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card is terminated")
-        selected = self._registry.by_instance(self._channel.application)
-        places = [*self._places(cmd, selected), (_SYSTEM, selected)]
-        for place, entry in places:
-            rows = place.table.find(bool(cmd.cla & 0x80), cmd.ins)
-            if rows:
-                return self._match(rows, cmd), self._context(place, entry, selected, rows, cmd, session)
-        if any(place.table.find(not cmd.cla & 0x80, cmd.ins) for place, _ in places):
-            raise CardError(StatusWord.CLA_NOT_SUPPORTED, f"instruction {cmd.ins:02X} exists in the other class only")
-        raise CardError(StatusWord.INS_NOT_SUPPORTED, f"no instruction {cmd.ins:02X} here")
-
-    def _places(self, cmd: CommandAPDU, selected: Entry) -> Iterator[tuple[Applet, Entry]]:
-        """Yield where a command may belong before the card itself: the selected application, its domain if it forwards.
-
-        What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is
-        on.
-        """
-        if not self._registry.is_usable(selected):
-            if _SYSTEM.table.find(bool(cmd.cla & 0x80), cmd.ins):
-                return
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked")
-        applet = self._services.rom.applet(selected.module)
-        yield applet, selected
-        if cmd.ins in applet.forwarded and cmd.cla & 0x80 and not selected.is_domain:
-            domain = self._registry.by_instance(selected.domain)
-            if not self._registry.is_usable(domain):
-                raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the security domain is locked")
-            yield self._services.rom.applet(domain.module), domain
-
-    @staticmethod
-    def _match(rows: tuple[Row, ...], cmd: CommandAPDU) -> Row:
-        for row in rows:
-            if row.accepts(cmd):
-                return row
-        raise CardError(StatusWord.INCORRECT_P1P2, f"{rows[0].name} does not take P1-P2 {cmd.p1:02X}{cmd.p2:02X}")
-
-    def _context(
-        self,
-        applet: Applet,
-        entry: Entry,
-        selected: Entry,
-        rows: tuple[Row, ...],
-        cmd: CommandAPDU,
-        session: Session | None,
-    ) -> Context:
-        kind = DomainContext if applet is _SYSTEM or entry.is_domain else Context
-        ctx = kind(self._services, self._transaction, self._channel, applet, entry, selected, session)
-        ctx.row = self._match(rows, cmd)
-        return ctx
 
 
 def _channel(cla: ClassByte, services: Services) -> Channel:
@@ -233,18 +126,7 @@ def _channel(cla: ClassByte, services: Services) -> Channel:
     return channel
 
 
-def _session(channel: Channel, cmd: CommandAPDU) -> Session:
-    """Return the session that a secured command belongs to; in a handshake only EXTERNAL AUTHENTICATE does."""
-    session = channel.session
-    if session is None:
-        raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "no secure channel session is open")
-    if not session.authenticated and cmd.ins != _EXTERNAL_AUTHENTICATE:
-        channel.end_session()
-        raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "the handshake was not finished")
-    return session
-
-
-def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, execution: _Execution) -> CommandAPDU | None:
+def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, dispatch: Dispatch) -> CommandAPDU | None:
     """Return the whole command, or None while links of its chain are still to come.
 
     A command that is not the chain's continuation abandons the chain and is taken for itself: a host that died in mid-
@@ -259,7 +141,7 @@ def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, execution: _Exe
         cmd = replace(cmd, cla=header[0], data=partial.data + cmd.data, extended=size > 255)
     elif cla.chaining:
         cmd = replace(cmd, cla=header[0])
-        execution.route(replace(cmd, cla=cla.plain), None)
+        dispatch.route(replace(cmd, cla=cla.plain), None)
     if not cla.chaining:
         return cmd
     channel.partial = cmd

@@ -177,8 +177,7 @@ class Registry:
             self._transaction.write(cell, None)
 
     def is_usable(self, entry: Entry) -> bool:
-        """Return whether an application may run: it is not locked; and while the card is, only the issuer's domain may.
-        """
+        """Return whether an application may run: if it is not locked; and while the card is, the issuer's domain only."""
         if entry.instance == ISSUER_DOMAIN:
             return True
         return entry.is_selectable and self.card_state < CardState.CARD_LOCKED
