@@ -177,7 +177,7 @@ class Registry:
             self._transaction.write(cell, None)
 
     def is_usable(self, entry: Entry) -> bool:
-        """Return whether an application may run: if it is not locked; and while the card is, the issuer's domain only."""
+        """Return whether an application may run: it is not locked, nor the card (then only the issuer's domain runs)."""
         if entry.instance == ISSUER_DOMAIN:
             return True
         return entry.is_selectable and self.card_state < CardState.CARD_LOCKED
