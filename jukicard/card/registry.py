@@ -177,7 +177,7 @@ class Registry:
             self._transaction.write(cell, None)
 
     def is_usable(self, entry: Entry) -> bool:
-        """Return whether an application may run: it is not locked, nor the card (then only the issuer's domain runs)."""
+        """Return whether an application may run: it is not locked, nor the card: then the issuer's domain alone is."""
         if entry.instance == ISSUER_DOMAIN:
             return True
         return entry.is_selectable and self.card_state < CardState.CARD_LOCKED
