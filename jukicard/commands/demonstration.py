@@ -26,4 +26,4 @@ def demo(out: Path | None) -> None:
         tell(out, echo=click.echo)
         return
     with tempfile.TemporaryDirectory(prefix="juki-demo-") as temporary:
-        tell(Path(temporary), echo=click.echo)
+        tell(Path(temporary), echo=click.echo, files_stay=False)
