@@ -34,8 +34,8 @@ sector of 4096 bytes around
   some unsynced write is noise, whatever stood in it (the disk promises no "powersafe overwrite").
 
 ``depth=2`` cuts again, at each operation of what happens after the first cut: by default opening and
-closing; a `recovery` scenario may do more. ``every=n`` takes only each n-th operation, for quick tests of
-long flows.
+closing; a `recovery` scenario may do more. ``every=n`` takes only each n-th operation, from operation number
+``first`` on, for quick tests of long flows.
 
 `PowerCutDisk` can also be used alone: it is a `Disk` for `CardFile.create(..., disk=...)`, and `fail_from`
 makes it run full, turn read-only or break at a chosen write.
@@ -178,13 +178,14 @@ def for_each_cut(
     strategies: Sequence[Strategy] = STRATEGIES,
     seed: int = 0,
     every: int = 1,
+    first: int = 0,
     depth: int = 1,
     recovery: Scenario = lambda run: None,
 ) -> Tally:
     """Run `scenario` on a new card with `cells`, cut the power at each operation, and `check` the card each time."""
     run = Run(PowerCutDisk(), seed)
     run.begin(cells or {})
-    return _cut_everywhere(run, scenario, check, strategies, seed, every, depth, recovery, None)
+    return _cut_everywhere(run, scenario, check, strategies, seed, (every, first), depth, recovery, None)
 
 
 def _cut_everywhere(
@@ -193,10 +194,10 @@ def _cut_everywhere(
     check: Check | None,
     strategies: Sequence[Strategy],
     seed: int,
-    every: int,
+    sample: tuple[int, int],
     depth: int,
     recovery: Scenario,
-    first: Cut | None,
+    before: Cut | None,
 ) -> Tally:
     scenario(run)
     run.close()
@@ -204,16 +205,17 @@ def _cut_everywhere(
     seen: set[int] = set()
     tally = Tally(operations=len(run.disk.log))
     for number, operation in enumerate([*run.disk.log, None]):
-        for strategy in strategies if number % every == 0 else ():
+        every, first = sample
+        for strategy in strategies if number >= first and (number - first) % every == 0 else ():
             chance = random.Random(f"{seed} {number} {strategy}")
             files = platter.survivors(strategy, operation, chance)
-            cut = Cut(number, str(operation), strategy, run.notes(number), run.allowed(number), first)
+            cut = Cut(number, str(operation), strategy, run.notes(number), run.allowed(number), before)
             known = hash((tuple(sorted(files.items())), len(cut.notes), len(cut.allowed), id(cut.allowed[0])))
             tally += Tally(cuts=1)
             if known not in seen:
                 seen.add(known)
                 tally += Tally(distinct=1)
-                tally += _after(cut, files, check, strategies, seed, every, depth, recovery)
+                tally += _after(cut, files, check, strategies, seed, sample, depth, recovery)
         if operation is not None:
             platter.take(operation)
     return tally
@@ -225,7 +227,7 @@ def _after(
     check: Check | None,
     strategies: Sequence[Strategy],
     seed: int,
-    every: int,
+    sample: tuple[int, int],
     depth: int,
     recovery: Scenario,
 ) -> Tally:
@@ -249,4 +251,4 @@ def _after(
         return Tally()
     again = Run(PowerCutDisk(files), seed)
     again.begin(None)
-    return _cut_everywhere(again, recovery, check, strategies, seed, every, depth - 1, recovery, cut)
+    return _cut_everywhere(again, recovery, check, strategies, seed, sample, depth - 1, recovery, cut)
