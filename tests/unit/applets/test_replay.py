@@ -103,8 +103,8 @@ def selection(recording: Recording) -> bytes:
 def targets(name: str) -> list[tuple[str, Chip]]:
     """The chip that was recorded, after a reset, and a second one; with certificates also a copy from before.
 
-    (An SCP03 challenge is made of a counter, so that a copy of the store from before the session is the same chip: there
-    a replay is no replay.)
+    (An SCP03 challenge is made of a counter, so that a copy of the store from before the session is the same chip, and
+    a replay there is no replay.)
     """
     same, _ = record(name)
     make = CASES[name][1]
