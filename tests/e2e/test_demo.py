@@ -31,6 +31,7 @@ from jukicard.commands.demo.story import tell
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer import certificates as certificates_of_issuer
+from jukicard.issuer import filekeystore
 from jukicard.issuer.authentication import CardDialogue
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.ledgerrules import Status
@@ -118,8 +119,8 @@ def test_the_commands_to_try_next_work_as_printed(told: Told) -> None:
     commands = [line.strip() for line in lines if line.startswith("  ")]
     (serve,) = [command for command in commands if command.startswith("juki serve ")]
     ran = subprocess.run(
-        ["sh", "-eu"],
-        input="\n".join(command for command in commands if command != serve),
+        ["sh", "-euc", "\n".join(command for command in commands if command != serve)],
+        stdin=subprocess.DEVNULL,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
@@ -234,6 +235,7 @@ def _handshakes_are_never_fresh(patch: pytest.MonkeyPatch) -> None:
 def test_it_breaks_off_where_something_lets_pass_what_must_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sabotage: Callable[[pytest.MonkeyPatch], None], broken_at: str
 ) -> None:
+    monkeypatch.setattr(filekeystore, "_SCRYPT_N", 1 << 14)  # passwords play no part here, and time does
     sabotage(monkeypatch)
     lines: list[str] = []
     with pytest.raises(StoryBroken) as caught:
