@@ -50,7 +50,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "juki card info --reader pcsc:",
         {"info": Lazy("cardinfo:info", "Show what anybody may read of a card, at no cost.")},
     ),
-    "apdu": Lazy("apdu:apdu", "Send raw APDUs."),
+    "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),
     "serve": Lazy("serve:serve", "Put a card file into pcscd's virtual reader, until ^C."),
     "reader": LazyGroup.of(
         "reader",

@@ -9,12 +9,12 @@ import click
 
 
 @click.command
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where its files go and stay.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where its files go.")
 def demo(out: Path | None) -> None:
     """Tell the whole story, with real files.
 
     A municipality is set up, a card issued, handed over and authenticated; then what must fail, fails. Without --out
-    the files are gone at the end.
+    the files are in a new folder where the system keeps temporary ones.
 
     \b
     Example:

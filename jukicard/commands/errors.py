@@ -60,10 +60,11 @@ def exit_code(error: BaseException) -> int:
 def message(error: BaseException) -> str:
     """Say what went wrong.  Of an error that nobody foresaw, only its kind and place: its text might hold anything."""
     from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
+    from jukicard.issuer.errors import IssuerError
 
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if exit_code(error) == BUG:
+    if exit_code(error) == BUG and not isinstance(error, IssuerError):
         return _bug(error)
     if isinstance(error, PasswordWrong):
         tries = error.tries_left

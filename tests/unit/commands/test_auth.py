@@ -1,0 +1,153 @@
+"""`juki handover` and `juki auth`: what they prove, what they print, and how they fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from jukicard.issuer.records import RecordRules, load_json
+from tests.support.desk import Desk, private_file
+from tests.support.issued import RECORD, TODAY
+
+CODE = load_json(RECORD, RecordRules(TODAY)).resident_code.reveal()
+KEYS = {"card_genuine", "terminal_accepted", "password_ok", "resident_code", "serial", "status", "expires", "steps"}
+STEPS = (
+    "card certificate",
+    "card authentication",
+    "terminal authentication",
+    "secure channel",
+    "card data",
+    "card status",
+    "password",
+    "resident code",
+)
+
+
+def auth(desk: Desk, *more: str) -> tuple[str, ...]:
+    return ("auth", "--reader", desk.reader, *desk.authority, *more)
+
+
+def test_each_step_is_printed_with_its_proof_and_the_code_is_masked(active: Desk) -> None:
+    result = active.run(*auth(active, *active.holder))
+    assert result.exit_code == 0, result.output
+    steps = [line for line in result.stdout.splitlines() if line.startswith("ok")]
+    assert [line[4:29].strip() for line in steps] == list(STEPS)
+    assert all(line[29:] for line in steps)
+    assert "***********" in result.stdout
+    assert CODE not in result.output
+
+
+def test_the_code_is_shown_on_request_only(active: Desk) -> None:
+    assert CODE in active.run(*auth(active, *active.holder, "--show-code")).stdout
+
+
+def test_json_has_its_stable_keys(active: Desk) -> None:
+    facts = active.facts(*auth(active, *active.holder))
+    assert facts.keys() == KEYS
+    assert (facts["card_genuine"], facts["terminal_accepted"], facts["password_ok"]) == (True, True, True)
+    assert facts["resident_code"] == "***********"
+    assert (facts["serial"], facts["status"], facts["expires"]) == ("799201000000001", "active", "2036-11-20")
+    assert tuple(step["step"] for step in facts["steps"]) == STEPS
+    assert active.facts(*auth(active, *active.holder, "--show-code"))["resident_code"] == CODE
+
+
+def test_the_reader_may_come_from_the_environment(active: Desk) -> None:
+    words = ("auth", *active.authority, *active.holder)
+    assert active.run(*words, JUKI_READER=active.reader).exit_code == 0
+    assert active.run(*words).exit_code == 2
+
+
+def test_a_contactless_card_authenticates_alike(active: Desk) -> None:
+    active.facts("auth", "--reader", f"{active.reader}+contactless", *active.authority, *active.holder)
+
+
+def test_wrong_passwords_tell_the_tries_left_then_block(active: Desk) -> None:
+    for left in (2, 1, 0):
+        error = active.facts(*auth(active, *active.wrong), code=4)["error"]
+        assert (error["code"], error["sw"], error["tries_left"]) == (4, f"63C{left}", left)
+    facts = active.facts(*auth(active, *active.holder), code=5)
+    assert (facts["error"]["sw"], facts["error"]["tries_left"]) == ("6983", 0)
+    assert (facts["card_genuine"], facts["terminal_accepted"], facts["password_ok"]) == (True, True, False)
+    result = active.run(*auth(active, *active.holder))
+    assert result.exit_code == 5
+    assert "blocked" in result.stderr
+
+
+def test_the_right_password_gives_the_tries_back(active: Desk) -> None:
+    active.facts(*auth(active, *active.wrong), code=4)
+    active.facts(*auth(active, *active.holder))
+    assert active.facts(*auth(active, *active.wrong), code=4)["error"]["tries_left"] == 2
+
+
+def test_a_card_that_is_not_active_is_refused_before_the_password_is_asked_for(awaiting: Desk) -> None:
+    result = awaiting.run(*auth(awaiting))
+    assert result.exit_code == 1
+    assert "delivered locked" in result.stderr
+    assert "Holder's password" not in result.output
+
+
+def test_an_expired_card_is_refused(active: Desk) -> None:
+    active.facts(*auth(active, *active.holder, "--today", "2036-11-20"))
+    facts = active.facts(*auth(active, *active.holder, "--today", "2036-11-21"), code=1)
+    assert "expired" in facts["error"]["message"]
+
+
+def test_another_authoritys_card_is_not_genuine(active: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    stranger = tmp_path_factory.mktemp("stranger") / "home"
+    words = ("--city-code", "99201", "--city-name", "偽市")
+    assert active.run("authority", "init", *words, *active.authority, "--home", str(stranger)).exit_code == 0
+    key = ("--storage-key", str(active.home / "storage.key"))
+    facts = active.facts(*auth(active, *active.holder, "--home", str(stranger), *key), code=1)
+    assert facts["card_genuine"] is False
+    assert facts["error"]["message"].startswith("card certificate")
+
+
+@pytest.mark.parametrize(
+    ("rights", "days", "step"),
+    [
+        ("match", (), "reading the resident code"),
+        ("municipal-service", (), "terminal certificate"),
+        ("identify", ("--not-before", "2020-01-01", "--not-after", "2020-12-31"), "terminal certificate"),
+    ],
+)
+def test_terminals_that_must_not_learn_the_code_do_not(
+    active: Desk, rights: str, days: tuple[str, ...], step: str
+) -> None:
+    assert active.run("terminal", "new", "other", "--rights", rights, *days, *active.authority).exit_code == 0
+    facts = active.facts(*auth(active, *active.holder, "--terminal", "other"), code=1)
+    assert step in facts["error"]["message"]
+    assert facts["resident_code"] is None
+
+
+def test_a_terminal_that_does_not_exist_is_refused_before_anything_else(active: Desk) -> None:
+    result = active.run("auth", "--reader", active.reader, "--terminal", "nobody")
+    assert result.exit_code == 6
+    assert "nobody" in result.stderr
+    assert "password" not in result.stderr
+
+
+def test_the_authoritys_wrong_password_is_a_wrong_password(active: Desk) -> None:
+    wrong = ("--authority-password-file", str(private_file(active.folder / "other.txt", "not it")))
+    error = active.facts("auth", "--reader", active.reader, *wrong, *active.holder, code=4)["error"]
+    assert (error["sw"], error["tries_left"]) == (None, None)
+
+
+def test_handover_makes_the_card_active_with_the_holders_password(awaiting: Desk) -> None:
+    facts = awaiting.facts("handover", "--reader", awaiting.reader, *awaiting.authority, *awaiting.holder)
+    assert facts == {"serial": "799201000000001", "status": "active", "expires": "2036-11-20"}
+    awaiting.facts(*auth(awaiting, *awaiting.holder))
+
+
+def test_a_card_is_handed_over_once(active: Desk) -> None:
+    before = active.ledger()
+    result = active.run("handover", "--reader", active.reader, *active.authority, *active.wrong)
+    assert result.exit_code == 1
+    assert "awaiting" in result.stderr
+    assert active.ledger() == before
+    active.facts(*auth(active, *active.holder))
+
+
+def test_a_password_of_another_form_touches_neither_card_nor_books(awaiting: Desk) -> None:
+    before, card = awaiting.ledger(), awaiting.card.read_bytes()
+    bad = ("--password-file", str(private_file(awaiting.folder / "bad.txt", "12345")))
+    assert awaiting.run("handover", "--reader", awaiting.reader, *awaiting.authority, *bad).exit_code == 2
+    assert (awaiting.ledger(), awaiting.card.read_bytes()) == (before, card)
