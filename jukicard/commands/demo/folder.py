@@ -10,7 +10,7 @@ from pathlib import Path
 from jukicard.commands.demo.errors import FolderRefused
 
 MARKER = ".juki-demo"
-_MARKER_TEXT = "This folder was made by `juki demo`. The next run replaces what the demo made here.\n"
+_MARKER_TEXT = b"This folder was made by `juki demo`. The next run replaces what the demo made here.\n"
 _PRIVATE = 0o700
 _SECRET_FILE = 0o600
 
@@ -73,7 +73,7 @@ class DemoFolder:
         self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         if any(self.path.iterdir()) and not self._is_demo():
             raise FolderRefused(f"{self.path} holds files that no demo made; choose another folder")
-        (self.path / MARKER).write_text(_MARKER_TEXT)
+        (self.path / MARKER).write_bytes(_MARKER_TEXT)
         for made in self._made():
             _remove(made)
         for folder in (self.records, self.cards, self.traces, self.passwords):
@@ -87,7 +87,7 @@ class DemoFolder:
 
     def _is_demo(self) -> bool:
         marker = self.path / MARKER
-        return marker.is_file() and not marker.is_symlink() and marker.read_text() == _MARKER_TEXT
+        return marker.is_file() and not marker.is_symlink() and marker.read_bytes() == _MARKER_TEXT
 
     def _made(self) -> tuple[Path, ...]:
         """Everything that a demo makes here, and nothing that a user may have put beside it."""
