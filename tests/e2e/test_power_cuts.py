@@ -32,11 +32,11 @@ from jukicard.reader.cardfile import CardFile
 from jukicard.reader.emulator import EmulatorConnection
 from tests.support.chips import randomness
 from tests.support.issued import CITY, PASSWORD, WRONG_PASSWORD, Office, clock, new_card
-from tests.support.powercut import Cut, Run, Tally, for_each_cut
+from tests.support.powercut import Cut, Run, for_each_cut
 
 STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, SERVICES))
 SEED = int(os.environ.get("JUKICARD_SEED", "20261121"))
-SAMPLE = 19
+SAMPLE = 37
 """Of an issue's writes every so many'th is cut in the quick version, beginning with one that the seed chooses."""
 
 Store = CardFile | Run
@@ -193,20 +193,16 @@ class Offices:
 
         def noted(ledger: Ledger, *args: object, **options: object) -> object:
             state = append(ledger, *args, **options)  # type: ignore[arg-type]
-            run.note(self._books(run))
+            run.note(Books(len(run.disk.log), self.books()))
             return state
 
         self._office.order()
-        run.note(self._books(run))
+        run.note(Books(len(run.disk.log), self.books()))
         self._monkeypatch.setattr(Ledger, "append", noted)
 
     def recorded(self) -> None:
         """The flow has ended; what follows is not noted."""
         self._monkeypatch.undo()
-
-    def _books(self, run: Run) -> Books:
-        with closing(sqlite3.connect(self._office.home / "ledger.sqlite")) as ledger:
-            return Books(len(run.disk.log), ledger.serialize())
 
     def after(self, cut: Cut, store: CardFile) -> Iterator[Office]:
         """The offices that may stand before the card after this cut, each with its books; the store is as it was found.
@@ -218,15 +214,26 @@ class Offices:
         found = store.snapshot()
         for books in {notes[number].content: notes[number] for number in (len(notes) - 1, certain) if notes}.values():
             store.commit({**dict.fromkeys(store.cells()), **found})
-            for end in ("", "-wal", "-shm"):
-                (self._home / f"ledger.sqlite{end}").unlink(missing_ok=True)
-            path = self._home / "ledger.sqlite"
-            path.write_bytes(books.content)
-            path.chmod(0o600)
-            with Authority(self._home, CITY, self._keys, randomness(("certificates", cut.number))) as authority:
-                office = Office(self._home, {}, clock(30))
-                office.authority = authority
+            with self.with_books(books.content, cut.number) as office:
                 yield office
+
+    @contextmanager
+    def with_books(self, content: bytes, seed: object) -> Iterator[Office]:
+        """An office with these books."""
+        for end in ("", "-wal", "-shm"):
+            (self._home / f"ledger.sqlite{end}").unlink(missing_ok=True)
+        path = self._home / "ledger.sqlite"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        with Authority(self._home, CITY, self._keys, randomness(("certificates", seed))) as authority:
+            office = Office(self._home, {}, clock(30))
+            office.authority = authority
+            yield office
+
+    def books(self) -> bytes:
+        """The ledger's file as it is now."""
+        with closing(sqlite3.connect(self._office.home / "ledger.sqlite")) as ledger:
+            return ledger.serialize()
 
 
 def test_a_handover_is_finished_after_any_cut(
@@ -282,10 +289,46 @@ def test_a_handover_begun_with_one_password_is_not_finished_with_another(awaitin
         assert awaiting.hand_over(connection, seed="again").status is Status.ACTIVE
 
 
+def finish(office: Office, store: CardFile | MemoryStore) -> None:
+    """Resume an issue, hand the card over, authenticate against it, and look at the books."""
+    serial = office.card_state.serial
+    with closing(EmulatorConnection(new_card(store, "after"))) as connection:
+        state = office.issue(connection, "resumed")
+        assert (state.serial, state.status, state.steps_done) == (serial, Status.AWAITING_HANDOVER, STEPS)
+        office.hand_over(connection)
+        assert office.authenticate(connection).resident_code == office.record.resident_code
+    office.authority.ledger.verify()
+    events = [entry.event for entry in office.authority.ledger.entries()]
+    assert events.count(Event.STEP_DONE) == len(STEPS)
+    for once in (Event.ORDERED, Event.BOUND, Event.READ_BACK, Event.CLOSED, Event.MATCHED, Event.HANDED_OVER):
+        assert events.count(once) == 1
+
+
+def test_an_issue_is_resumed_after_any_command(blank: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The power goes when the chip has carried out a command and nobody has heard of it."""
+    offices = Offices(blank, tmp_path, monkeypatch)
+    store = MemoryStore(blank.cells)
+    found: list[tuple[dict[str, bytes], bytes]] = []
+
+    class Watched(EmulatorConnection):
+        def transmit(self, command: bytes) -> bytes:
+            answer = super().transmit(command)
+            cells = store.snapshot()
+            if not found or cells != found[-1][0]:
+                found.append((cells, offices.books()))
+            return answer
+
+    with closing(Watched(new_card(store))) as connection:
+        blank.issue(connection)
+    assert len(found) > 40
+    for number, (cells, books) in enumerate(found):
+        with offices.with_books(books, number) as office:
+            finish(office, MemoryStore(cells))
+
+
 def test_an_issue_is_resumed_after_any_cut(
     blank: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    """After each cut the issue is finished, the card handed over and authenticated against."""
     soak = pytestconfig.getoption("hypothesis_profile", None) == "soak"
     every, first = (1, 0) if soak else (SAMPLE, random.Random(SEED).randrange(SAMPLE))
     offices = Offices(blank, tmp_path, monkeypatch)
@@ -299,18 +342,8 @@ def test_an_issue_is_resumed_after_any_cut(
 
     def check(store: CardFile, cut: Cut) -> None:
         for office in offices.after(cut, store):
-            serial = office.card_state.serial
             found_in.add(office.card_state.status)
-            with powered(store, "after") as connection:
-                state = office.issue(connection, "resumed")
-                assert (state.serial, state.status, state.steps_done) == (serial, Status.AWAITING_HANDOVER, STEPS)
-                office.hand_over(connection)
-                assert office.authenticate(connection).resident_code == office.record.resident_code
-            office.authority.ledger.verify()
-            events = [entry.event for entry in office.authority.ledger.entries()]
-            assert events.count(Event.STEP_DONE) == len(STEPS)
-            for once in (Event.ORDERED, Event.BOUND, Event.READ_BACK, Event.CLOSED, Event.MATCHED, Event.HANDED_OVER):
-                assert events.count(once) == 1
+            finish(office, store)
 
     tally = for_each_cut(scenario, check, cells=blank.cells, every=every, first=first)
     print(tally)

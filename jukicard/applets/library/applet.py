@@ -92,12 +92,15 @@ class LibraryApplet(FileCommands, PasswordCommands, Applet):
         ctx.passwords.create(_PASSWORD, LifeCycle.ACTIVATED)
 
     def store_data(self, ctx: Context, block: bytes) -> None:
-        """Take the patron's number, 10 ASCII digits, once."""
+        """Take the patron's number, 10 ASCII digits, once.
+
+        The same number again is taken as well: an issue that was interrupted here is resumed.
+        """
         patron = ctx.files.by_fid(layout.EF_PATRON)
-        if any(patron.content):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the patron's number has been written")
         if not is_patron_number(block):
             raise CardError(StatusWord.INCORRECT_DATA, "a patron's number has 10 digits")
+        if any(patron.content) and not patron.matches(block):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "another patron's number has been written")
         patron.write(block)
 
     def rights(self, ctx: Context, session: Session) -> frozenset[int]:
