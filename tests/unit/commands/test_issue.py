@@ -1,4 +1,4 @@
-"""`juki issue`: from a record to a card that awaits its handover; refused, interrupted, resumed, never the wrong chip."""
+"""`juki issue`: from a record to a card that awaits its handover; refused, interrupted, resumed."""
 
 from __future__ import annotations
 
