@@ -1,4 +1,6 @@
-"""MkDocs hooks: the command reference, written from the command tables whenever the pages are built."""
+"""MkDocs hooks: the command reference, written from the command tables, and the helps of the command line, whenever the
+pages are built.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,21 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 import jukicard.applets
 from jukicard.card.commands import Classes, CommandTable, Row
+from jukicard.cli import NOUNS
+from jukicard.commands.lazy import Lazy, LazyGroup
 
 PAGE = "commands.md"
+HELPS = "<!-- every command's help -->"
+HELP_WIDTH = 100
 
 INTRODUCTION = """# Command reference
 
@@ -78,3 +86,26 @@ def on_files(files: Files, /, *, config: MkDocsConfig) -> Files:
     """Add the command reference to the pages."""
     files.append(File.generated(config, PAGE, content=reference()))
     return files
+
+
+def leaves(table: Mapping[str, Lazy | LazyGroup], *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command of the command line with its whole name."""
+    for name, entry in table.items():
+        if isinstance(entry, LazyGroup):
+            yield from leaves(entry.table, *path, name)
+        else:
+            yield " ".join(("juki", *path, name)), entry.load()
+
+
+def helps() -> str:
+    """Return the help of every command of the command line."""
+    parts = []
+    for name, command in leaves(NOUNS):
+        context = click.Context(command, info_name=name, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
+        parts.append(f"### {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the helps where the page asks for them."""
+    return markdown.replace(HELPS, helps()) if HELPS in markdown else markdown

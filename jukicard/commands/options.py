@@ -102,13 +102,13 @@ def terminal_option(default: str | None) -> Callable[[F], F]:
 
 
 def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
-    """Print facts: as one JSON object, or a line each."""
+    """Print facts: as one JSON object, or a line each, where there is something to say."""
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        if value is not None:
+        if value not in (None, "", []):
             click.echo(f"{name.replace('_', ' '):{width}}  {_in_words(value)}")
 
 
