@@ -66,8 +66,16 @@ def serve(session: Session, card: Path, vpcd: tuple[str, int], contactless: bool
         closing(VpcdHost(visible, interface, host, port)) as reader,
         _stopped_by_signals(reader),
     ):
-        reader.run(lambda: click.echo(f"{card} is in the virtual reader at {host}:{port}; ^C removes it."))
-    click.echo(f"{card} is removed.")
+        inserted = False
+
+        def tell() -> None:
+            nonlocal inserted
+            inserted = True
+            click.echo(f"{card} is in the virtual reader at {host}:{port}; ^C removes it.")
+
+        reader.run(tell)
+    if inserted:
+        click.echo(f"{card} is removed.")
 
 
 @contextmanager
