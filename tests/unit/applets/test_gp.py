@@ -329,7 +329,7 @@ def test_get_status_lists_everything_in_pages(chip: Chip, session: SecureConnect
     assert listing(session, 0x80, b"\xf0") == []
     assert say(session, 0x80, 0xF2, 0x40, 3, b"\x4f\0").sw == 0x6A88
     modules = parse_tlvs(listing(session, 0x10)[0])
-    assert [tlv.value for tlv in modules if tlv.tag == 0x84][0] == bytes(layout.DOMAIN_MODULE)
+    assert next(tlv.value for tlv in modules if tlv.tag == 0x84) == bytes(layout.DOMAIN_MODULE)
 
 
 def test_a_listing_does_not_outlive_its_session(chip: Chip, session: SecureConnection) -> None:
