@@ -65,8 +65,9 @@ class Counter:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in self.pcscd.environment.items() if not name.startswith("JUKI")}
-        return {**kept, "JUKI_HOME": str(self.home), "TMPDIR": str(self.folder / "tmp"), "COVERAGE_PROCESS_START": ""}
+        """Little more than what a command needs: what comes from this machine may hold any number."""
+        kept = {name: self.pcscd.environment[name] for name in ("PATH", "PCSCLITE_CSOCK_NAME", "HOME", "LC_ALL")}
+        return {**kept, "JUKI_HOME": str(self.home), "TMPDIR": str(self.folder / "tmp")}
 
     def juki(self, *arguments: str, code: int = 0) -> Done:
         """Run a command to its end, which must have this exit code."""
