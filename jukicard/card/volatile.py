@@ -75,7 +75,7 @@ class Channel:
     personalises: int | None = None
     listing: tuple[bytes, ...] = ()
     partial: CommandAPDU | None = None
-    pending: bytes = b""
+    pending: bytes = field(default=b"", repr=False)
     pending_sw: int = 0x9000
 
     def select(self, application: int) -> None:
