@@ -23,8 +23,11 @@ from smartcard.util import toHexString
 
 from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID
+from jukicard.card.volatile import Channel
+from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.errors import AuthenticationFailed, CardRemoved, CardStatusError, HostError
 from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.errors import IssuerError
@@ -219,6 +222,10 @@ def _authenticate(evidence: Evidence, office: Office, connection: TracedConnecti
     dialogue.open_channel()
     dialogue.verify_password(PASSWORD)
     dialogue.read_code()
+    evidence.add(
+        "objects", repr(Channel(0, 1, pending=CODE.encode())), repr(CommandAPDU(0, 0x20, 0, 0x81, PASSWORD.encode()))
+    )
+    evidence.add("objects", repr(ResponseAPDU(CODE.encode())), repr(Tlv(0x80, PASSWORD.encode())))
     evidence.add("objects", repr(result), str(result), repr(dialogue.result), *map(repr, proofs))
 
 
