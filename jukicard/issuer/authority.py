@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -46,7 +47,6 @@ from jukicard.issuer.files import (
     write_atomically,
 )
 from jukicard.issuer.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
-from jukicard.issuer.ledger import Ledger
 from jukicard.issuer.national import CA_YEARS, NationalRoot, read_certificates
 from jukicard.issuer.records import check_characters
 from jukicard.issuer.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
@@ -61,6 +61,9 @@ from jukicard.issuer.terminals import (
     read_terminal,
 )
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
+
+if TYPE_CHECKING:
+    from jukicard.issuer.ledger import Ledger
 
 TERMINAL_YEARS = 12
 """How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
@@ -178,6 +181,8 @@ class Authority:
     def ledger(self) -> Ledger:
         """The books, opened when first asked for."""
         if self._ledger is None:
+            from jukicard.issuer.ledger import Ledger  # here, since SQLAlchemy takes long to import
+
             self._ledger = Ledger.open(self.home / "ledger.sqlite")
         return self._ledger
 
@@ -331,6 +336,8 @@ def _build(home: Path, city: City, password: str, national: NationalRoot, *, tod
         keys.create_master(label)
     keys.create_mac_key(_DIGEST_KEY)
     ensure_storage_key(home / STORAGE_KEY_FILE, random)
+    from jukicard.issuer.ledger import Ledger  # here, since SQLAlchemy takes long to import
+
     Ledger.create(home / "ledger.sqlite").close()
     _build_certificates(home, city, keys, national, today=today, random=random)
     (home / "terminals").mkdir(mode=PRIVATE_DIRECTORY)

@@ -180,6 +180,18 @@ class Ledger:
             found = [_fold(serial, _select(connection, serial)) for serial in serials.all()]
         return tuple(state for state in found if state is not None)
 
+    def card_on(self, chip: str) -> CardState | None:
+        """The card that the chip of that number was bound to last, or None if it never was."""
+        bound = _events.c.event == Event.BOUND.value
+        with self._reading() as connection:
+            serial = connection.execute(
+                sa.select(_events.c.serial)
+                .where(bound, _events.c.detail == _json({"chip": chip}))
+                .order_by(_events.c.id.desc())
+                .limit(1)
+            ).scalar_one_or_none()
+            return None if serial is None else _fold(serial, _select(connection, serial))
+
     def head(self) -> str:
         """The digest that stands for the whole ledger; to be kept elsewhere, so that a cut tail is noticed."""
         with self._reading() as connection:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from jukicard.issuer.authority import Authority
+from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.expiry import expiry_date
 from jukicard.issuer.ledgerrules import MID_ISSUE, CardState, Status
 from jukicard.issuer.personalise import Order
 from jukicard.issuer.records import ResidentRecord
-from jukicard.issuer.services import Service
+from jukicard.issuer.services import SERVICES, Service
 
 
 def unfinished_order(authority: Authority, record: ResidentRecord, services: tuple[Service, ...] = ()) -> Order | None:
-    """Return the order for this resident whose issue was interrupted, or None."""
+    """Return the order for this resident whose issue was interrupted, or None.
+
+    It has the services that were begun, whether or not they are named again.  RuleRefused where it was begun with
+    another face than the record asks for now.
+    """
     for state in authority.ledger.cards_for(authority.code_digest(record.resident_code)):
         if state.status in MID_ISSUE and state.status is not Status.HANDING_OVER:
-            return _order(state, record, services)
+            if state.face != record.face.value:
+                raise RuleRefused(f"card {state.serial} was begun with face {state.face}: finish it so")
+            return _order(state, record, _with_begun(state, services))
     return None
 
 
@@ -28,8 +35,10 @@ def place_order(
     issued_on: date,
     now: datetime,
 ) -> Order:
-    """Enter a new card into the books and return its order.  RuleRefused where its expiry would have passed already."""
+    """Enter a new card into the books and return its order.  RuleRefused where its expiry has passed already."""
     expires = expiry_date(issued_on, record.stay_until)
+    if expires < now.date():
+        raise RuleRefused(f"a card issued on {issued_on} would have expired on {expires}")
     serial = authority.ledger.order(
         city_code=record.city_code,
         face=record.face.value,
@@ -39,6 +48,11 @@ def place_order(
         at=now,
     )
     return _order(authority.ledger.card(serial), record, services)
+
+
+def _with_begun(state: CardState, services: tuple[Service, ...]) -> tuple[Service, ...]:
+    begun = {step for step in (*state.steps_done, state.pending) if step is not None}
+    return tuple(s for s in SERVICES if s in services or f"service-{s.name}" in begun)
 
 
 def _order(state: CardState, record: ResidentRecord, services: tuple[Service, ...]) -> Order:

@@ -15,7 +15,14 @@ from datetime import date, datetime
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.applets.gp.client import ApplicationClient, DomainClient
-from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, KID_SCP11A, KID_SCP11B, KID_TERMINAL_ANCHOR, TAG_CARD_NUMBER
+from jukicard.applets.gp.layout import (
+    ISSUER_DOMAIN_AID,
+    KID_SCP11A,
+    KID_SCP11B,
+    KID_TERMINAL_ANCHOR,
+    TAG_CARD_NUMBER,
+    TRANSPORT_KVN,
+)
 from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardData, CardState
@@ -77,6 +84,17 @@ def chip_number(connection: CardConnection) -> str:
     return parse_one(stored).value.hex().upper()
 
 
+def check_blank(authority: Authority, connection: CardConnection) -> None:
+    """Refuse (RuleRefused) a chip that is a card already: issuing would spoil and terminate it."""
+    bound = authority.ledger.card_on(chip_number(connection))
+    if bound is not None:
+        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
+    domain.select()
+    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
+        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
+
+
 class Personaliser:
     """Makes the chip behind a connection the card of an order."""
 
@@ -116,6 +134,8 @@ class Personaliser:
         number = chip_number(self._connection)
         if state.chip is not None and state.chip != number:
             raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
+        if state.chip is None:
+            check_blank(self._authority, self._connection)
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
