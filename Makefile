@@ -35,7 +35,7 @@ format: dev ## put the source into the one form that lint asks for
 	$(run) ruff format .
 
 docs: dev ## build the documentation into site/, strictly
-	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
 soak: dev ## the property tests with many more examples

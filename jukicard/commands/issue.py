@@ -6,15 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from jukicard.applets.gp.client import DomainClient
-from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, TRANSPORT_KVN
 from jukicard.commands import completion
 from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.options import (
@@ -30,16 +28,15 @@ from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
-from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.expiry import expiry_date
 from jukicard.issuer.ledgerrules import CardState, Status
 from jukicard.issuer.orders import place_order, unfinished_order
-from jukicard.issuer.personalise import Order, Personaliser, chip_number
+from jukicard.issuer.personalise import Order, Personaliser, check_blank
 from jukicard.issuer.plan import Operation, issuing_plan
 from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
-from jukicard.issuer.services import SERVICES, Service, services_named
+from jukicard.issuer.services import Service, services_named
 from jukicard.reader.chips import create_chip
 from jukicard.reader.spec import EmulatorSpec
 
@@ -162,7 +159,8 @@ def _onto_reader(session: Session, authority: Authority, wish: Wish, reader: Rea
     """Make the chip that is there the card.  It is looked at before anything is entered into the books."""
     with session.card(reader) as connection, connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
-        _check_chip(authority, connection, order)
+        if order is None:
+            check_blank(authority, connection)
         return _personalise(session, authority, connection, _resumed_or_placed(session, authority, wish, order))
 
 
@@ -188,27 +186,8 @@ def _resumed_or_placed(session: Session, authority: Authority, wish: Wish, unfin
     if unfinished is None:
         now = session.world.now()
         return place_order(authority, wish.record, wish.services, issued_on=wish.issued_on, now=now)
-    state = authority.ledger.card(unfinished.serial)
-    if state.face != wish.record.face.value:
-        raise RuleRefused(f"card {state.serial} was begun with face {state.face}: finish it so")
-    begun = {step for step in (*state.steps_done, state.pending) if step is not None}
-    wanted = {*wish.services, *(service for service in SERVICES if f"service-{service.name}" in begun)}
-    click.echo(f"Resuming card {state.serial}.", err=True)
-    return replace(unfinished, services=tuple(service for service in SERVICES if service in wanted))
-
-
-def _check_chip(authority: Authority, connection: CardConnection, order: Order | None) -> None:
-    """Refuse a chip that is some card already: issuing would spoil and terminate it."""
-    number = chip_number(connection)
-    serial = None if order is None else order.serial
-    for state in authority.ledger.cards():
-        if state.chip == number and state.serial != serial:
-            raise RuleRefused(f"the chip in the reader is card {state.serial} ({state.status}), not a blank one")
-    if order is None or authority.ledger.card(order.serial).chip is None:
-        domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
-        domain.select()
-        if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
-            raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
+    click.echo(f"Resuming card {unfinished.serial}.", err=True)
+    return unfinished
 
 
 def _personalise(session: Session, authority: Authority, connection: CardConnection, order: Order) -> CardState:

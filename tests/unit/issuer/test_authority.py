@@ -44,7 +44,7 @@ from jukicard.issuer.storagekey import ensure_storage_key
 from jukicard.issuer.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
 from jukicard.securechannel.authorization import Right, Role
 from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
-from jukicard.securechannel.host import Keyring, TerminalKey
+from jukicard.securechannel.host import TerminalKey
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, InitializeUpdateResponse, derive_session_keys
 
 TODAY = date(2026, 11, 21)
