@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from tests.support.chips import CODE, PASSWORD, WRONG_PASSWORD, Chip, say, termi
 USED_RIGHTS = (Right.IDENTIFY, Right.RESET_PASSWORD, Right.SUSPEND, Right.RESUME, Right.MATCH)
 passwords = st.sampled_from([PASSWORD, PASSWORD, WRONG_PASSWORD, b"1111", b"", b"12", b"12345", b"12a4"])
 new_passwords = st.sampled_from([PASSWORD, b"1111", b"12a4", b"\0\0\0\0"])
+mostly_true = st.sampled_from([True, True, True, False])
 in_session = st.sampled_from([True, True, True, False])
 
 
@@ -31,100 +34,95 @@ class ActiveCard(RuleBasedStateMachine):
         self.chip = self.issued.chip()
         self.model = CardModel(PASSWORD, CODE)
         self.session: SecureConnection | None = None
+        self.stale: SecureConnection | None = None
+        self._select(chips.JUKI)
 
     # power and selection
 
-    @rule()
-    def reset(self) -> None:
-        self.chip.reset()
-        self._lost()
-
-    @rule()
-    def move_to_another_reader(self) -> None:
-        self.chip = Chip(self.chip.cells, len(self.chip.exchanges))
-        self._lost()
-
     def _lost(self) -> None:
-        self.session = None
+        self._keep_stale()
         self.model.lose_power()
         self.chip.store.cut = lambda _number: False
 
-    @rule()
-    def select_juki(self) -> None:
-        assert self.chip.select(chips.JUKI).sw == OK
+    def _keep_stale(self) -> None:
+        if self.session is not None:
+            self.stale = self.session
         self.session = None
-        self.model.select(juki=True)
 
-    @rule(aid=st.sampled_from([chips.ISSUER, chips.LIBRARY]))
-    def select_another(self, aid: chips.AID) -> None:
+    @rule(happens=st.sampled_from(["reset", "other reader", "juki again", "library", "issuer"]), then_juki=mostly_true)
+    def change_the_world(self, happens: str, then_juki: bool) -> None:
+        """Take the session's ground away: power, reader, selection."""
+        if happens in ("reset", "other reader"):
+            if happens == "reset":
+                self.chip.reset()
+            else:
+                self.chip, self.stale = Chip(self.chip.cells, len(self.chip.exchanges)), None
+            self._lost()
+        elif happens != "juki again":
+            self._select(chips.LIBRARY if happens == "library" else chips.ISSUER)
+        if then_juki:
+            self._select(chips.JUKI)
+
+    def _select(self, aid: chips.AID) -> None:
         assert self.chip.select(aid).sw == OK
-        self.session = None
-        self.model.select(juki=False)
+        self._keep_stale()
+        self.model.select(juki=aid == chips.JUKI)
 
     @rule(command=st.sampled_from(["00A4040005F0F0F0F0F0", "00A4040105", "00A4000C023F00", "0084000008", "80CA006600"]))
     def do_something_without_consequences(self, command: str) -> None:
         self.chip.ask(command)
 
-    @precondition(lambda self: self.model.selected)
-    @rule()
-    def select_the_code_file(self) -> None:
-        assert self.chip.ask("00A4020C020001").sw == OK
-
     # sessions
 
     def _open(self, session: SecureConnection | None, model: ModelSession | None) -> None:
+        self._keep_stale()
         self.session = session
         self.model.open(model)
 
     @precondition(lambda self: self.model.selected)
-    @rule(rights=st.frozensets(st.sampled_from(USED_RIGHTS)))
-    def open_scp11a(self, rights: frozenset[Right]) -> None:
-        key = terminal(*sorted(rights))
-        session = self.chip.scp11a(key, self.issued.juki_11a)
+    @rule(
+        rights=st.one_of(st.just(frozenset(USED_RIGHTS)), st.frozensets(st.sampled_from(USED_RIGHTS))),
+        known=mostly_true,
+    )
+    def open_scp11a(self, rights: frozenset[Right], known: bool) -> None:
+        """A terminal comes; `known`: its user knows the password."""
+        session = self.chip.scp11a(terminal(*sorted(rights)), self.issued.juki_11a)
         self._open(session, ModelSession(SCP11A, frozenset(map(int, rights))))
-
-    @precondition(lambda self: self.model.selected)
-    @rule()
-    def open_with_every_right(self) -> None:
-        self.open_scp11a(frozenset(USED_RIGHTS))
-
-    @precondition(lambda self: self.model.selected)
-    @rule()
-    def open_scp11b(self) -> None:
-        self._open(self.chip.scp11b(self.issued.juki_11b), ModelSession(SCP11B))
+        if known:
+            self.verify(self.model.password, wanted=True)
 
     @precondition(lambda self: self.model.selected and self.model.commits_until_cut is None)
-    @rule(level=st.sampled_from([0x01, 0x03, 0x11, 0x13, 0x33]))
-    def open_scp03(self, level: int) -> None:
-        session = self.chip.scp03(chips.JUKI_KEYS, level)
-        self._open(session, ModelSession(SCP03, encrypts=bool(level & 0x02)))
-
-    @precondition(lambda self: self.model.selected and self.model.commits_until_cut is None)
-    @rule()
-    def begin_a_handshake_and_leave_it(self) -> None:
-        assert self.chip.ask("80500000080000000000000000").sw == OK
-        self._open(None, None)
-
-    @precondition(lambda self: self.model.selected)
-    @rule()
-    def show_a_false_certificate(self) -> None:
-        with pytest.raises(AuthenticationFailed, match="terminal certificate"):
-            self.chip.scp11a(terminal(*USED_RIGHTS, root=private_key(9)), self.issued.juki_11a)
-        self._open(None, None)
-
-    @precondition(lambda self: self.session is not None)
-    @rule(cla=st.sampled_from([0x04, 0x84]))
-    def forge_a_message(self, cla: int) -> None:
-        assert self.chip.ask(bytes((cla, 0xB0, 0x81, 0x00, 0x08)) + bytes(8)).sw == 0x6988
-        self._open(None, None)
-
-    @precondition(lambda self: self.session is not None)
-    @rule()
-    def replay_the_last_message(self) -> None:
-        command, _ = self.chip.exchanges[-1]
-        if command[0] & 0x04 and command[1] != 0x82:
-            assert self.chip.ask(command).sw == 0x6988
+    @rule(kind=st.sampled_from(["scp11b", 0x01, 0x03, 0x13, 0x33, "unfinished", "false certificate"]))
+    def open_something_else(self, kind: str | int) -> None:
+        if isinstance(kind, int):
+            session = self.chip.scp03(chips.JUKI_KEYS, kind)
+            self._open(session, ModelSession(SCP03, encrypts=bool(kind & 0x02)))
+        elif kind == "scp11b":
+            self._open(self.chip.scp11b(self.issued.juki_11b), ModelSession(SCP11B))
+        elif kind == "unfinished":
+            assert self.chip.ask("80500000080000000000000000").sw == OK
             self._open(None, None)
+        else:
+            with pytest.raises(AuthenticationFailed, match="terminal certificate"):
+                self.chip.scp11a(terminal(*USED_RIGHTS, root=private_key(9)), self.issued.juki_11a)
+            self._open(None, None)
+
+    @precondition(lambda self: self.session is not None)
+    @rule(cla=st.sampled_from([0x04, 0x84]), replay=st.booleans())
+    def attack_the_session(self, cla: int, replay: bool) -> None:
+        """Forge a message, or send an old one again: the session ends, and a second attempt finds none."""
+        forged = bytes((cla, 0xB0, 0x81, 0x00, 0x08)) + bytes(8)
+        old = next((command for command, _ in reversed(self.chip.exchanges) if command[0] & 0x04), forged)
+        message = old if replay and old[1] != 0x82 else forged
+        assert self.chip.ask(message).sw == 0x6988
+        assert self.chip.ask(message).sw == 0x6982
+        self._open(None, None)
+
+    @precondition(lambda self: self.model.selected and self.session is None and self.stale is not None)
+    @rule()
+    def use_a_session_that_is_over(self) -> None:
+        with contextlib.suppress(AuthenticationFailed):  # the host may know that it is over
+            assert chips.read_code(self.stale).sw == 0x6982
 
     # commands, in the session or beside it
 
@@ -187,22 +185,22 @@ class ActiveCard(RuleBasedStateMachine):
         connection, used = self._way(wanted)
         self._check(say(connection, 0, 0x33, 0x81, 0, guess).sw, self.model.match(guess, used))
 
-    @precondition(lambda self: self.model.selected)
-    @rule(wanted=in_session)
-    def read_code(self, wanted: bool) -> None:
-        connection, used = self._way(wanted)
-        answer = chips.read_code(connection)
-        self._check(answer.sw, self.model.read_code(used))
-        assert answer.data == (CODE if answer.sw == OK else b"")
-
     # after every step
 
     @invariant()
-    def whoever_asks_in_the_clear_learns_the_tries_and_never_the_code(self) -> None:
+    def the_code_is_readable_exactly_when_the_model_says_so(self) -> None:
+        if self.model.selected:
+            for wanted in (True, False):
+                connection, used = self._way(wanted)
+                answer = chips.read_code(connection)
+                assert answer.sw == self.model.read_code(used)
+                assert answer.data == (CODE if answer.sw == OK else b"")
+
+    @invariant()
+    def whoever_asks_learns_the_tries_and_the_code_is_never_in_the_clear(self) -> None:
         if self.model.selected:
             assert self.chip.ask("00200081").sw == 0x63C0 | self.model.tries
-            assert self.chip.ask("00B0810000").sw in (0x6982, 0x6985)
-        assert not any(CODE in answer for _, answer in self.chip.exchanges[-3:])
+        assert not any(CODE in answer for _, answer in self.chip.exchanges[-4:])
 
 
 TestActiveCard = ActiveCard.TestCase

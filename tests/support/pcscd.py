@@ -133,8 +133,7 @@ class PrivatePcscd:
             copy = self.folder / f"libifdvpcd{index}.so"  # two readers on one driver file hang
             shutil.copyfile(driver, copy)
             entries.append(
-                f'FRIENDLYNAME "Virtual PCD {index}"\nDEVICENAME /dev/null:{port}\n'
-                f"LIBPATH {copy}\nCHANNELID {port}\n"
+                f'FRIENDLYNAME "Virtual PCD {index}"\nDEVICENAME /dev/null:{port}\nLIBPATH {copy}\nCHANNELID {port}\n'
             )
         (self.folder / "conf" / "vpcd").write_text("\n".join(entries))
 
@@ -165,9 +164,7 @@ class PrivatePcscd:
                     f"it needs root or unprivileged user namespaces: {self.log.strip()}"
                 )
             if time.monotonic() > deadline:
-                raise PcscdUnavailableError(
-                    f"pcscd not ready within {self._start_timeout} s: {self.log.strip()}"
-                )
+                raise PcscdUnavailableError(f"pcscd not ready within {self._start_timeout} s: {self.log.strip()}")
             time.sleep(POLL_SECONDS)
 
 
@@ -193,9 +190,7 @@ def _find_driver() -> Path:
         driver = folder / "libifdvpcd.so"
         if driver.exists():
             return driver.resolve()
-    raise PcscdUnavailableError(
-        "the virtual reader's driver is not installed: apt-get install vsmartcard-vpcd"
-    )
+    raise PcscdUnavailableError("the virtual reader's driver is not installed: apt-get install vsmartcard-vpcd")
 
 
 def find_tool(name: str, package: str) -> str:

@@ -46,9 +46,7 @@ def tracked_files() -> list[Path]:
         path
         for path in ROOT.rglob("*")
         if path.is_file()
-        and not any(
-            part in made | caches or part.endswith(".egg-info") for part in path.relative_to(ROOT).parts
-        )
+        and not any(part in made | caches or part.endswith(".egg-info") for part in path.relative_to(ROOT).parts)
     ]
 
 
