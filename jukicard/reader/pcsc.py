@@ -47,6 +47,7 @@ BUSY_SECONDS: Final = 5.0
 _PROTOCOL_T0: Final = 1
 _PROTOCOL_T1: Final = 2
 _SHORTEST_COMMAND: Final = 4
+_RESETS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,9 @@ class PcscConnection:
         """Begin the outermost transaction. That others reset the card since is an error unless ignored."""
         self._check_open()
         code = self._lock()
-        if code == CARD_RESET:
+        for _ in range(_RESETS):  # a program that comes and goes may reset the card again and again
+            if code != CARD_RESET:
+                break
             self._reconnect(self._scard.SCARD_LEAVE_CARD)
             if not ignore_reset:
                 self._fresh = True

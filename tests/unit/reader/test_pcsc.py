@@ -226,6 +226,18 @@ def test_a_reset_by_others_in_mid_session_is_told_once(scard: Scard) -> None:
     assert connection.transmit(COUNT) == b"\x90\x00"
 
 
+def test_a_reset_is_not_disturbed_by_a_program_that_resets_the_card_again_and_again(scard: Scard) -> None:
+    connection = open_pcsc("")
+    connection.transmit(SELECT_ISD)
+    scard.codes["begin"] = [0x80100068] * 5
+    connection.reset()
+    assert connection.transmit(SELECT_ISD) == b"\x90\x00"
+    connection.transmit(SELECT_ISD)
+    scard.codes["begin"] = [0x80100068] * 1000
+    with pytest.raises(CardResetError):
+        connection.reset()
+
+
 def test_a_held_card_is_busy_after_a_bounded_wait_and_is_given_back_later(scard: Scard) -> None:
     connection = open_pcsc("ACME", busy_seconds=0.1)
     scard.calls.clear()
