@@ -22,6 +22,7 @@ USED_RIGHTS = (Right.IDENTIFY, Right.RESET_PASSWORD, Right.SUSPEND, Right.RESUME
 passwords = st.sampled_from([PASSWORD, PASSWORD, WRONG_PASSWORD, b"1111", b"", b"12", b"12345", b"12a4"])
 new_passwords = st.sampled_from([PASSWORD, b"1111", b"12a4", b"\0\0\0\0"])
 mostly_true = st.sampled_from([True, True, True, False])
+some_rights = st.one_of(st.just(frozenset(USED_RIGHTS)), st.frozensets(st.sampled_from(USED_RIGHTS)))
 in_session = st.sampled_from([True, True, True, False])
 
 
@@ -56,8 +57,10 @@ class ActiveCard(RuleBasedStateMachine):
             if happens == "reset":
                 self.chip.reset()
             else:
-                self.chip, self.stale = Chip(self.chip.cells, len(self.chip.exchanges)), None
+                self.chip = Chip(self.chip.cells, len(self.chip.exchanges))
             self._lost()
+            if happens == "other reader":
+                self.stale = None  # it talks to the chip object before
         elif happens != "juki again":
             self._select(chips.LIBRARY if happens == "library" else chips.ISSUER)
         if then_juki:
@@ -168,16 +171,16 @@ class ActiveCard(RuleBasedStateMachine):
         self._check(answer, self.model.reset_counter(new, used))
 
     @precondition(lambda self: self.model.selected)
-    @rule(wanted=in_session)
-    def suspend(self, wanted: bool) -> None:
-        connection, used = self._way(wanted)
-        self._check(say(connection, 0, 0x04).sw, self.model.suspend(used))
+    @rule(suspending=st.booleans(), wanted=in_session, and_back=mostly_true)
+    def suspend_or_resume(self, suspending: bool, wanted: bool, and_back: bool) -> None:
+        self._move(suspending, wanted)
+        if and_back and self.model.selected:
+            self._move(not suspending, wanted)
 
-    @precondition(lambda self: self.model.selected)
-    @rule(wanted=in_session)
-    def resume(self, wanted: bool) -> None:
+    def _move(self, suspending: bool, wanted: bool) -> None:
         connection, used = self._way(wanted)
-        self._check(say(connection, 0, 0x44).sw, self.model.resume(used))
+        expected = (self.model.suspend if suspending else self.model.resume)(used)
+        self._check(say(connection, 0, 0x04 if suspending else 0x44).sw, expected)
 
     @precondition(lambda self: self.model.selected)
     @rule(guess=st.sampled_from([CODE, CODE, b"12345678911", b"1"]), wanted=in_session)
@@ -204,4 +207,4 @@ class ActiveCard(RuleBasedStateMachine):
 
 
 TestActiveCard = ActiveCard.TestCase
-TestActiveCard.settings = settings(stateful_step_count=40)
+TestActiveCard.settings = settings(stateful_step_count=60)
