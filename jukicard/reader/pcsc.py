@@ -19,6 +19,7 @@ from jukicard.reader.pcsc_codes import (
     CARD_REMOVED,
     CARD_RESET,
     NO_READERS,
+    PROTOCOL_MISMATCH,
     SUCCESS,
     AmbiguousReaderError,
     CardResetError,
@@ -242,13 +243,21 @@ class PcscConnection:
 
     def _exchange(self, command: bytes) -> bytes:
         self._check_open()
-        code, response = self._scard.SCardTransmit(self._card, self._pci, list(command))
-        if code:
+        code, response = self._transmit(command)
+        if code == CARD_RESET and self._fresh:  # nothing was sent, and nothing of a session is lost
+            self._reconnect(self._scard.SCARD_LEAVE_CARD)
+            code, response = self._transmit(command)
+        if code != SUCCESS:
             raise self._failed(code)
         if not response:  # how vpcd's driver reports a card that leaves in mid-command
             raise self._failed(CARD_REMOVED)
         self._fresh = False
         return bytes(response)
+
+    def _transmit(self, command: bytes) -> tuple[int, list[int]]:
+        code, response = self._scard.SCardTransmit(self._card, self._pci, list(command))
+        # While pcscd 1.9.9 resets the card for a program that has died, the card has no protocol.
+        return CARD_RESET if unsigned(code) == PROTOCOL_MISMATCH else unsigned(code), response
 
     def _reconnect(self, initialization: int) -> None:
         self._check_open()

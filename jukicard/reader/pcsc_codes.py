@@ -22,7 +22,7 @@ SUCCESS: Final = 0x00000000
 _UNKNOWN_READER: Final = 0x80100009
 _SHARING_VIOLATION: Final = 0x8010000B
 _NO_SMARTCARD: Final = 0x8010000C
-_PROTOCOL_MISMATCH: Final = 0x8010000F
+PROTOCOL_MISMATCH: Final = 0x8010000F
 _NOT_TRANSACTED: Final = 0x80100016
 _READER_UNAVAILABLE: Final = 0x80100017
 NO_READERS: Final = 0x8010002E
@@ -59,7 +59,7 @@ def error_for(scard: Any, code: int, reader: str) -> TransportError:
         return NoReader(f"{reader}: the reader is gone")
     if code in _SERVICE_GONE:
         return NoReader("the PC/SC service is gone")
-    if code == _PROTOCOL_MISMATCH:
+    if code == PROTOCOL_MISMATCH:
         return ProtocolLimit(f"{reader}: the card speaks neither T=0 nor T=1")
     return TransportError(f"{reader}: {scard.SCardGetErrorMessage(code)} (0x{code:08X})")
 

@@ -238,6 +238,18 @@ def test_a_reset_is_not_disturbed_by_a_program_that_resets_the_card_again_and_ag
         connection.reset()
 
 
+@pytest.mark.parametrize("code", [0x80100068, 0x8010000F])
+def test_a_reset_while_a_command_is_sent(scard: Scard, code: int) -> None:
+    """pcscd resets the card for a program that has died, and meanwhile says that the card has another protocol."""
+    connection = open_pcsc("ACME")
+    scard.codes["transmit"] = [code]
+    assert connection.transmit(COUNT) == b"\x90\x00"  # nothing was lost
+    scard.codes["transmit"] = [code]
+    with pytest.raises(CardResetError):
+        connection.transmit(COUNT)
+    assert connection.transmit(COUNT) == b"\x90\x00"
+
+
 def test_a_held_card_is_busy_after_a_bounded_wait_and_is_given_back_later(scard: Scard) -> None:
     connection = open_pcsc("ACME", busy_seconds=0.1)
     scard.calls.clear()
