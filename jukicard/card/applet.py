@@ -70,6 +70,10 @@ class Applet:
         """Return the date (YYYYMMDD) as far as a security domain knows it; other applications know none."""
         return None
 
+    def key_identifiers(self, ctx: Context) -> frozenset[int]:
+        """Return the identifiers of a security domain's own keys; other applications have none."""
+        return frozenset()
+
     def check_life_cycle(self, ctx: Context, target: Guarded, mode: AccessMode | None) -> None:
         """Refuse (6985) what the life cycle of the object addressed does not allow."""
         life_cycle = target.header.life_cycle

@@ -129,7 +129,7 @@ class Context:
         )
 
     def on_success(self, action: Callable[[], None]) -> None:
-        """Do something volatile (grant a right, move the cursor) once the command's writes are committed, and only
+        """Do something volatile (grant a right, make a file current) once the command's writes are committed, and only
         then.
         """
         self._success.append(action)
@@ -150,6 +150,12 @@ class Context:
         """The date (YYYYMMDD) as far as the application's security domain knows it, or None."""
         domain = self._domain()
         return domain.applet.date_estimate(domain)
+
+    @property
+    def domain_key_identifiers(self) -> frozenset[int]:
+        """The key identifiers (KID) that the application's security domain has keys of its own for."""
+        domain = self._domain()
+        return domain.applet.key_identifiers(domain)
 
     def _domain(self) -> DomainContext:
         entry = Registry(self._transaction).by_instance(self.entry.domain)

@@ -26,17 +26,11 @@ def find_file(ctx: Context, sfi: int) -> File:
     """
     if sfi:
         file = ctx.files.by_sfi(sfi)
-        ctx.on_success(lambda: _make_current(ctx, file.fid))
+        ctx.on_success(lambda: setattr(ctx.channel, "current_file", file.fid))
         return file
-    if ctx.channel.cursor.fid is None:
+    if ctx.channel.current_file is None:
         raise CardError(StatusWord.NO_CURRENT_EF, "no file is selected")
-    return ctx.files.by_fid(ctx.channel.cursor.fid)
-
-
-def _make_current(ctx: Context, fid: int) -> None:
-    cursor = ctx.channel.cursor
-    if cursor.fid != fid:
-        cursor.fid, cursor.record = fid, 0
+    return ctx.files.by_fid(ctx.channel.current_file)
 
 
 def _binary(cmd: CommandAPDU, ctx: Context) -> File:
@@ -150,7 +144,6 @@ class FileCommands(ReadBinary):
         records = _target(ctx).records[cmd.p1 - 1 :]
         if not records:
             raise CardError(StatusWord.RECORD_NOT_FOUND, f"no record {cmd.p1}")
-        ctx.on_success(lambda: setattr(ctx.channel.cursor, "record", cmd.p1))
         return ResponseAPDU(b"".join(records) if cmd.p2 & 1 else records[0])
 
     @command(

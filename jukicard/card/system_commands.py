@@ -9,7 +9,7 @@ from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command, data, 
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
 from jukicard.card.registry import ISSUER_DOMAIN, CardState, Entry
-from jukicard.card.volatile import CHANNELS, Channel, Cursor
+from jukicard.card.volatile import CHANNELS, Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
@@ -70,8 +70,10 @@ class SystemCommands:
         if len(cmd.data) != 2:
             raise CardError(StatusWord.FILE_NOT_FOUND, "there is no MF; an EF has a two-byte identifier")
         system = require_domain(ctx)
+        if not system.registry.is_usable(system.selected):
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked")
         file = system.inside(system.selected).files.by_fid(int.from_bytes(cmd.data))
-        ctx.on_success(lambda: setattr(ctx.channel, "cursor", Cursor(file.fid)))
+        ctx.on_success(lambda: setattr(ctx.channel, "current_file", file.fid))
         if cmd.p2 == _NOTHING:
             return ResponseAPDU()
         fcp = file.header.fcp()

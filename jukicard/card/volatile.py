@@ -39,14 +39,6 @@ class SecurityStatus:
 
 
 @dataclass(slots=True)
-class Cursor:
-    """The current EF (by FID) and the current record (0: none) of a logical channel."""
-
-    fid: int | None = None
-    record: int = 0
-
-
-@dataclass(slots=True)
 class TerminalChain:
     """The certificates that a terminal has shown so far, to the anchor of key version `kvn` and identifier `kid`."""
 
@@ -61,14 +53,14 @@ class TerminalChain:
 class Channel:
     """One logical channel (ISO/IEC 7816-4, logical channels).
 
-    `application` is the instance number of the selected one.  `terminal`, `personalises` (the application that STORE
-    DATA goes to) and `listing` (what GET STATUS has still to tell) end with the session; `partial` is an unfinished
-    chain of commands, `pending` the rest of a response, with its status word.
+    `application` is the instance number of the selected one, `current_file` the FID of its current EF.  `terminal`,
+    `personalises` (the application that STORE DATA goes to) and `listing` (what GET STATUS has still to tell) end with
+    the session; `partial` is an unfinished chain of commands, `pending` the rest of a response, with its status word.
     """
 
     number: int
     application: int
-    cursor: Cursor = field(default_factory=Cursor)
+    current_file: int | None = None
     session: Session | None = None
     security: SecurityStatus = field(default_factory=SecurityStatus)
     terminal: TerminalChain | None = None
@@ -81,7 +73,7 @@ class Channel:
     def select(self, application: int) -> None:
         """Make another application current; nothing of the old one's stays."""
         self.application = application
-        self.cursor = Cursor()
+        self.current_file = None
         self.end_session()
 
     def end_session(self) -> None:

@@ -147,10 +147,11 @@ class CardDialogue:
 
 def authenticate(dialogue: CardDialogue, password: str | Callable[[], str]) -> Authentication:
     """Go through all steps; `password` is asked for only when the card has proved itself and can be used."""
-    dialogue.prove_card()
-    dialogue.open_channel()
-    dialogue.check_card()
-    dialogue.check_usable()
-    dialogue.verify_password(password if isinstance(password, str) else password())
-    dialogue.read_code()
+    with dialogue.client.base.transaction():
+        dialogue.prove_card()
+        dialogue.open_channel()
+        dialogue.check_card()
+        dialogue.check_usable()
+        dialogue.verify_password(password if isinstance(password, str) else password())
+        dialogue.read_code()
     return dialogue.result

@@ -23,6 +23,13 @@ def hand_over(
     interrupted after the card took the password, the same password finishes it.  CardRefused where the books or the
     card say otherwise.
     """
+    with dialogue.client.base.transaction():
+        return _hand_over(authority, dialogue, password, clock)
+
+
+def _hand_over(
+    authority: Authority, dialogue: CardDialogue, password: Callable[[], str], clock: Callable[[], datetime]
+) -> LedgerState:
     dialogue.prove_card()
     dialogue.open_channel()
     dialogue.check_card()

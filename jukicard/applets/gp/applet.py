@@ -42,6 +42,10 @@ class SecurityDomain(SecureChannelCommands, KeyCommands, DataCommands, ContentCo
         """Return the newest date estimate of the domain's own trust anchors."""
         return max((int(day.hex()) for _, day in DomainKeys(ctx.area).with_attribute("day")), default=None)
 
+    def key_identifiers(self, ctx: Context) -> frozenset[int]:
+        """Return the identifiers of the domain's own keys."""
+        return frozenset(reference.kid for reference in DomainKeys(ctx.area).references())
+
     def files(self, ctx: Context) -> Files:
         """Return the domain's files: the issuer's has EF.DIR and EF.ATR/INFO, the others none."""
         return IssuerFiles(require_domain(ctx)) if ctx.entry.instance == ISSUER_DOMAIN else super().files(ctx)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.gp.key_commands import delete_keys
 from jukicard.applets.gp.keystore import DomainKeys
-from jukicard.applets.gp.rules import MANAGEMENT
+from jukicard.applets.gp.rules import MANAGEMENT, SUPERVISION
 from jukicard.card.commands import PROPRIETARY, command, data, only, where
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
@@ -129,7 +129,7 @@ class ContentCommands:
         p1=only(0x80, 0x40, 0x20, 0x10),
         p2=only(0x02, 0x03),
         length=data(2, 255),
-        access=MANAGEMENT,
+        access=SUPERVISION,
         spec="GP 2.3.1, 11.4",
     )
     def get_status(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -158,7 +158,7 @@ class ContentCommands:
         p1=only(0x80),
         p2=where(lambda p2: p2 in CARD_TRANSITIONS, "07 INITIALIZED, 0F SECURED, 7F CARD_LOCKED, FF TERMINATED"),
         length=data(0, 16),
-        access=MANAGEMENT,
+        access=SUPERVISION,
         spec="GP 2.3.1, 11.10",
         name="SET STATUS (card)",
     )

@@ -25,6 +25,7 @@ RECOGNITION = bytes.fromhex(
 )
 """Card recognition data (GP 2.3.1, H.2): the value of 66."""
 
+_LONGEST_MONTHS = {f"{month:02d}": 29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31 for month in range(1, 13)}
 _IDENTITY = (layout.TAG_ISSUER_NUMBER, layout.TAG_CARD_NUMBER, layout.TAG_PRODUCTION)
 
 
@@ -138,8 +139,8 @@ def _store(objects: tuple[Tlv, ...], ctx: DomainContext) -> None:
     elif len(objects) == 2 and len(first.children) == 1:
         reference = _key_reference(first.children[0])
         kind, value = _attribute(objects[1])
-        if kind == "day" and value < (keys.attribute("day", reference) or b""):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "an anchor's date estimate only moves forward")
+        if kind == "day":
+            _check_estimate(value, reference, keys)
         keys.set_attribute(kind, reference, value or None)
     else:
         raise CardError(StatusWord.INCORRECT_DATA, "one object is stored for one key at a time")
@@ -152,6 +153,18 @@ def _store_ca_identifier(fields: tuple[Tlv, ...], keys: DomainKeys) -> None:
     keys.set_attribute("ski", _key_reference(fields[2]), fields[1].value or None)
 
 
+def _check_estimate(value: bytes, reference: KeyReference, keys: DomainKeys) -> None:
+    """Refuse a date estimate that is no date, of a key that is no anchor (6A80), or that goes back (6985)."""
+    digits = value.hex()
+    day, month = (int(digits[6:]), digits[4:6]) if len(digits) == 8 and digits.isdigit() else (0, "")
+    if not 1 <= day <= _LONGEST_MONTHS.get(month, 0):
+        raise CardError(StatusWord.INCORRECT_DATA, "a date is YYYYMMDD in four BCD bytes")
+    if reference.kid != layout.KID_TERMINAL_ANCHOR:
+        raise CardError(StatusWord.INCORRECT_DATA, "only a trust anchor has a date estimate")
+    if value < (keys.attribute("day", reference) or b""):
+        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "an anchor's date estimate only moves forward")
+
+
 def _attribute(tlv: Tlv) -> tuple[str, bytes]:
     if tlv.tag == layout.TAG_CERTIFICATES:
         if any(certificate.tag != 0x30 for certificate in parse_tlvs(tlv.value)):
@@ -162,8 +175,5 @@ def _attribute(tlv: Tlv) -> tuple[str, bytes]:
             raise CardError(StatusWord.INCORRECT_DATA, "70 holds certificate serial numbers 93")
         return "alw", tlv.value
     if tlv.tag == layout.TAG_DATE_ESTIMATE:
-        digits = tlv.value.hex()
-        if len(digits) != 8 or not digits.isdigit() or not ("01" <= digits[4:6] <= "12" and "01" <= digits[6:] <= "31"):
-            raise CardError(StatusWord.INCORRECT_DATA, "a date is YYYYMMDD in four BCD bytes")
         return "day", tlv.value
     raise CardError(StatusWord.INCORRECT_DATA, f"no data object {tlv.tag:X} is stored for a key")

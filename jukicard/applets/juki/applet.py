@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from jukicard.applets.gp.layout import LOAD_FILE
+from jukicard.applets.gp.layout import KID_SCP11A, KID_SCP11B, KID_TERMINAL_ANCHOR, LOAD_FILE
 from jukicard.applets.juki import layout, rules
 from jukicard.applets.juki.records import (
     CardData,
@@ -38,6 +38,7 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.securechannel.authorization import ANY_MUNICIPALITY
 from jukicard.securechannel.scp11 import encode_point
 
 _FILES = (
@@ -71,6 +72,7 @@ _PASSWORD = PasswordSpec(
     layout.PASSWORD_DIGITS,
     layout.PASSWORD_TRIES,
 )
+_DOMAIN_KEYS = frozenset((KID_TERMINAL_ANCHOR, KID_SCP11A, KID_SCP11B))
 _KEY = KeyPairSpec(layout.AUTHENTICATION_KEY, rules.KEY_INITIAL, rules.KEY)
 
 
@@ -232,9 +234,9 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         name="PUT DATA (new municipality)",
     )
     def move(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Enter the municipality that takes the card over after its holder moved (継続利用).
+        """Enter the municipality that takes the card over after its holder moved (継続利用): the terminal's own.
 
-        6985 unless the card is active.
+        6985 unless the card is active, 6982 for any other municipality than the terminal's.
         """
         status = self._status(ctx)
         if status.state is not CardState.ACTIVE:
@@ -242,6 +244,9 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         text = cmd.data.decode("ascii", "replace")
         if not is_city_code(text):
             raise CardError(StatusWord.INCORRECT_DATA, "a municipality code has 5 digits")
+        authorization = ctx.session.authorization if ctx.session else None
+        if authorization is None or authorization.municipality not in (text, ANY_MUNICIPALITY):
+            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "a terminal takes cards over for its own municipality")
         ctx.files.by_fid(layout.EF_STATUS).write(CardStatus(status.state, text).encode())
         return ResponseAPDU()
 
@@ -306,6 +311,8 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         if not any(files.by_fid(layout.EF_CERTIFICATES).content):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "EF.CERTIFICATES is empty")
         ctx.key_pairs.by_reference(layout.AUTHENTICATION_KEY).private_key()
+        if not ctx.domain_key_identifiers >= _DOMAIN_KEYS:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the domain lacks a channel key or its anchor")
 
     def _move_all(self, ctx: Context, life_cycle: LifeCycle) -> None:
         for file in list(ctx.files.all()):

@@ -468,3 +468,35 @@ def test_the_keys_of_a_chip_are_never_told() -> None:
     told = b"".join(answer for _, answer in chip.exchanges)
     assert not any(secret in told for secret in secrets)
     assert isinstance(chips.JUKI_KEYS, StaticKeys)
+
+
+# --- a locked card
+
+
+def test_a_locked_card_is_not_managed_until_it_is_unlocked(chip: Chip, session: SecureConnection) -> None:
+    number = b"\x42\x01\x07"
+    for state in (0x07, 0x0F, 0x7F):
+        assert say(session, 0x80, 0xF0, 0x80, state).sw == 0x9000
+    before = chip.cells
+    assert put(session, key_set_data(1, NEW, DEK)) == 0x6985
+    assert delete(session, "D0 01 01", 1) == 0x6985
+    assert say(session, 0x80, 0xE2, 0x90, 0, number).sw == 0x6985
+    assert say(session, 0x80, 0xE6, 0x0C, 0, chips.install_data(layout.DOMAIN_MODULE, AID(b"other"))).sw == 0x6985
+    assert chip.cells == before
+    assert say(session, 0x80, 0xF2, 0x80, 0x02, b"\x4f\x00").sw == 0x9000
+    assert say(session, 0x80, 0xF0, 0x80, 0x0F).sw == 0x9000
+    assert say(session, 0x80, 0xE2, 0x90, 0, number).sw == 0x9000
+
+
+@pytest.mark.parametrize("date", [20270230, 20270431, 20271301, 20270100, 20270001])
+def test_a_date_estimate_is_a_date(date: int) -> None:
+    chip = chips.in_personalisation()
+    chip.select(chips.JUKI_DOMAIN)
+    chips.store_estimate(chip.scp03(chips.JUKI_KEYS), date, sw=0x6A80)
+
+
+def test_only_an_anchor_has_a_date_estimate() -> None:
+    chip = chips.in_personalisation()
+    chip.select(chips.JUKI_DOMAIN)
+    estimate = Tlv(layout.TAG_DATE_ESTIMATE, bytes.fromhex("20270101"))
+    chips.store_for_key(chip.scp03(chips.JUKI_KEYS), layout.KID_SCP11A, estimate, sw=0x6A80)

@@ -33,6 +33,12 @@ def identify(session: CardConnection) -> int:
     return read_code(session).sw
 
 
+def take_over(session: CardConnection) -> int:
+    """Enter this city, or if that is not the terminal's, the other one."""
+    answer = say(session, 0, 0xDA, 1, 7, CITY.encode()).sw
+    return answer if answer == 0x9000 else say(session, 0, 0xDA, 1, 7, OTHER_CITY.encode()).sw
+
+
 USES: dict[Right, tuple[str, Use]] = {
     Right.IDENTIFY: ("active", identify),
     Right.SET_INITIAL_PASSWORD: ("delivered", lambda session: say(session, 0, 0x24, 1, 0x81, b"4711").sw),
@@ -40,7 +46,7 @@ USES: dict[Right, tuple[str, Use]] = {
     Right.SUSPEND: ("active", suspend),
     Right.RESUME: ("suspended", lambda session: say(session, 0, 0x44).sw),
     Right.VOID: ("active", lambda session: say(session, 0, 0xE6).sw),
-    Right.MOVE: ("active", lambda session: say(session, 0, 0xDA, 1, 7, OTHER_CITY.encode()).sw),
+    Right.MOVE: ("active", take_over),
     Right.MATCH: ("active", match),
 }
 LOCAL = tuple(right for right in USES if right not in (Right.IDENTIFY, Right.MOVE))
@@ -116,10 +122,18 @@ def test_after_a_move_the_new_city_has_the_local_rights_and_the_old_one_lost_the
     state, use = USES[right]
     for city, expected in ((OTHER_CITY, 0x9000), (CITY, 0x6982 if right in LOCAL else 0x9000)):
         chip = chip_in("active")
-        assert USES[Right.MOVE][1](session(chip, terminal(Right.MOVE))) == 0x9000
+        assert USES[Right.MOVE][1](session(chip, terminal(Right.MOVE, city=OTHER_CITY))) == 0x9000
         if state == "suspended":
             assert suspend(session(chip, terminal(Right.SUSPEND, city=OTHER_CITY))) == 0x9000
         assert use(session(chip, terminal(right, city=city))) == expected
+
+
+def test_a_terminal_takes_cards_over_for_its_own_city_only() -> None:
+    chip = chips.active().chip()
+    before = chip.cells
+    opened = session(chip, terminal(Right.MOVE))
+    assert say(opened, 0, 0xDA, 1, 7, OTHER_CITY.encode()).sw == 0x6982
+    assert chip.cells == before
 
 
 @pytest.mark.parametrize("root", [chips.CITY_ROOT, private_key(9)], ids=["the city's", "nobody's"])
