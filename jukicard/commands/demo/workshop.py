@@ -69,6 +69,7 @@ def _make_domain(connection: CardConnection, forgery: Forgery, forger: Authority
     domain.put_anchor(ANCHOR_KVN, forger.anchor(Area.JUKI))
     key = domain.generate_key(KID_SCP11A, CHANNEL_KVN)
     domain.store_certificates(KID_SCP11A, CHANNEL_KVN, forgery.channel(key))
+    domain.generate_key(KID_SCP11B, CHANNEL_KVN)
     domain.install(juki.JUKI_AID, juki.JUKI_AID)
     return key
 
