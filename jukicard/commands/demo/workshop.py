@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.applets.gp.client import DomainClient, EncryptedKey
-from jukicard.applets.gp.layout import DOMAIN_MODULE, ISSUER_DOMAIN_AID, JUKI_DOMAIN_AID, KID_SCP11A
+from jukicard.applets.gp.layout import DOMAIN_MODULE, ISSUER_DOMAIN_AID, JUKI_DOMAIN_AID, KID_SCP11A, KID_SCP11B
 from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardData
