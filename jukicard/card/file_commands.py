@@ -71,7 +71,7 @@ class ReadBinary:
         p2=span(0x00, 0xFF),
         length=NO_DATA,
         access=On(_binary, AccessMode.READ, "the file, to read"),
-        spec="ISO/IEC 7816-4:2020, 11.3.3",
+        spec="ISO/IEC 7816-4, data unit handling",
     )
     def read_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Read from a transparent file.  6282 where it ends before the number of bytes asked for."""
@@ -93,7 +93,7 @@ class FileCommands(ReadBinary):
         p2=span(0x00, 0xFF),
         length=data(1),
         access=On(_binary, AccessMode.UPDATE, "the file, to update"),
-        spec="ISO/IEC 7816-4:2020, 11.3.5",
+        spec="ISO/IEC 7816-4, data unit handling",
     )
     def update_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Overwrite bytes of a transparent file; all of them lie inside the file, or none is written (6A84)."""
@@ -113,7 +113,7 @@ class FileCommands(ReadBinary):
         p2=span(0x00, 0xFF),
         length=data(1),
         access=On(_binary, AccessMode.READ, "the file, to compare"),
-        spec="ISO/IEC 7816-4:2020, 11.6.1",
+        spec="ISO/IEC 7816-4, data unit handling",
     )
     def compare_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Say whether a transparent file's whole content is the data: 9000 or 6300, 63Cx where the file counts its
@@ -137,7 +137,7 @@ class FileCommands(ReadBinary):
         p2=_RECORD_P2,
         length=NO_DATA,
         access=On(_records, AccessMode.READ, "the file, to read"),
-        spec="ISO/IEC 7816-4:2020, 11.4.3",
+        spec="ISO/IEC 7816-4, record handling",
     )
     def read_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Read record P1, or with P2 = x5 all from record P1 to the last one.  6A83 where there is none."""
@@ -153,7 +153,7 @@ class FileCommands(ReadBinary):
         p2=_ONE_RECORD_P2,
         length=data(1),
         access=On(_records, AccessMode.UPDATE, "the file, to update"),
-        spec="ISO/IEC 7816-4:2020, 11.4.5",
+        spec="ISO/IEC 7816-4, record handling",
     )
     def update_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Replace record P1.  6A83 where there is none, 6700 where the length is not the file's."""
@@ -172,7 +172,7 @@ class FileCommands(ReadBinary):
         p2=_APPEND_P2,
         length=data(1),
         access=On(_records, AccessMode.WRITE, "the file, to append"),
-        spec="ISO/IEC 7816-4:2020, 11.4.6",
+        spec="ISO/IEC 7816-4, record handling",
     )
     def append_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Add a record: the last one of a linear file (6A84 when it is full), the first one of a cyclic file."""

@@ -26,7 +26,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(0, 64),
         access=On(find_password, None, "the password, to verify; an empty VERIFY is free", free_when_empty=True),
-        spec="ISO/IEC 7816-4:2020, 11.5.6",
+        spec="ISO/IEC 7816-4, basic security handling",
     )
     def verify(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Compare with the password: 9000, or 63Cx with the tries left.
@@ -49,7 +49,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(2, 128),
         access=On(find_password, None, "the password, to change"),
-        spec="ISO/IEC 7816-4:2020, 11.5.7",
+        spec="ISO/IEC 7816-4, basic security handling",
     )
     def change_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Replace the password: the old one, then the new one, of the same fixed length.
@@ -75,7 +75,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(1, 64),
         access=On(find_password, None, "the password, to set"),
-        spec="ISO/IEC 7816-4:2020, 11.5.7",
+        spec="ISO/IEC 7816-4, basic security handling",
         name="CHANGE REFERENCE DATA (new only)",
     )
     def set_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -91,7 +91,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(0, 64),
         access=On(find_password, None, "the password, to reset"),
-        spec="ISO/IEC 7816-4:2020, 11.5.10",
+        spec="ISO/IEC 7816-4, basic security handling",
     )
     def reset_retry_counter(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Give back all tries: P1 = 02 with a new password, P1 = 03 (no data) with the old one kept.

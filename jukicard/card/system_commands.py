@@ -27,7 +27,7 @@ class SystemCommands:
         p2=only(0x00, 0x02, 0x04, 0x06, 0x0C, 0x0E),
         length=data(0, 16),
         access=FREE,
-        spec="ISO/IEC 7816-4:2020, 11.2.2; GP 2.3.1, 11.9",
+        spec="ISO/IEC 7816-4, selection; GP 2.3.1, 11.9",
         name="SELECT (application)",
     )
     def select_application(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -59,7 +59,7 @@ class SystemCommands:
         p2=only(_FCI, _FCP, _NOTHING),
         length=data(0, 2),
         access=FREE,
-        spec="ISO/IEC 7816-4:2020, 11.2.2",
+        spec="ISO/IEC 7816-4, selection",
         name="SELECT (file)",
     )
     def select_file(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -86,7 +86,7 @@ class SystemCommands:
         p2=span(0x00, 0x03),
         length=NO_DATA,
         access=FREE,
-        spec="ISO/IEC 7816-4:2020, 11.1.2; GP 2.3.1, 11.7",
+        spec="ISO/IEC 7816-4:2020, 5.4.2; GP 2.3.1, 11.7",
         name="MANAGE CHANNEL (open)",
     )
     def open_channel(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -114,7 +114,7 @@ class SystemCommands:
         p2=span(0x00, 0x03),
         length=NO_DATA,
         access=FREE,
-        spec="ISO/IEC 7816-4:2020, 11.1.2",
+        spec="ISO/IEC 7816-4:2020, 5.4.2",
         name="MANAGE CHANNEL (close)",
     )
     def close_channel(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -136,7 +136,7 @@ class SystemCommands:
         ins=0x84,
         length=NO_DATA,
         access=FREE,
-        spec="ISO/IEC 7816-4:2020, 11.5.3",
+        spec="ISO/IEC 7816-4, basic security handling",
     )
     def get_challenge(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Return 1-256 random bytes, 8 where Le is absent.  No command of this card takes it as a challenge."""
@@ -150,7 +150,7 @@ class SystemCommands:
         ins=0xC0,
         length=NO_DATA,
         access=FREE,
-        spec="ISO/IEC 7816-4:2020, 11.7.1",
+        spec="ISO/IEC 7816-4:2020, 5.3.4",
     )
     def get_response(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Return the next part of a response that was announced by 61xx.

@@ -40,7 +40,7 @@ class ContentCommands:
         p1=only(_INSTALL_ONLY, _INSTALL_SELECTABLE),
         length=data(1, 255),
         access=MANAGEMENT,
-        spec="GP 2.3.1, 11.5.2.3.2",
+        spec="GP 2.3.1, 11.5",
         name="INSTALL [for install (and make selectable)]",
     )
     def install_application(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -72,7 +72,7 @@ class ContentCommands:
         p1=only(0x08),
         length=data(1, 255),
         access=MANAGEMENT,
-        spec="GP 2.3.1, 11.5.2.3.4",
+        spec="GP 2.3.1, 11.5",
         name="INSTALL [for make selectable]",
     )
     def make_selectable(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -90,7 +90,7 @@ class ContentCommands:
         p1=only(0x20),
         length=data(1, 255),
         access=MANAGEMENT,
-        spec="GP 2.3.1, 11.5.2.3.6",
+        spec="GP 2.3.1, 11.5",
         name="INSTALL [for personalization]",
     )
     def personalize(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:

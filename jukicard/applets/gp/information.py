@@ -1,4 +1,4 @@
-"""EF.DIR and EF.ATR/INFO (ISO/IEC 7816-4, 12.2): files below the issuer's domain that are computed from what is true at
+"""EF.DIR and EF.ATR/INFO (ISO/IEC 7816-4): files below the issuer's domain that are computed from what is true at
 the moment.
 """
 

@@ -150,7 +150,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         ins=0x44,
         length=NO_DATA,
         access=On(_root, AccessMode.ACTIVATE, "the application, to activate"),
-        spec="ISO/IEC 7816-9:2017, 7.2.4",
+        spec="ISO/IEC 7816-9, life cycle",
         name="ACTIVATE FILE (application)",
     )
     def activate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -175,7 +175,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         ins=0x04,
         length=NO_DATA,
         access=On(_root, AccessMode.DEACTIVATE, "the application, to deactivate"),
-        spec="ISO/IEC 7816-9:2017, 7.2.3",
+        spec="ISO/IEC 7816-9, life cycle",
         name="DEACTIVATE FILE (application)",
     )
     def deactivate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -191,7 +191,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         ins=0xE6,
         length=NO_DATA,
         access=On(_root, AccessMode.TERMINATE, "the application, to terminate"),
-        spec="ISO/IEC 7816-9:2017, 7.2.7",
+        spec="ISO/IEC 7816-9, life cycle",
         name="TERMINATE DF (application)",
     )
     def terminate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -207,7 +207,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p2=PASSWORD_P2,
         length=data(1, 64),
         access=On(find_password, None, "the password, to set for the first time"),
-        spec="ISO/IEC 7816-4:2020, 11.5.7",
+        spec="ISO/IEC 7816-4, basic security handling",
         name="CHANGE REFERENCE DATA (initial password)",
     )
     def set_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -230,7 +230,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p2=only(layout.MOVE_TAG & 0xFF),
         length=data(5, 5),
         access=On(_status_file, None, "EF.STATUS, to enter a new municipality"),
-        spec="ISO/IEC 7816-4:2020, 11.4.8",
+        spec="ISO/IEC 7816-4, data object handling",
         name="PUT DATA (new municipality)",
     )
     def move(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -256,7 +256,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p1=only(0x80),
         length=data(1, 16),
         access=On(_new_key_pair, None, "the key pair, to generate"),
-        spec="ISO/IEC 7816-8:2021, 5.3",
+        spec="ISO/IEC 7816-8, key pair generation",
     )
     def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Generate the authentication key on the chip, once (6985 afterwards), and answer its public key 7F49 {86
@@ -272,7 +272,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p1=only(0x81),
         length=data(1, 16),
         access=On(_new_key_pair, None, "the key pair, to read its public key"),
-        spec="ISO/IEC 7816-8:2021, 5.3",
+        spec="ISO/IEC 7816-8, key pair generation",
         name="GENERATE ASYMMETRIC KEY PAIR (read public key)",
     )
     def read_public_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -288,7 +288,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p2=only(layout.AUTHENTICATION_KEY),
         length=data(layout.MINIMUM_CHALLENGE, 255),
         access=On(_key_pair, None, "the authentication key, to use"),
-        spec="ISO/IEC 7816-4:2020, 11.5.2",
+        spec="ISO/IEC 7816-4, basic security handling",
     )
     def internal_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Sign a terminal's challenge of 16 bytes or more: ECDSA over a prefix of this protocol and the challenge, r
