@@ -41,6 +41,15 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "export": Lazy("terminal:export", "Write a terminal's certificates, and its key if asked for, as PEM."),
         },
     ),
+    "code": LazyGroup.of(
+        "code",
+        "Resident codes.",
+        "juki code new --count 3 | juki code check",
+        {
+            "new": Lazy("code:new", "Make a fresh random resident code that nobody here has."),
+            "check": Lazy("code:check", "Check the resident codes on standard input."),
+        },
+    ),
     "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
     "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),

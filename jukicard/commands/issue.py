@@ -29,6 +29,7 @@ from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
 from jukicard.issuer.authority import Authority
+from jukicard.issuer.csvrecords import load_csv
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.expiry import expiry_date
 from jukicard.issuer.ledgerrules import CardState, Status
@@ -43,6 +44,7 @@ from jukicard.reader.spec import EmulatorSpec
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec
 
+CSV_SUFFIX = ".csv"
 RESUME = "The card is unfinished: give the same command again to finish it."
 
 
@@ -57,6 +59,7 @@ class Wish:
 
 @click.command
 @click.argument("record", type=click.Path(path_type=Path))
+@click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file (and faces).")
@@ -78,6 +81,7 @@ class Wish:
 def issue(
     session: Session,
     record: Path,
+    row: int | None,
     face: str | None,
     photo: Path | None,
     out: Path | None,
@@ -90,6 +94,8 @@ def issue(
 ) -> None:
     """Issue one card from a resident's record.
 
+    The record is a JSON file, or a row of a CSV file.
+
     With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
     the card. It is then locked, until `juki handover`. An interrupted issue is resumed by the same command.
 
@@ -97,12 +103,15 @@ def issue(
     Examples:
       juki issue examples/residents/taro.json --face A --out out --service library
       juki issue examples/residents/hanako.json --face B --reader pcsc:
+      juki issue residents.csv --row 7 --out out
       juki issue examples/residents/taro.json --face A --dry-run
     """
+    day = issued_on or session.world.today
     if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
     with session.authority(None) as public:
-        wish = _wish(session, public, record, face, photo, service, issued_on)
+        rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
+        wish = _wish(session, _read_record(record, row, rules), service, day)
         if dry_run:
             _print_plan(public, wish, as_json=as_json)
             return
@@ -118,20 +127,17 @@ def issue(
     print_facts({**facts, "face_pdf": None, "face_png": None}, as_json=as_json)
 
 
-def _wish(
-    session: Session,
-    authority: Authority,
-    path: Path,
-    face: str | None,
-    photo: Path | None,
-    services: tuple[str, ...],
-    issued_on: date | None,
-) -> Wish:
-    """Check record, services and dates: all that can be refused before anything is touched."""
-    day = issued_on or session.world.today
+def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRecord:
+    if path.suffix.lower() == CSV_SUFFIX:
+        return load_csv(path, rules, row)
+    if row is not None:
+        raise click.UsageError(f"--row is for a CSV file, and {path.name} is none")
+    return load_json(path, rules)
+
+
+def _wish(session: Session, record: ResidentRecord, services: tuple[str, ...], day: date) -> Wish:
+    """Check services and dates: with the record, all that can be refused before anything is touched."""
     chosen = services_named(services)
-    rules = RecordRules(day, authority.city.code, Face(face) if face else None, photo)
-    record = load_json(path, rules)
     expires = expiry_date(day, record.stay_until)
     if expires < session.world.today:
         raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
@@ -166,9 +172,9 @@ def _onto_reader(session: Session, authority: Authority, wish: Wish, reader: Rea
 
 def _into_folder(session: Session, authority: Authority, wish: Wish, out: Path) -> tuple[CardState, str]:
     """Make the card in a card file of its own."""
-    out.mkdir(parents=True, exist_ok=True)
     key = session.storage_key()
     unfinished = unfinished_order(authority, wish.record, wish.services)
+    out.mkdir(parents=True, exist_ok=True)
     order = _resumed_or_placed(session, authority, wish, unfinished)
     path = out / f"{order.serial}{CARD_SUFFIX}"
     if not path.exists():

@@ -48,7 +48,7 @@ from jukicard.issuer.files import (
 )
 from jukicard.issuer.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
 from jukicard.issuer.national import CA_YEARS, NationalRoot, read_certificates
-from jukicard.issuer.records import check_characters
+from jukicard.issuer.records import ResidentRecord, check_characters
 from jukicard.issuer.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
 from jukicard.issuer.terminals import (
     FIRST_TERMINALS,
@@ -214,6 +214,10 @@ class Authority:
     def code_digest(self, code: ResidentCode) -> str:
         """The keyed digest under which the ledger finds a resident code again: 64 hex digits, telling nothing."""
         return self.keys.mac(_DIGEST_KEY, b"resident code " + code.reveal().encode()).hex()
+
+    def person_digest(self, record: ResidentRecord) -> str:
+        """The keyed digest by which the ledger tells one person from another: 64 hex digits, telling nothing."""
+        return self.keys.mac(_DIGEST_KEY, b"person " + record.person.encode()).hex()
 
     def patron_number(self, serial: str) -> str:
         """The library patron's number (10 digits) of a card: the same at each asking, telling nothing of the card's

@@ -89,6 +89,15 @@ class ResidentCode:
         return hash(self._digits)
 
 
+def new_resident_code(random: Callable[[int], bytes]) -> ResidentCode:
+    """Draw a resident code, each of the ten thousand million with the same chance; `random` gives so many bytes."""
+    several = 2**40 // 10**10 * 10**10
+    while (drawn := int.from_bytes(random(5))) >= several:
+        pass
+    digits = f"{drawn % 10**10:010d}"
+    return ResidentCode.parse(f"{digits}{resident_check_digit(digits)}")
+
+
 def parse_municipality_code(text: str, check_digit: CheckDigit = municipality_check_digit) -> str:
     """Read a municipality code of five digits, or of six with its check digit, and return the five.
 

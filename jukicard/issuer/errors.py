@@ -93,6 +93,14 @@ class TransitionRefused(LedgerError):
     """That event cannot follow what the ledger already says of the card."""
 
 
+class CodeTaken(RuleRefused):
+    """The resident code is another person's, to whom the office has issued (or is issuing) the card `serial`."""
+
+    def __init__(self, serial: str) -> None:
+        super().__init__(f"is another person's: the books have card {serial} for it")
+        self.serial = serial
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault of one record: where it is, and why it is one. Never contains the value itself."""

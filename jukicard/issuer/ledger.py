@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 from sqlalchemy.exc import SQLAlchemyError
 
-from jukicard.issuer.errors import HomeDamaged, LedgerDamaged, LedgerError, TransitionRefused
+from jukicard.issuer.errors import CodeTaken, HomeDamaged, LedgerDamaged, LedgerError, TransitionRefused
 from jukicard.issuer.files import PRIVATE_FILE, check_private, sync_directory
 from jukicard.issuer.ledgerrules import CardState, Entry, Event, advance, fold
 
@@ -113,11 +113,19 @@ class Ledger:
         self._engine.dispose()
 
     def order(
-        self, *, city_code: str, face: str, issued_on: date, expires: date, code_digest: str, at: datetime
+        self,
+        *,
+        city_code: str,
+        face: str,
+        issued_on: date,
+        expires: date,
+        code_digest: str,
+        at: datetime,
+        person_digest: str | None = None,
     ) -> str:
         """Enter a new card and return its serial: 15 digits, never given out before by this ledger.
 
-        `at` is the time now, with its zone. Raises LedgerError.
+        `at` is the time now, with its zone. Raises CodeTaken if the code is another person's, LedgerError.
         """
         detail = {
             "city": city_code,
@@ -126,7 +134,12 @@ class Ledger:
             "expires": expires.isoformat(),
             "code_digest": code_digest,
         }
+        if person_digest is not None:
+            detail["person_digest"] = person_digest
         with self._writing() as connection:
+            for state in _cards_for(connection, code_digest):
+                if state.is_of_another(person_digest):
+                    raise CodeTaken(state.serial)
             ordered = sa.select(sa.func.count()).where(_events.c.event == Event.ORDERED.value)
             number = connection.execute(ordered).scalar_one() + 1
             serial = f"{SERIAL_PREFIX}{city_code}{number:09d}"
@@ -172,13 +185,7 @@ class Ledger:
         """The cards ever ordered for the resident code with this keyed digest."""
         ordered = _events.c.event == Event.ORDERED.value
         with self._reading() as connection:
-            serials = connection.execute(
-                sa.select(_events.c.serial)
-                .where(ordered, _events.c.detail.contains(code_digest, autoescape=True))
-                .order_by(_events.c.id)
-            ).scalars()
-            found = [_fold(serial, _select(connection, serial)) for serial in serials.all()]
-        return tuple(state for state in found if state is not None)
+            return _cards_for(connection, code_digest)
 
     def card_on(self, chip: str) -> CardState | None:
         """The card that the chip of that number was bound to last, or None if it never was."""
@@ -296,6 +303,17 @@ def _entry(row: sa.Row[Any]) -> Entry:
 
 def _fold(serial: str, entries: Iterable[Entry]) -> CardState | None:
     return fold(serial, ((entry.event, entry.detail) for entry in entries))
+
+
+def _cards_for(connection: sa.Connection, code_digest: str) -> tuple[CardState, ...]:
+    ordered = _events.c.event == Event.ORDERED.value
+    serials = connection.execute(
+        sa.select(_events.c.serial)
+        .where(ordered, _events.c.detail.contains(code_digest, autoescape=True))
+        .order_by(_events.c.id)
+    ).scalars()
+    found = [_fold(serial, _select(connection, serial)) for serial in serials.all()]
+    return tuple(state for state in found if state is not None)
 
 
 def _head(connection: sa.Connection) -> tuple[int, str]:

@@ -1,8 +1,9 @@
 """The life of a card in the books: its events, its statuses, and which event may follow which status.
 
 Nothing personal may enter: an event's details are named and formed by the table here. Beyond serial, city,
-face version and dates there is only a keyed digest of the resident code, by which a second card for the
-same code can be found.
+face version and dates there are only two keyed digests: of the resident code, by which a second card for the
+same code can be found, and of the person, by which a second person with that code is (entries from before step 2
+have only the first).
 """
 
 from __future__ import annotations
@@ -99,12 +100,30 @@ TRANSITIONS: Mapping[Event, Transition] = {
 MID_ISSUE = frozenset({_S.ORDERED, _S.BOUND, *_TOUCHED, _S.HANDING_OVER})
 """Statuses in which nothing may be left lying: a card there is to be resumed, spoilt or cancelled."""
 
+EXPIRED = "expired"
+_FINAL = frozenset({_S.VOID, _S.SPOILT, _S.CANCELLED})
+STANDINGS = (*Status, EXPIRED)
+"""What a card can be on a day (`CardState.standing`)."""
+
+PASSWORD_RESET_STEP = "password-reset"  # noqa: S105  a step's name
+_STARTS: Mapping[Event, str | None] = {
+    Event.STEP_STARTED: None,
+    Event.PASSWORD_RESET_STARTED: PASSWORD_RESET_STEP,
+}
+_ENDS: Mapping[Event, str | None] = {Event.STEP_DONE: None, Event.PASSWORD_RESET: PASSWORD_RESET_STEP}
+"""The events that begin and end a step, and the step's name where the event's details do not give it."""
+_FOR_THE_CHIP = frozenset({Event.SUSPENDED, Event.RESUMED, Event.VOIDED})
+"""The books decide these first; the chip follows when it is at hand, which ON_CHIP notes."""
+_DROPS_STEP = frozenset({Event.SPOILT, Event.CANCELLED, Event.SUSPENDED, Event.VOIDED, Event.HANDOVER_ABANDONED})
+"""What may come although a step has no outcome: the step is given up."""
+
 DETAIL_FORMS: Mapping[str, re.Pattern[str]] = {
     "city": re.compile(r"[0-9]{5}"),
     "face": re.compile(r"[AB]"),
     "issued": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     "expires": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     "code_digest": re.compile(r"[0-9a-f]{64}"),
+    "person_digest": re.compile(r"[0-9a-f]{64}"),
     "chip": re.compile(r"[0-9A-F]{2,64}"),
     "step": re.compile(r"[a-z0-9][a-z0-9-]{0,63}"),
     "reason": re.compile(r"[a-z][a-z ,'-]{0,79}"),
@@ -148,6 +167,7 @@ class CardState:
     issued_on: date
     expires: date
     code_digest: str = field(repr=False)
+    person_digest: str | None = field(default=None, repr=False)
     chip: str | None = None
     pending: str | None = None
     steps_done: tuple[str, ...] = ()
@@ -155,6 +175,15 @@ class CardState:
     def is_expired(self, today: date) -> bool:
         """Whether the last valid day has passed."""
         return today > self.expires
+
+    def standing(self, today: date) -> str:
+        """What the card is on a day: its status, or `expired` where that is not final and the last day has passed."""
+        return EXPIRED if self.is_expired(today) and self.status not in _FINAL else self.status.value
+
+    def is_of_another(self, person_digest: str | None) -> bool:
+        """Whether the books know it as another person's: not if it was cancelled, or either person is not known."""
+        unknown = self.person_digest is None or person_digest is None
+        return self.status is not Status.CANCELLED and not unknown and self.person_digest != person_digest
 
     @property
     def is_unfinished(self) -> bool:
@@ -189,6 +218,7 @@ def advance(state: CardState | None, serial: str, event: Event, detail: Mapping[
             issued_on=_day(detail["issued"]),
             expires=_day(detail["expires"]),
             code_digest=detail["code_digest"],
+            person_digest=detail.get("person_digest"),
         )
     after = transition.target or state.status
     return replace(_with_step(state, event, detail), status=after, chip=detail.get("chip", state.chip))

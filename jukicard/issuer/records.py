@@ -1,5 +1,5 @@
-"""A resident's record: what one card is issued from, read from a mapping or a JSON file and checked as a
-whole.
+"""A resident's record: what one card is issued from, read from a mapping or a JSON file and checked as a whole
+(`csvrecords` reads tables).
 
 Every fault is collected before anything is refused; each names the record, the field and the reason. No
 message contains a value, since columns get shifted and a resident code then stands where a name should be.
@@ -134,6 +134,16 @@ class ResidentRecord:
         """Whether a nationality other than Japanese is recorded (birth dates are then printed Gregorian)."""
         return self.nationality is not None and not _is_japanese(self.nationality)
 
+    @property
+    def person(self) -> str:
+        """Whose record it is, for comparison: name, birth date and sex, without what only writing them differs in.
+
+        Width, blanks, case and variation selectors do not make another person; another kanji does.
+        """
+        plain = unicodedata.normalize("NFKC", self.name).casefold()
+        name = "".join(char for char in plain if not (char.isspace() or _is_selector(char)))
+        return f"{name}|{self.birth_date.isoformat()}|{self.sex}"
+
     @classmethod
     def from_mapping(
         cls, mapping: Mapping[str, object], rules: RecordRules, *, label: str, folder: Path
@@ -153,26 +163,39 @@ class ResidentRecord:
 def load_json(path: Path, rules: RecordRules) -> ResidentRecord:
     """Read one record from a UTF-8 JSON file holding one object. Raises RecordError."""
     label = path.name
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise _file_error(label, f"cannot be read: {error.strerror}") from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise _file_error(label, f"is larger than {MAX_FILE_BYTES} bytes")
+    raw = read_limited(path, MAX_FILE_BYTES)
     try:
         mapping = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_distinct)
     except UnicodeDecodeError:
-        raise _file_error(label, "is not UTF-8") from None
+        raise file_error(label, "is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise _file_error(label, f"is not JSON: {error.msg} at line {error.lineno}") from None
+        raise file_error(label, f"is not JSON: {error.msg} at line {error.lineno}") from None
     except _DuplicateNameError as error:
         raise RecordError([Problem(label, safe_field_name(str(error)), "is given twice")]) from None
     except (ValueError, RecursionError):
-        raise _file_error(label, "is not a JSON object of plain values") from None
+        raise file_error(label, "is not a JSON object of plain values") from None
     if not isinstance(mapping, dict):
-        raise _file_error(label, "is not a JSON object")
+        raise file_error(label, "is not a JSON object")
     return ResidentRecord.from_mapping(mapping, rules, label=label, folder=path.parent)
+
+
+def read_limited(path: Path, maximum: int) -> bytes:
+    """The bytes of a file of at most that size. Raises RecordError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(maximum + 1)
+    except OSError as error:
+        raise file_error(path.name, f"cannot be read: {error.strerror}") from error
+    except ValueError:  # a NUL in the path
+        raise file_error(safe_field_name(path.name), "is no file's name") from None
+    if len(raw) > maximum:
+        raise file_error(path.name, f"is larger than {maximum} bytes")
+    return raw
+
+
+def file_error(label: str, reason: str) -> RecordError:
+    """What is wrong with a file as a whole."""
+    return RecordError([Problem(label, "(file)", reason)])
 
 
 def safe_field_name(name: str) -> str:
@@ -195,10 +218,6 @@ def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise _DuplicateNameError(name)
         result[name] = value
     return result
-
-
-def _file_error(label: str, reason: str) -> RecordError:
-    return RecordError([Problem(label, "(file)", reason)])
 
 
 class _Reader:
@@ -286,9 +305,15 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
 
 
 def check_characters(text: str) -> None:
-    """Raise ValueError for a control or formatting character, or a lone surrogate; variation selectors pass."""
+    """Raise ValueError for a control, formatting or private-use character, or a lone surrogate.
+
+    Variation selectors pass.
+    """
     for char in text:
-        if unicodedata.category(char) in _FORBIDDEN_CATEGORIES:
+        category = unicodedata.category(char)
+        if category == "Co":
+            raise ValueError(f"contains U+{ord(char):04X}, a private-use character (外字) that means nothing elsewhere")
+        if category in _FORBIDDEN_CATEGORIES:
             raise ValueError(f"contains U+{ord(char):04X}, a control or formatting character")
 
 
@@ -338,6 +363,10 @@ def _city(text: str, rules: RecordRules) -> str:
     if rules.city_code is not None and city != rules.city_code:
         raise ValueError(f"is not this authority's city, {rules.city_code}")
     return city
+
+
+def _is_selector(char: str) -> bool:
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
 
 
 def _is_japanese(nationality: str) -> bool:

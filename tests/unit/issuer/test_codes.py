@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from jukicard.issuer.codes import (
     ResidentCode,
     full_municipality_code,
     municipality_check_digit,
+    new_resident_code,
     parse_municipality_code,
     resident_check_digit,
 )
@@ -101,3 +104,10 @@ def test_municipality_code_of_wrong_form(text: str) -> None:
 def test_municipality_code_with_wrong_check_digit() -> None:
     with pytest.raises(ValueError, match="check digit"):
         parse_municipality_code("992012")
+
+
+def test_new_codes_are_drawn_from_all_and_have_their_check_digit() -> None:
+    drawn = iter([b"\xff" * 5, (24_7270_5960).to_bytes(5)])  # the first lies beyond the last whole round
+    assert new_resident_code(lambda count: next(drawn)).reveal() == "24727059608"
+    assert new_resident_code(bytes).reveal() == "00000000000"
+    assert ResidentCode.parse(new_resident_code(os.urandom).reveal())
