@@ -24,10 +24,10 @@ from jukicard.reader.chips import CardFileChip, create_chip
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.pcsc import CardResetError, open_pcsc
 from jukicard.reader.recording import Dialogue, Exchange, Recorder
+from jukicard.testing.chips import PulledChip
 from tests.support.inserted import InsertedCard, inserted, wait_until
 from tests.support.issued import CITY, PASSWORD, WRONG_PASSWORD, Office, blank_cells, new_card
 from tests.support.pcscd import PrivatePcscd, find_tool
-from tests.support.pulled import PulledChip
 
 STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, SERVICES))
 

@@ -17,8 +17,8 @@ from jukicard.reader.chip import Interface
 from jukicard.reader.chips import CardFileChip, create_chip
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, Recorder, play
+from jukicard.testing.readers import ShortOnlyReader
 from tests.support.chips import randomness
-from tests.support.fake_readers import ShortOnlyReader
 from tests.support.issued import AUTHORITY_PASSWORD, CITY, TODAY, Office, blank_cells, new_card
 
 

@@ -20,11 +20,11 @@ from jukicard.reader.chip import Interface
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.pcsc import open_pcsc
 from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, parse_dialogue, play
-from tests.support.fake_readers import EmptyAnswerReader, ShortOnlyReader, T0Reader
+from jukicard.testing.chips import PulledChip
+from jukicard.testing.readers import PulledReader, ShortOnlyReader, T0Reader
 from tests.support.inserted import InsertedCard, inserted, wait_until
 from tests.support.issued import Offices, Stage, new_card
 from tests.support.pcscd import PrivatePcscd
-from tests.support.pulled import PulledChip
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 FILES = sorted(FOLDER.glob("*.dialogue"))
@@ -111,7 +111,7 @@ def test_a_difference_is_noticed(emulator: EmulatorConnection, path: Path) -> No
             play(dialogue, connection)
 
 
-class _Misspoken(EmptyAnswerReader):
+class _Misspoken(PulledReader):
     """Spoils the answer to one command."""
 
     def transmit(self, command: bytes) -> bytes:
@@ -141,7 +141,7 @@ def test_over_a_reader_that_loses_the_card(emulator: EmulatorConnection, path: P
     commands = sum(isinstance(step, Exchange) for step in dialogue.steps)
     numbers = sorted({*range(1, commands + 1, 3), *chain_links(dialogue)})
     for number in numbers:
-        reader = EmptyAnswerReader(emulator, number, executed=executed)
+        reader = PulledReader(emulator, number, executed=executed)
         with pytest.raises(CardRemoved, match="answered with nothing"):
             play(dialogue, reader)
         assert reader.count == number

@@ -40,9 +40,9 @@ from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.trace import Trace, TracedChip, TracedConnection
 from jukicard.securechannel.host import StaticKeyring
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS
+from jukicard.testing.readers import PulledReader
 from tests.support.chips import randomness
 from tests.support.counter import Counter
-from tests.support.fake_readers import EmptyAnswerReader
 from tests.support.issued import (
     AUTHORITY_PASSWORD,
     CITY,
@@ -182,7 +182,7 @@ def _collect_files(evidence: Evidence, home: Path, *others: Path) -> None:
 
 def _issue(evidence: Evidence, office: Office, connection: TracedConnection) -> None:
     with provoked(evidence, CardRemoved):
-        office.issue(EmptyAnswerReader(connection, 40, executed=True))
+        office.issue(PulledReader(connection, 40, executed=True))
     connection.reset()
     office.issue(connection)
     evidence.add("objects", repr(office.order()), repr(office.record), repr(office.record.resident_code))

@@ -32,7 +32,7 @@ from jukicard.iso7816.connection import send
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_one, parse_tlvs, take_one
 from jukicard.iso7816.wrappers import standard
-from tests.support.fake_readers import ShortOnlyReader, T0Reader
+from jukicard.testing.readers import ShortOnlyReader, T0Reader
 from tests.support.model_card import ModelCard
 
 byte = st.integers(0, 255)

@@ -5,7 +5,6 @@ Everything is derived from fixed seeds, so that two chips of one kind are the sa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +40,7 @@ from jukicard.securechannel.host import (
 )
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys, encrypt_sensitive, key_check_value
 from jukicard.securechannel.scp11 import decode_point, encode_point
+from jukicard.testing.seeds import randomness
 from tests.support.chains import authority, leaf, private_key
 
 CITY, OTHER_CITY = "99201", "99202"
@@ -55,18 +55,6 @@ ISSUER, JUKI_DOMAIN, JUKI = gp.ISSUER_DOMAIN_AID, gp.JUKI_DOMAIN_AID, juki.JUKI_
 CITY_DOMAIN, LIBRARY = gp.municipal_domain_aid(CITY), gp.municipal_service_aid(CITY, library.SERVICE_NUMBER)
 NATIONAL_ROOT, CITY_ROOT = private_key(3001), private_key(3002)
 _CA_KEY, _TERMINAL_KEY = private_key(3003), private_key(3004)
-
-
-def randomness(seed: object) -> Callable[[int], bytes]:
-    """The random port: endless bytes, the same for the same seed."""
-    counter = 0
-
-    def take(count: int) -> bytes:
-        nonlocal counter
-        counter += 1
-        return hashlib.shake_256(f"{seed}/{counter}".encode()).digest(count)
-
-    return take
 
 
 def static_keys(name: str, size: int = 16) -> StaticKeys:

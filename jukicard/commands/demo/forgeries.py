@@ -6,19 +6,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
-from jukicard.applets.gp.layout import KID_SCP11A
 from jukicard.commands.demo.desk import Refusal, card_on_desk
 from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import CITY, NEXT_CITY, Scene
-from jukicard.commands.demo.workshop import Certify, Forgery, forge
-from jukicard.issuer import certificates as x
+from jukicard.commands.demo.workshop import forge
 from jukicard.issuer.authentication import COUNTER_TERMINAL, authenticate
 from jukicard.issuer.authority import Authority
-from jukicard.issuer.plan import CHANNEL_KVN
 from jukicard.issuer.provers import card_channel_key, ephemeral_key
 from jukicard.issuer.terminals import Area
+from jukicard.testing.forging import Forgery, certified_by, copied
 
 COPIED = "forged-copied-certificates"
 
@@ -53,25 +49,25 @@ def _forged_cards(forger: Authority, next_city: Authority) -> tuple[ForgedCard, 
         ForgedCard(
             COPIED,
             "A forged card: the genuine card's certificates, beside keys of its own",
-            copied,
+            copied_from,
             Refusal("card authentication", None, "the card has not the key of its certificate"),
         ),
         ForgedCard(
             "forged-own-ca",
             "A forged card: certified by a CA of the forger's own",
-            lambda scene: certified_by(scene, forger),
+            lambda scene: certified(scene, forger),
             Refusal("card certificate", None, "the signature is wrong"),
         ),
         ForgedCard(
             "forged-next-city",
             f"Another city's chip as ours: {NEXT_CITY.code} certified it, EF.CARD says {CITY.code}",
-            lambda scene: certified_by(scene, next_city),
+            lambda scene: certified(scene, next_city),
             Refusal("card data", None, "serial or city are not those of the card's certificate"),
         ),
         ForgedCard(
             "forged-next-city-ca",
             f"The same, and {NEXT_CITY.code} wrote {CITY.code} into the certificate, too",
-            lambda scene: certified_by(scene, claims_our_city),
+            lambda scene: certified(scene, claims_our_city),
             Refusal("card certificate", None, "it was issued by another municipality than it names"),
         ),
     )
@@ -101,29 +97,13 @@ def _try_channel(scene: Scene, narrator: Narrator, storage_key: bytes) -> None:
         )
 
 
-def copied(scene: Scene) -> Forgery:
+def copied_from(scene: Scene) -> Forgery:
     """Copy what anybody may read from the genuine card."""
     with scene.on_desk("7-copying") as desk:
-        client = scene.dialogue(desk).client
-        client.select()
-        authentication = client.authentication_certificates()
-        channel = client.certificates(KID_SCP11A, CHANNEL_KVN)
-    anchor = scene.authority.anchor(Area.JUKI)
-    return Forgery(scene.order.card_data, anchor, lambda key: authentication, lambda key: channel)
+        return copied(scene.order.card_data, scene.authority.anchor(Area.JUKI), desk.connection)
 
 
-def certified_by(scene: Scene, issuer: Authority) -> Forgery:
+def certified(scene: Scene, issuer: Authority) -> Forgery:
     """Have the chip's keys certified by somebody's card CA, under the genuine card's serial."""
-    order = scene.order
-
-    def certify(profile: x.Profile) -> Certify:
-        def chain(key: EllipticCurvePublicKey) -> tuple[bytes, ...]:
-            leaf = issuer.certify_card(
-                Area.JUKI, profile, order.serial, key, not_before=scene.today, not_after=order.expires
-            )
-            return (*issuer.card_authorities(Area.JUKI), leaf)
-
-        return chain
-
-    anchor = scene.authority.anchor(Area.JUKI)
-    return Forgery(order.card_data, anchor, certify(x.CARD_AUTHENTICATION), certify(x.CARD_CHANNEL))
+    order, anchor = scene.order, scene.authority.anchor(Area.JUKI)
+    return certified_by(issuer, order.card_data, anchor, not_before=scene.today, not_after=order.expires)

@@ -8,7 +8,7 @@ from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import send
 from jukicard.iso7816.errors import CardRemoved, ProtocolLimit
 from jukicard.iso7816.wrappers import standard
-from tests.support.fake_readers import EmptyAnswerReader, ShortOnlyReader, T0Reader
+from jukicard.testing.readers import PulledReader, ShortOnlyReader, T0Reader
 from tests.support.model_card import ModelCard
 
 READERS = {
@@ -122,7 +122,7 @@ def test_a_short_reader_refuses_the_extended_form():
 @pytest.mark.parametrize("executed", [False, True])
 def test_a_card_pulled_out(executed):
     card = ModelCard()
-    reader = EmptyAnswerReader(card, 2, executed=executed)
+    reader = PulledReader(card, 2, executed=executed)
     challenge = bytes.fromhex("0084000001")
     reader.transmit(challenge)
     for _ in range(2):

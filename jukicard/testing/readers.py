@@ -1,6 +1,9 @@
-"""Readers that behave like awkward hardware, around any card connection, for dialogues and tests."""
+"""Readers that behave like awkward hardware, around any card connection."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
 
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.cla import ClassByte
@@ -15,9 +18,11 @@ class ShortOnlyReader(ConnectionWrapper):
 
     @property
     def limits(self) -> ApduLimits:
+        """Short APDUs."""
         return ApduLimits.SHORT
 
     def transmit(self, command: bytes) -> bytes:
+        """See CardConnection; ProtocolLimit for what is too long."""
         if CommandAPDU.parse(command).extended:
             raise ProtocolLimit("this reader carries no extended APDUs")
         answer = self.inner.transmit(command)
@@ -26,7 +31,7 @@ class ShortOnlyReader(ConnectionWrapper):
         return answer
 
 
-class EmptyAnswerReader(ConnectionWrapper):
+class PulledReader(ConnectionWrapper):
     """A reader whose card is pulled out in mid-command `at` (counted from 1).
 
     `executed`: whether the card still processes that command before its answer is lost. From then on
@@ -41,6 +46,7 @@ class EmptyAnswerReader(ConnectionWrapper):
         self.removed = False
 
     def transmit(self, command: bytes) -> bytes:
+        """See CardConnection; CardRemoved from command `at` on."""
         self.count += 1
         if self.count == self.at:
             self.removed = True
@@ -51,8 +57,23 @@ class EmptyAnswerReader(ConnectionWrapper):
         return self.inner.transmit(command)
 
     def reset(self) -> None:
+        """Put the card in again."""
         self.inner.reset()
         self.removed = False
+
+
+class SlowReader(ConnectionWrapper):
+    """A reader that takes `delay` seconds longer for each command; `sleep` waits that long."""
+
+    def __init__(self, inner: CardConnection, delay: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        super().__init__(inner)
+        self.delay = delay
+        self._sleep = sleep
+
+    def transmit(self, command: bytes) -> bytes:
+        """See CardConnection."""
+        self._sleep(self.delay)
+        return self.inner.transmit(command)
 
 
 class T0Reader(ConnectionWrapper):
@@ -73,9 +94,11 @@ class T0Reader(ConnectionWrapper):
 
     @property
     def limits(self) -> ApduLimits:
+        """Short APDUs."""
         return ApduLimits.SHORT
 
     def transmit(self, command: bytes) -> bytes:
+        """Take a TPDU; see the class."""
         told, self.told = self.told, None
         if told and told[0] == command:
             return told[1]
@@ -91,6 +114,7 @@ class T0Reader(ConnectionWrapper):
         return self._hold(command[0], self.inner.transmit(command[:size]))
 
     def reset(self) -> None:
+        """See CardConnection."""
         self._forget()
         self.told = None
         self.inner.reset()
