@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.pcscd import PrivatePcscd
+from jukicard.testing.pcscd import PrivatePcscd
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
