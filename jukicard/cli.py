@@ -18,9 +18,14 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
     "demo": Lazy("demonstration:demo", "Tell the whole story, with real files."),
     "chip": LazyGroup.of(
         "chip",
-        "Blank chips.",
+        "Blank chips, and card files on their way.",
         "juki chip new blank.juki",
-        {"new": Lazy("chip:new", "Make a blank chip, as its maker delivers it.")},
+        {
+            "new": Lazy("chip:new", "Make a blank chip, as its maker delivers it."),
+            "export": Lazy("chip:export", "Seal a copy of a card under a passphrase, for CI or a colleague."),
+            "import": Lazy("chip:import_", "Seal a copy of an exported card with this home's storage key."),
+            "accept": Lazy("chip:accept", "Take a card file as it is, though the home has seen a newer state of it."),
+        },
     ),
     "authority": LazyGroup.of(
         "authority",
@@ -65,7 +70,10 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "reader",
         "Card readers.",
         "juki reader list",
-        {"list": Lazy("reader:list_", "List the PC/SC readers and the cards in them.")},
+        {
+            "list": Lazy("reader:list_", "List the PC/SC readers and the cards in them."),
+            "check": Lazy("readercheck:check", "Check up on one reader and its card, harmlessly."),
+        },
     ),
 }
 

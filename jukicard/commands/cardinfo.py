@@ -1,7 +1,8 @@
 """`juki card info`: what anybody may read of a card, and with a terminal what that may see.
 
-Harmless on any card: SELECT, GET DATA, READ BINARY of EF.DIR; and only where the chip's maker is ours, EF.CERTIFICATES
-and the query of the password's tries (an empty VERIFY), which other cards might count as a try.
+Harmless on any card: SELECT, GET DATA, READ BINARY of EF.DIR and of the JPKI token's label; and only where the chip's
+maker is ours, EF.CERTIFICATES and the query of the password's tries (an empty VERIFY), which other cards might count as
+a try.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from jukicard.applets.gp.layout import (
 )
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.layout import PASSWORD
+from jukicard.commands.atrs import brief_atr
 from jukicard.commands.auth import iso_date
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password
+from jukicard.commands.recognition import answer, careful_stack, data_object, recognise, selected
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.apdu import CommandAPDU
-from jukicard.iso7816.atr import Atr, AtrError
-from jukicard.iso7816.connection import CardConnection, send
+from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardStatusError, MalformedResponse
-from jukicard.iso7816.tlv import TlvError, find, parse_one, parse_tlvs
-from jukicard.iso7816.wrappers import standard
+from jukicard.iso7816.tlv import TlvError, find, parse_tlvs
 from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.certificates import Subject
 from jukicard.issuer.errors import CertificateProfileError
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 Facts: TypeAlias = dict[str, object]
 
-OUR_MAKER = "4A554B49"
 EF_DIR = b"\x2f\x00"
 MAX_READS = 32
 """READ BINARY commands for EF.DIR: a card that never comes to an end is left alone."""
@@ -57,77 +57,69 @@ MAX_READS = 32
 def info(session: Session, reader: ReaderSpec, terminal: str | None, authority_password: Source, as_json: bool) -> None:
     """Show what anybody may read of a card, at no cost.
 
-    Answer to reset, identity, keys, applications, and of a Juki card its certificates and the password's tries. No
-    try is spent, whatever card it is. With --terminal (or the authority's password, then as the counter), also what
-    that terminal may see: serial, city, expiry, status.
+    Answer to reset, what kind of card it is, identity, keys, applications, and of a Juki card of this project its
+    certificates and the password's tries. No try is spent, whatever card it is. With --terminal (or the authority's
+    password, then as the counter), also what that terminal may see: serial, city, expiry, status.
 
     \b
     Examples:
       juki card info --reader pcsc:
       juki card info --reader emulator:card.juki --terminal counter --json
     """
-    with session.card(reader) as connection:
-        with connection.transaction():
-            facts = {"reader": str(reader), **_atr(connection.atr), **_public(connection)}
-        if terminal is not None or authority_password.given:
-            password = authority_password.read()
-            facts |= _in_session(session, connection, terminal or COUNTER_TERMINAL, password)
+    facts = session.facts
+    try:
+        with session.card(reader) as connection:
+            facts |= {"reader": str(reader), **brief_atr(connection.atr)}
+            with connection.transaction():
+                facts |= _public(connection)
+            if terminal is not None or authority_password.given:
+                password = authority_password.read()
+                facts |= _in_session(session, connection, terminal or COUNTER_TERMINAL, password)
+    finally:  # what a card said before it left is worth showing, too; in JSON it goes with the error
+        if not as_json:
+            print_facts({name: _in_words(value) for name, value in facts.items() if name != "kind"}, as_json=False)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        print_facts({name: _in_words(value) for name, value in facts.items()}, as_json=False)
-
-
-def _atr(raw: bytes) -> Facts:
-    facts: Facts = {"atr": raw.hex(" ").upper()}
-    try:
-        atr = Atr.parse(raw)
-    except AtrError:
-        return {**facts, "protocols": [], "historical": None}
-    protocols = [f"T={number}" for number in atr.protocols]
-    return {**facts, "protocols": protocols, "historical": atr.historical.hex(" ").upper()}
 
 
 def _public(connection: CardConnection) -> Facts:
-    stack = standard(connection)
+    stack = careful_stack(connection)
+    kind = recognise(stack)
     domain = DomainClient(stack, ISSUER_DOMAIN_AID)
-    found = _selected(domain)
+    found = selected(stack, ISSUER_DOMAIN_AID)
     facts: Facts = {
+        **kind,
         "issuer_domain": found,
-        "issuer_number": _object(domain, TAG_ISSUER_NUMBER) if found else None,
-        "card_number": _object(domain, TAG_CARD_NUMBER) if found else None,
-        "production": _object(domain, TAG_PRODUCTION) if found else None,
+        "issuer_number": _object(stack, TAG_ISSUER_NUMBER) if found else None,
+        "card_number": _object(stack, TAG_CARD_NUMBER) if found else None,
+        "production": _object(stack, TAG_PRODUCTION) if found else None,
         "keys": _keys(domain) if found else [],
         "applications": _directory(stack),
     }
-    return {**facts, **_juki(stack, ours=facts["issuer_number"] == OUR_MAKER)}
+    return {**facts, **_juki(stack, ours=kind["kind"] == "jukicard")}
 
 
 def _juki(stack: CardConnection, *, ours: bool) -> Facts:
     client = JukiClient(stack)
-    if not ours or not _selected(client):
+    if not ours or not selected(stack, client.aid):
         return {"juki_application": False, "password_tries_left": None, "certificates": []}
     return {
         "juki_application": True,
-        "password_tries_left": client.password_tries(PASSWORD),
+        "password_tries_left": _tries(client),
         "certificates": _certificates(client),
     }
 
 
-def _selected(client: DomainClient | JukiClient) -> bool:
+def _tries(client: JukiClient) -> int | None:
     try:
-        client.select()
-    except CardStatusError:
-        return False
-    return True
-
-
-def _object(domain: DomainClient, tag: int) -> str | None:
-    try:
-        stored = domain.get_data(tag)
-        return None if stored is None else parse_one(stored).value.hex().upper()
-    except (CardStatusError, TlvError):
+        return client.password_tries(PASSWORD)
+    except (CardStatusError, MalformedResponse):
         return None
+
+
+def _object(stack: CardConnection, tag: int) -> str | None:
+    found = data_object(stack, tag)
+    return None if found is None else found.value.hex().upper()
 
 
 def _keys(domain: DomainClient) -> list[Facts]:
@@ -140,12 +132,13 @@ def _keys(domain: DomainClient) -> list[Facts]:
 
 def _directory(stack: CardConnection) -> list[Facts]:
     """Read EF.DIR (ISO/IEC 7816-4, 12.2.2), where the card has one as a transparent file."""
-    if not send(stack, CommandAPDU(0x00, 0xA4, 0x00, 0x0C, EF_DIR)).sw.is_ok:
+    chosen = answer(stack, CommandAPDU(0x00, 0xA4, 0x00, 0x0C, EF_DIR))
+    if chosen is None or not chosen.sw.is_ok:
         return []
     content = b""
     for _ in range(MAX_READS):
-        response = send(stack, CommandAPDU(0x00, 0xB0, *divmod(len(content), 256), ne=ALL))
-        if response.sw.is_error or not response.data:
+        response = answer(stack, CommandAPDU(0x00, 0xB0, *divmod(len(content), 256), ne=ALL))
+        if response is None or response.sw.is_error or not response.data:
             break
         content += response.data
     applications: list[Facts] = []

@@ -35,6 +35,7 @@ def families() -> tuple[tuple[type[BaseException], int], ...]:
         (host.TransportError, NO_CARD),
         (host.HostError, REFUSED),
         (TlvError, REFUSED),  # the card's answer is no well-formed data object
+        (cardfile.WrongPassphrase, WRONG_PASSWORD),
         (cardfile.WrongStorageKey, ISSUER),
         (cardfile.CardFileExists, REFUSED),
         (cardfile.CardFileDamaged, REFUSED),

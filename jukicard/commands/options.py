@@ -66,11 +66,35 @@ storage_key_option = click.option(
     callback=_store("storage_key_file"),
     help="Key file of card files (else the home's storage.key).",
 )
+_passphrase_file_option = click.option(
+    "--passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    expose_value=False,
+    callback=_store("passphrase_file"),
+    help="File (mode 0600) with the passphrase of an exported card.",
+)
+_passphrase_fd_option = click.option(
+    "--passphrase-fd",
+    type=click.IntRange(0),
+    expose_value=False,
+    callback=_store("passphrase_fd"),
+    help="Descriptor to read it from.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def passphrase_options(function: F) -> F:
+    """Add --passphrase-file and --passphrase-fd, which the session has."""
+    return _passphrase_file_option(_passphrase_fd_option(function))
+
+
+def card_file_options(function: F) -> F:
+    """Add what opens a card file: the storage key, or an exported card's passphrase."""
+    return storage_key_option(passphrase_options(function))
+
+
 def reader_option(function: F) -> F:
-    """Add --reader, with JUKI_READER as its default, and the key of card files."""
+    """Add --reader, with JUKI_READER as its default, and what opens card files."""
     option = click.option(
         "--reader",
         callback=reader_spec,
@@ -81,7 +105,7 @@ def reader_option(function: F) -> F:
         metavar="SPEC",
         help="Where the card is: emulator:PATH or pcsc:NAME.",
     )
-    return option(storage_key_option(function))
+    return option(card_file_options(function))
 
 
 def day_option(name: str, explained: str) -> Callable[[F], F]:

@@ -103,7 +103,10 @@ national_password = password_options("national_password", "national-password", "
 
 
 def _from_file(path: Path, option: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise click.UsageError(f"{option}: {path} cannot be read: {error.strerror}") from None
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o177:
             raise click.UsageError(f"{option}: {path} must be private: its mode must be 0600")

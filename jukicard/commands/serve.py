@@ -12,10 +12,9 @@ from types import FrameType
 import click
 
 from jukicard.commands import completion
-from jukicard.commands.options import CARD_FILE, home_option, storage_key_option
+from jukicard.commands.options import CARD_FILE, card_file_options, home_option
 from jukicard.commands.session import Session, pass_session
 from jukicard.reader.chip import Chip, Interface
-from jukicard.reader.chips import CardFileChip
 from jukicard.reader.trace import Trace, TracedChip
 from jukicard.reader.vpcd import DEFAULT_HOST, DEFAULT_PORT, VpcdHost
 
@@ -44,7 +43,7 @@ def address(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
 @click.option(
     "--trace", type=click.Path(dir_okay=False, path_type=Path), help="File to add a trace to, without secrets."
 )
-@storage_key_option
+@card_file_options
 @home_option
 @pass_session
 def serve(session: Session, card: Path, vpcd: tuple[str, int], contactless: bool, trace: Path | None) -> None:
@@ -61,7 +60,7 @@ def serve(session: Session, card: Path, vpcd: tuple[str, int], contactless: bool
     interface = Interface.CONTACTLESS if contactless else Interface.CONTACT
     host, port = vpcd
     with (
-        closing(CardFileChip(card, session.storage_key(), random=session.world.chip_random)) as chip,
+        closing(session.chip(card)) as chip,
         _traced(chip.card, trace) as visible,
         closing(VpcdHost(visible, interface, host, port)) as reader,
         _stopped_by_signals(reader),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,9 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jukicard.commands.passwords import Source
+
 if TYPE_CHECKING:  # the real imports are in the methods: most commands need but a few of these
     from jukicard.iso7816.connection import CardConnection
+    from jukicard.issuer.anchors import Anchors
     from jukicard.issuer.authority import Authority
+    from jukicard.reader.cardfile import CardFile
+    from jukicard.reader.chips import CardFileChip
     from jukicard.reader.spec import ReaderSpec
 
 Randomness = Callable[[int], bytes]
@@ -51,7 +57,10 @@ class Session:
     world: World = field(default_factory=World)
     home_given: Path | None = None
     storage_key_file: Path | None = None
+    passphrase_file: Path | None = None
+    passphrase_fd: int | None = None
     facts: dict[str, object] = field(default_factory=dict)
+    _derived: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def home(self) -> Path:
@@ -78,6 +87,66 @@ class Session:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         return ensure_storage_key(self.storage_key_file or self.home / STORAGE_KEY_FILE)
 
+    @property
+    def passphrase(self) -> Source:
+        """Where the passphrase of an exported card comes from."""
+        return Source("passphrase", "Passphrase", self.passphrase_file, self.passphrase_fd)
+
+    def card_key(self, card_id: bytes) -> bytes:
+        """The key of the card file with this identifier: of an exported one from its passphrase, else the storage key.
+
+        The passphrase is asked for once.  HomeDamaged, UsageError.
+        """
+        from jukicard.reader.cardfile import derive_storage_key, is_exported
+
+        if not is_exported(card_id):
+            return self.storage_key()
+        if card_id not in self._derived:
+            self._derived[card_id] = derive_storage_key(self.passphrase.read(), card_id)
+        return self._derived[card_id]
+
+    def anchors(self, card_id: bytes) -> Anchors | None:
+        """The home's anchors, for a card that it keeps any for: an exported card may be put back by whoever got it."""
+        from jukicard.issuer.anchors import ANCHORS_FILE, Anchors
+        from jukicard.reader.cardfile import is_exported
+
+        return None if is_exported(card_id) or not self.home.is_dir() else Anchors(self.home / ANCHORS_FILE)
+
+    def chip(self, path: Path) -> CardFileChip:
+        """Open the chip in a card file; an older copy of a file that the home has seen is refused.  CardFileError."""
+        from jukicard.reader.chips import CardFileChip
+
+        random = self.world.chip_random
+        with _advised():
+            return CardFileChip(path, self.card_key, not_before=self._reached, closed=self._note, random=random)
+
+    @contextmanager
+    def card_file(self, path: Path) -> Iterator[CardFile]:
+        """The same for the file itself, without power for the chip."""
+        from jukicard.reader.cardfile import CardFile
+
+        with _advised():
+            card = CardFile.open(path, self.card_key, not_before=self._reached, random=self.world.chip_random)
+        with card:
+            yield card
+        self._note(card)
+
+    def _reached(self, card_id: bytes) -> int:
+        anchors = self.anchors(card_id)
+        return 0 if anchors is None else anchors.reached(card_id)
+
+    def _note(self, card: CardFile) -> None:
+        """Anchor a closed card file.  Where that fails, the card is none the worse for it: a warning."""
+        from jukicard.issuer.errors import HomeDamaged
+
+        anchors = self.anchors(card.card_id)
+        if anchors is None or card.settled is None:
+            return
+        try:
+            anchors.note(card.card_id, card.settled)
+        except HomeDamaged as error:
+            click.echo(f"Warning: an older copy of {card.path} would not be noticed: {error}", err=True)
+
     @contextmanager
     def authority(self, password: str | None) -> Iterator[Authority]:
         """Open the authority in the home, without a password its public parts."""
@@ -99,15 +168,31 @@ class Session:
         from jukicard.reader.spec import EmulatorSpec
 
         if isinstance(spec, EmulatorSpec):
-            from jukicard.reader.chips import CardFileChip, CardFileConnection
+            from jukicard.reader.chips import CardFileConnection
 
-            chip = CardFileChip(spec.path, self.storage_key(), random=self.world.chip_random)
-            return CardFileConnection(chip, spec.interface)
+            return CardFileConnection(self.chip(spec.path), spec.interface)
         from jukicard.iso7816.wrappers import T0Rules
         from jukicard.reader.pcsc import open_pcsc
 
         connection = open_pcsc(spec.name)
         return T0Rules(connection) if connection.protocol == 0 else connection
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Say what the owner of a refused card file can do about it."""
+    from jukicard.reader import cardfile
+
+    try:
+        yield
+    except (cardfile.CardFileRolledBack, cardfile.CardFileLogLost) as error:
+        error.add_note(f"If this is meant, for example a backup: juki chip accept {shlex.quote(error.path)}")
+        raise
+    except cardfile.WrongPassphrase:
+        raise
+    except cardfile.WrongStorageKey as error:
+        error.add_note("A card from elsewhere needs its --storage-key FILE; better let it be exported, and import it.")
+        raise
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -6,6 +6,7 @@ The home (mode 0700, files 0600 unless said otherwise):
 * `keys.json`: the encrypted key store, opened by the authority's password
 * `storage.key`: the key that card files are sealed with (64 hex digits)
 * `ledger.sqlite`: the books
+* `anchors.sqlite`: how far each card file is known to have come
 * `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
@@ -26,6 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer import certificates as x
+from jukicard.issuer.anchors import ANCHORS_FILE
 from jukicard.issuer.codes import ResidentCode, parse_municipality_code
 from jukicard.issuer.errors import (
     HomeDamaged,
@@ -130,10 +132,10 @@ class Authority:
         """Make an authority in a new home, whole or not at all, and return it open.
 
         Without a national root (opened with its password) one of its own is made inside the home, with the
-        same password. A home that holds nothing but a storage key becomes the authority's and keeps it.
-        Raises HomeExists, and RuleRefused for a city that cannot be one.
+        same password. A home that holds nothing but a storage key and the anchors of its cards becomes the
+        authority's and keeps them. Raises HomeExists, and RuleRefused for a city that cannot be one.
         """
-        with new_directory(home, keep=STORAGE_KEY_FILE) as building:
+        with new_directory(home, keep=(STORAGE_KEY_FILE, ANCHORS_FILE)) as building:
             if national is None:
                 (building / "national").mkdir(mode=PRIVATE_DIRECTORY)
                 national = NationalRoot.build(building / "national", password, today=today, random=random)

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,10 +93,10 @@ def one_writer(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def new_directory(path: Path, keep: str | None = None) -> Iterator[Path]:
+def new_directory(path: Path, keep: Collection[str] = ()) -> Iterator[Path]:
     """Build a private directory beside `path`, and give it its name only when the block has succeeded.
 
-    What may stand there before: nothing, an empty directory, or one with only the file `keep`, which the
+    What may stand there before: nothing, an empty directory, or one with only the files `keep`, which the
     new one then has from the start. Raises HomeExists if anything else stands there, before or after.
     """
     _check_vacant(path, keep)
@@ -107,8 +107,9 @@ def new_directory(path: Path, keep: str | None = None) -> Iterator[Path]:
     except OSError as error:
         raise IssuerError(f"{path} cannot be made: {error.strerror}") from error
     try:
-        if keep is not None and (path / keep).exists():
-            write_atomically(building / keep, (path / keep).read_bytes())
+        for name in keep:
+            if (path / name).exists():
+                write_atomically(building / name, (path / name).read_bytes())
         yield building
         sync_directory(building)
         _check_vacant(path, keep)
@@ -119,10 +120,10 @@ def new_directory(path: Path, keep: str | None = None) -> Iterator[Path]:
     sync_directory(path.parent)
 
 
-def _check_vacant(path: Path, keep: str | None) -> None:
+def _check_vacant(path: Path, keep: Collection[str]) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise HomeExists(f"{path} exists already")
-    allowed = () if keep is None else (keep, _lock_name(keep))
+    allowed = {*keep, *map(_lock_name, keep)}
     if path.is_dir() and any(child.name not in allowed for child in path.iterdir()):
         raise HomeExists(f"{path} exists already, and is not empty")
 

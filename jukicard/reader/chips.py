@@ -13,14 +13,14 @@ from jukicard.card.applet import Rom
 from jukicard.card.card import Card
 from jukicard.card.ports import Interface, Observer, Ports, Unobserved
 from jukicard.card.store import MemoryStore
-from jukicard.reader.cardfile import CardFile
+from jukicard.reader.cardfile import CardFile, NotBefore, StorageKey
 from jukicard.reader.emulator import EmulatorConnection
 
 Randomness = Callable[[int], bytes]
 APPLET_GROUP = "jukicard.applets"
 """The entry point group under which a third party registers further applet classes."""
 
-_CARD_ID_SIZE = 16
+CARD_ID_SIZE = 16
 
 
 def full_rom() -> Rom:
@@ -42,7 +42,7 @@ def create_chip(
     identity = ChipIdentity(int.from_bytes(random(16)) % 10**16 if number is None else number)
     store = MemoryStore()
     manufacture(store, identity)
-    CardFile.create(path, storage_key, store.snapshot(), card_id=random(_CARD_ID_SIZE), random=random).close()
+    CardFile.create(path, storage_key, store.snapshot(), card_id=random(CARD_ID_SIZE), random=random).close()
     return identity
 
 
@@ -52,20 +52,26 @@ class CardFileChip:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        storage_key: bytes,
+        storage_key: StorageKey,
         *,
+        not_before: NotBefore = 0,
+        closed: Callable[[CardFile], None] | None = None,
         observer: Observer | None = None,
         random: Randomness = os.urandom,
         delay: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Open the card file; raises `CardFileError`."""
-        self._file = CardFile.open(path, storage_key, random=random)
+        """Open the card file; raises `CardFileError`.  `closed` is called once with the closed file."""
+        self._file = CardFile.open(path, storage_key, not_before=not_before, random=random)
+        self._closed = closed
         self.card = Card(self._file, full_rom(), Ports(random, delay, observer=observer or Unobserved()))
 
     def close(self) -> None:
         """Take the power away and close the file; closing twice does no harm."""
         self.card.power_off()
         self._file.close()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed(self._file)
 
 
 class CardFileConnection(EmulatorConnection):

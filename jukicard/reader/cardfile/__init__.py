@@ -9,15 +9,17 @@ from jukicard.reader.cardfile.errors import (
     CardFileDiskFailed,
     CardFileError,
     CardFileExists,
+    CardFileLogLost,
     CardFileMissing,
     CardFileReadOnly,
     CardFileRolledBack,
     NotACardFile,
     UnsupportedSchema,
+    WrongPassphrase,
     WrongStorageKey,
 )
-from jukicard.reader.cardfile.file import CardFile, card_id_of
-from jukicard.reader.cardfile.sealing import STORAGE_KEY_LENGTH, derive_storage_key
+from jukicard.reader.cardfile.file import CardFile, NotBefore, StorageKey, card_id_of
+from jukicard.reader.cardfile.sealing import STORAGE_KEY_LENGTH, derive_storage_key, is_exported, new_exported_id
 
 __all__ = [
     "STORAGE_KEY_LENGTH",
@@ -28,12 +30,18 @@ __all__ = [
     "CardFileDiskFailed",
     "CardFileError",
     "CardFileExists",
+    "CardFileLogLost",
     "CardFileMissing",
     "CardFileReadOnly",
     "CardFileRolledBack",
     "NotACardFile",
+    "NotBefore",
+    "StorageKey",
     "UnsupportedSchema",
+    "WrongPassphrase",
     "WrongStorageKey",
     "card_id_of",
     "derive_storage_key",
+    "is_exported",
+    "new_exported_id",
 ]

@@ -8,8 +8,22 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jukicard.reader.cardfile.disk import Connection
-from jukicard.reader.cardfile.errors import CardFileDamaged, NotACardFile, UnsupportedSchema, WrongStorageKey
-from jukicard.reader.cardfile.sealing import CHECK_LENGTH, ROOT_LENGTH, SCHEMA, Sealer, Unsealable, add
+from jukicard.reader.cardfile.errors import (
+    CardFileDamaged,
+    NotACardFile,
+    UnsupportedSchema,
+    WrongPassphrase,
+    WrongStorageKey,
+)
+from jukicard.reader.cardfile.sealing import (
+    CHECK_LENGTH,
+    ROOT_LENGTH,
+    SCHEMA,
+    Sealer,
+    Unsealable,
+    add,
+    is_exported,
+)
 
 APPLICATION_ID = 0x4A554B49  # "JUKI"
 
@@ -154,6 +168,8 @@ def identify(connection: Connection, path: str) -> tuple[bytes, bytes]:
 def load(connection: Connection, path: str, sealer: Sealer, check: bytes) -> Loaded:
     """Read every cell and hold it against the root.  Raises `WrongStorageKey` or `CardFileDamaged`."""
     if len(check) != CHECK_LENGTH or not hmac.compare_digest(check, sealer.check):
+        if is_exported(sealer.card_id):
+            raise WrongPassphrase(path, "this passphrase does not open it")
         raise WrongStorageKey(path, "this storage key does not open it")
     if _one(connection, "PRAGMA journal_mode") != ("wal",):
         raise CardFileDamaged(path, "database", "it has lost its journal mode")

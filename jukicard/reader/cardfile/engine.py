@@ -21,6 +21,7 @@ from jukicard.reader.cardfile.errors import (
     CardFileDamaged,
     CardFileDiskFailed,
     CardFileError,
+    CardFileLogLost,
     CardFileRolledBack,
 )
 from jukicard.reader.cardfile.sealing import Sealer, add, subtract
@@ -60,6 +61,8 @@ class Engine:
         self.path = path
         self.contents = loaded.contents
         self.refusal: CardFileError | None = None
+        self.settled: int | None = None  # after closing: the commits that the one file holds, on the disk
+        self.card_id = sealer.card_id
         self.header = loaded.header
         self._disk = disk
         self._sealer = sealer
@@ -103,6 +106,8 @@ class Engine:
                     connection.close()
                     if self.header.in_use or not sound:
                         _leave_empty_log(self._disk, self.path)
+                    elif self._disk.size(self.path + "-wal") is None:  # SQLite removes the log when all of it is copied
+                        self.settled = self.header.commits
             finally:
                 self._unlock()
 
@@ -196,13 +201,13 @@ def attach(
     sealer: Callable[[bytes], Sealer],
     unlock: Callable[[], None],
     *,
-    not_before: int = 0,
+    not_before: Callable[[bytes], int],
     accept_lost_log: bool = False,
 ) -> Engine:
     """Open the file, verify all of it, and return its engine.  The file is not changed when it is refused.
 
-    `sealer` makes the sealer for the card identifier found.  The caller holds the lock; `unlock` is called
-    by the engine's `close`.
+    `sealer` and `not_before` give the sealer, and the commits known of, for the card identifier found.  The caller
+    holds the lock; `unlock` is called by the engine's `close`.
     """
     with naming_errors(path):
         log = disk.size(path + "-wal")
@@ -214,7 +219,7 @@ def attach(
         try:
             used, loaded = _verified(connection, path, sealer, not_before)
             if loaded.header.in_use and log is None and not accept_lost_log:
-                raise CardFileDamaged(path, "journal", f"its newest commits are in {path}-wal, which is not there")
+                raise CardFileLogLost(path, "journal", f"its newest commits are in {path}-wal, which is not there")
             database.settle(connection)
             # What the log's end holds may have survived by luck, or lie in the system's memory only. Once
             # we have said that it is so, it must remain so.
@@ -229,7 +234,7 @@ def attach(
         return Engine(disk, path, used, connection, unlock, loaded)
 
 
-def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_before: int) -> None:
+def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_before: Callable[[bytes], int]) -> None:
     """Try on a copy whether the file with its log is a card file.
 
     SQLite takes in any log of this name, and writes it into the database even when the file is refused
@@ -259,12 +264,15 @@ def _leave_empty_log(disk: Disk, path: str) -> None:
 
 
 def _verified(
-    connection: Connection, path: str, sealer: Callable[[bytes], Sealer], not_before: int
+    connection: Connection, path: str, sealer: Callable[[bytes], Sealer], not_before: Callable[[bytes], int]
 ) -> tuple[Sealer, Loaded]:
     database.set_up(connection)
     card_id, check = database.identify(connection, path)
     used = sealer(card_id)
     loaded = database.load(connection, path, used, check)
-    if loaded.header.commits < not_before:
-        raise CardFileRolledBack(path, f"this is its commit {loaded.header.commits}, but it has reached {not_before}")
+    reached = not_before(card_id)
+    if loaded.header.commits < reached:
+        raise CardFileRolledBack(
+            path, f"an older copy: this is its commit {loaded.header.commits}, but it has reached {reached}"
+        )
     return used, loaded

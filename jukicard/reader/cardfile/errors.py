@@ -43,6 +43,10 @@ class WrongStorageKey(CardFileError):
     """The storage key given is not the one this card file was made with."""
 
 
+class WrongPassphrase(WrongStorageKey):
+    """The passphrase given is not the one that the card was exported with."""
+
+
 class CardFileDamaged(CardFileError):
     """The file is not what was last written: edited, truncated, or put together from several times or cards.
 
@@ -55,6 +59,10 @@ class CardFileDamaged(CardFileError):
         super().__init__(path, f"damaged ({part}): {what}")
         self.args = (path, part, what)
         self.part = part
+
+
+class CardFileLogLost(CardFileDamaged):
+    """The file was not closed, and its log with the newest commits is gone; `accept_lost_log` opens it."""
 
 
 class CardFileRolledBack(CardFileError):

@@ -20,6 +20,12 @@ LONGEST_CARD_ID = 64
 Randomness = Callable[[int], bytes]
 """Gives as many unpredictable bytes as asked for."""
 
+StorageKey = bytes | Callable[[bytes], bytes]
+"""32 bytes, or what gives them for a card identifier."""
+
+NotBefore = int | Callable[[bytes], int]
+"""A number of commits that a card has reached, or what gives it for a card identifier."""
+
 _LOCAL_DISK = LocalDisk()
 
 
@@ -87,9 +93,9 @@ class CardFile:
     def open(
         cls,
         path: str | os.PathLike[str],
-        storage_key: bytes,
+        storage_key: StorageKey,
         *,
-        not_before: int = 0,
+        not_before: NotBefore = 0,
         accept_lost_log: bool = False,
         random: Randomness = os.urandom,
         disk: Disk = _LOCAL_DISK,
@@ -97,24 +103,24 @@ class CardFile:
         """Open a card file and verify every cell of it.  A file that is refused is left as it is.
 
         `not_before` is a number of `commits` that the caller knows the card has reached: an older copy is
-        then refused (`CardFileRolledBack`).  `accept_lost_log` takes a card whose log was lost with its
-        newest commits, at the owner's word. Raises `CardFileMissing`, `NotACardFile`, `UnsupportedSchema`,
-        `WrongStorageKey`, `CardFileDamaged`, `CardFileBusy`, `CardFileReadOnly` or `CardFileDiskFailed`.
+        then refused (`CardFileRolledBack`).  Both may be functions of the card identifier, which is then what the
+        file says, unproven; they may be asked several times.  `accept_lost_log` takes a card whose log was lost
+        with its newest commits, at the owner's word. Raises `CardFileMissing`, `NotACardFile`,
+        `UnsupportedSchema`, `WrongStorageKey`, `CardFileDamaged` (`CardFileLogLost`), `CardFileBusy`,
+        `CardFileReadOnly` or `CardFileDiskFailed`.
         """
         name = os.fspath(path)
+
+        def sealer(card_id: bytes) -> Sealer:
+            return Sealer(storage_key(card_id) if callable(storage_key) else storage_key, card_id, random)
+
+        def reached(card_id: bytes) -> int:
+            return not_before(card_id) if callable(not_before) else not_before
+
         with naming_errors(name):
             unlock = disk.lock(name)
         try:
-            return cls(
-                attach(
-                    disk,
-                    name,
-                    lambda card_id: Sealer(storage_key, card_id, random),
-                    unlock,
-                    not_before=not_before,
-                    accept_lost_log=accept_lost_log,
-                )
-            )
+            return cls(attach(disk, name, sealer, unlock, not_before=reached, accept_lost_log=accept_lost_log))
         except BaseException:
             unlock()
             raise
@@ -151,6 +157,18 @@ class CardFile:
     def commits(self) -> int:
         """How many commits the card has seen, its creation and its closings after use included."""
         return self._engine.header.commits
+
+    @property
+    def settled(self) -> int | None:
+        """How many commits the closed file holds for certain, on the disk; None before it was closed, or where closing
+        could not bring everything into the one file.
+        """
+        return self._engine.settled
+
+    @property
+    def card_id(self) -> bytes:
+        """The card identifier, which the storage key has proved to be the card's."""
+        return self._engine.card_id
 
     @property
     def path(self) -> str:

@@ -33,6 +33,10 @@ _SCRYPT_R = 8
 _SCRYPT_P = 1
 
 
+EXPORT_MARK = b"jukicard scrypt-17-8-1 "
+"""How the identifier of an exported card begins; it names the derivation, and what follows is drawn at random."""
+
+
 class Unsealable(Exception):  # noqa: N818 - says what it is
     """A box does not open: it was not sealed by this key for this card, number and version."""
 
@@ -48,6 +52,16 @@ def derive_storage_key(passphrase: str, salt: bytes) -> bytes:
         raise ValueError("a salt of 16 bytes at least is needed")
     secret = unicodedata.normalize("NFC", passphrase).encode()
     return Scrypt(salt=salt, length=STORAGE_KEY_LENGTH, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P).derive(secret)
+
+
+def new_exported_id(random: Callable[[int], bytes]) -> bytes:
+    """Return a fresh identifier for a card file under a passphrase: the mark and 16 random bytes."""
+    return EXPORT_MARK + random(16)
+
+
+def is_exported(card_id: bytes) -> bool:
+    """Tell whether a card file with this identifier is sealed under a passphrase (with the identifier as its salt)."""
+    return card_id.startswith(EXPORT_MARK)
 
 
 class Sealer:
