@@ -62,7 +62,38 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "card",
         "Cards at hand.",
         "juki card info --reader pcsc:",
-        {"info": Lazy("cardinfo:info", "Show what anybody may read of a card, at no cost.")},
+        {
+            "info": Lazy("cardinfo:info", "Show what anybody may read of a card, at no cost."),
+            "suspend": Lazy(
+                "cardlife:suspend", "Suspend a card that was reported lost: nobody can use it until it is resumed."
+            ),
+            "resume": Lazy("cardlife:resume", "Resume a suspended card, whose holder has it again."),
+            "void": Lazy("cardlife:void", "Make a card void, for good, and on its chip too if it is at hand."),
+        },
+    ),
+    "password": LazyGroup.of(
+        "password",
+        "The holder's password.",
+        "juki password change --reader pcsc:",
+        {
+            "change": Lazy(
+                "password:change", "Change the holder's password: the old one, then a new one, of 4 digits."
+            ),
+            "reset": Lazy(
+                "password:reset",
+                "Set a new password at the office, and give back all tries: for a holder who forgot it, or blocked it.",
+            ),
+        },
+    ),
+    "ledger": LazyGroup.of(
+        "ledger",
+        "The books: every card ordered, and what became of it.",
+        "juki ledger list",
+        {
+            "list": Lazy("ledger:list_", "List the cards in the books, and how to go on with what is unfinished."),
+            "show": Lazy("ledger:show", "Show what the books say of one card, entry by entry."),
+            "verify": Lazy("ledger:verify", "Verify the whole ledger, and print its head."),
+        },
     ),
     "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),
     "serve": Lazy("serve:serve", "Put a card file into pcscd's virtual reader, until ^C."),

@@ -12,7 +12,14 @@ import click
 from jukicard.commands.options import day_option, home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authentication import COUNTER_TERMINAL, Authentication, CardDialogue, Proof, authenticate
+from jukicard.issuer.authentication import (
+    COUNTER_TERMINAL,
+    Authentication,
+    CardDialogue,
+    Proof,
+    authenticate,
+    has_expired,
+)
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec
@@ -43,8 +50,9 @@ def auth(
     """Authenticate card, terminal and holder to each other, step by step.
 
     The card proves itself, the terminal proves itself to the card, an encrypted channel is opened, the holder's
-    password is verified by the card, and the resident code is read. The password is asked for only when the card has
-    proved itself and is active. Each step is printed with its proof.
+    password is verified by the card, and the resident code is read. Each step is printed with its proof. A card of this
+    city that its books have as suspended, void, expired or spoilt, or do not know, is refused whatever the chip says.
+    The password is asked for only when the card has proved itself and is active.
 
     \b
     Examples:
@@ -72,7 +80,7 @@ def auth(
         )
         with _facts_kept(session, dialogue, steps):
             result = authenticate(dialogue, holder)
-    facts = _facts(result, show_code=show_code)
+    facts = _facts(result, day, show_code=show_code)
     print_facts({**facts, "steps": steps} if as_json else facts, as_json=as_json)
 
 
@@ -82,10 +90,11 @@ def _facts_kept(session: Session, dialogue: CardDialogue, steps: list[dict[str, 
     try:
         yield
     finally:
-        session.facts = {**_facts(dialogue.result, show_code=False), "steps": steps}
+        session.facts = {**_facts(dialogue.result, dialogue.today, show_code=False), "steps": steps}
 
 
-def _facts(result: Authentication, *, show_code: bool) -> dict[str, object]:
+def _facts(result: Authentication, today: date, *, show_code: bool) -> dict[str, object]:
+    """`status` is what counts, from what books and chip say; `expired` follows from the chip's own date."""
     card, status, code = result.card, result.status, result.resident_code
     return {
         "card_genuine": result.card_genuine,
@@ -93,8 +102,11 @@ def _facts(result: Authentication, *, show_code: bool) -> dict[str, object]:
         "password_ok": result.password_ok,
         "resident_code": None if code is None else code.reveal() if show_code else code.masked,
         "serial": None if card is None else card.serial,
-        "status": None if status is None else status.state.label,
+        "status": result.standing(today),
+        "status_in_books": None if result.books is None else result.books.status.value,
+        "status_on_chip": None if status is None else status.state.label,
         "expires": None if card is None else iso_date(card.expires),
+        "expired": None if card is None else has_expired(card, today),
     }
 
 

@@ -76,8 +76,14 @@ class Source:
         return lambda: password
 
 
-def password_options(parameter: str, option: str, asked: str, whose: str) -> Callable[[F], F]:
-    """Add `--OPTION-file` and `--OPTION-fd` to a command, which gets the Source as `parameter`."""
+def password_options(
+    parameter: str, option: str, asked: str, whose: str, *, alias: str | None = None
+) -> Callable[[F], F]:
+    """Add `--OPTION-file` and `--OPTION-fd` to a command, which gets the Source as `parameter`.
+
+    `alias` is another beginning of the options' names.
+    """
+    beginnings = [name for name in (option, alias) if name is not None]
 
     def decorate(function: F) -> F:
         file_name, fd_name = f"{parameter}_file", f"{parameter}_fd"
@@ -88,14 +94,20 @@ def password_options(parameter: str, option: str, asked: str, whose: str) -> Cal
             return function(*args, **values)
 
         file_help = f"File (mode 0600) with {whose} password."
-        click.option(f"--{option}-fd", fd_name, type=click.IntRange(0), help="Descriptor to read it from.")(wrapper)
+        descriptors = [f"--{beginning}-fd" for beginning in beginnings]
+        click.option(*descriptors, fd_name, type=click.IntRange(0), help="Descriptor to read it from.")(wrapper)
         path = click.Path(exists=True, dir_okay=False, path_type=Path)
-        return click.option(f"--{option}-file", file_name, type=path, help=file_help)(wrapper)  # type: ignore[return-value]
+        files = [f"--{beginning}-file" for beginning in beginnings]
+        return click.option(*files, file_name, type=path, help=file_help)(wrapper)  # type: ignore[return-value]
 
     return decorate
 
 
 holder_password = password_options("password", "password", "Holder's password (4 digits)", "the holder's")
+new_password = password_options("new_password", "new-password", "New password (4 digits)", "the holder's new")
+reset_to_password = password_options(
+    "password", "password", "New password (4 digits)", "the holder's new", alias="new-password"
+)
 authority_password = password_options(
     "authority_password", "authority-password", "Authority's password", "the authority's"
 )

@@ -14,14 +14,18 @@ from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.codes import ResidentCode
-from jukicard.issuer.errors import CardRefused
+from jukicard.issuer.errors import CardRefused, RuleRefused
 from jukicard.issuer.keystore import Randomness
+from jukicard.issuer.ledgerrules import EXPIRED, Status
+from jukicard.issuer.ledgerrules import CardState as LedgerState
 from jukicard.issuer.provers import (
     CertifiedKey,
     card_authentication_key,
     card_channel_key,
     ephemeral_key,
 )
+from jukicard.issuer.terminals import right_name
+from jukicard.securechannel.authorization import Right
 
 CHALLENGE_SIZE = 32
 COUNTER_TERMINAL = "counter"
@@ -40,7 +44,11 @@ Report = Callable[[Proof], None]
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """What an authentication has established so far."""
+    """What an authentication has established so far.
+
+    `status` is what the chip says of itself, `books` the card in the authority's ledger: None as long as it was not
+    looked up, and for the cards of other municipalities, which that ledger cannot know.
+    """
 
     card_genuine: bool = False
     terminal_accepted: bool = False
@@ -48,10 +56,27 @@ class Authentication:
     resident_code: ResidentCode | None = field(default=None, repr=False)
     card: CardData | None = None
     status: CardStatus | None = None
+    books: LedgerState | None = None
+
+    def standing(self, today: date) -> str | None:
+        """What the card is on a day, in a word: what the books say of it if they do not call it active, else the chip.
+
+        None as long as the card has not told.
+        """
+        if self.card is None or self.status is None:
+            return None
+        in_books = None if self.books is None else self.books.standing(today)
+        if in_books not in (None, Status.ACTIVE):
+            return in_books
+        if self.status.state is CardState.ACTIVE and has_expired(self.card, today):
+            return EXPIRED
+        return self.status.state.label
 
 
 class CardDialogue:
     """A terminal's dialogue with a card; each method is a step, and needs those before it.
+
+    An expired card can still prove which card it is; `check_books` and `check_usable` refuse to use it.
 
     Every step raises `AuthenticationFailed` with its own name, or an error of the card's or the transport's, and
     reports its proof.
@@ -71,17 +96,22 @@ class CardDialogue:
         self.result = Authentication()
         self._authority = authority
         self._random = random
-        self._today = today
+        self.today = today
         self._terminal = terminal
         self._report = report
         self._certified: CertifiedKey | None = None
+
+    def require(self, right: Right) -> None:
+        """Refuse (RuleRefused) what the terminal's certificate does not allow, before anything is begun."""
+        if right not in self._authority.terminal(self._terminal).authorization.rights:
+            raise RuleRefused(f"terminal {self._terminal!r} has no right {right_name(right)}")
 
     def prove_card(self) -> None:
         """Card certificate and card authentication: certificates under the national root, then a fresh challenge
         signed.
         """
         self.client.select()
-        key = card_authentication_key(self.client, self._authority, today=self._today)
+        key = card_authentication_key(self.client, self._authority, today=self.today, expired_too=True)
         self._report(
             Proof("card certificate", f"card {key.serial} of {key.city_code}, certified under the national root")
         )
@@ -92,7 +122,7 @@ class CardDialogue:
 
     def open_channel(self) -> None:
         """Terminal authentication and channel: SCP11a, with the terminal's certificates and both sides' keys."""
-        channel = card_channel_key(self.client, self._authority, today=self._today)
+        channel = card_channel_key(self.client, self._authority, today=self.today, expired_too=True)
         if self._certified is None or (channel.serial, channel.city_code) != (
             self._certified.serial,
             self._certified.city_code,
@@ -109,13 +139,36 @@ class CardDialogue:
         )
 
     def check_card(self) -> None:
-        """Card data: what the card says of itself in the channel agrees with its certificate."""
+        """Card data: what the card says of itself in the channel agrees with its certificate, its last day included."""
         card, status = self.client.card_data(), self.client.status()
         self.result = replace(self.result, card=card, status=status)
         certified = self._certified
         if certified is None or (card.serial, card.city_code) != (certified.serial, certified.city_code):
             raise AuthenticationFailed("card data", "serial or city are not those of the card's certificate")
-        self._report(Proof("card data", f"serial and city agree with the certificate; valid until {card.expires}"))
+        if card.expires != f"{certified.last_day:%Y%m%d}":
+            raise AuthenticationFailed("card data", "its expiry is not that of the card's certificate")
+        self._report(Proof("card data", f"serial, city and expiry agree with the certificate: until {card.expires}"))
+
+    def check_books(self) -> None:
+        """Books: refuse (exit code 1) a card of this municipality that its ledger does not have as active."""
+        card = self.result.card
+        if card is None:
+            raise AuthenticationFailed("books", "the card has not told its serial")
+        if card.city_code != self._authority.city.code:
+            self._report(Proof("books", f"not asked: a card of {card.city_code}, which only that city's books know"))
+            return
+        entered = self._authority.ledger.find(card.serial)
+        self.result = replace(self.result, books=entered)
+        if entered is None:
+            raise CardRefused(f"books: the ledger does not know card {card.serial}")
+        standing = entered.standing(self.today)
+        if standing == EXPIRED:
+            raise CardRefused(f"books: card {card.serial} expired on {entered.expires}")
+        if standing != Status.ACTIVE:
+            raise CardRefused(f"books: in the ledger card {card.serial} is {standing.replace('-', ' ')}")
+        if (card.expires, card.face) != (f"{entered.expires:%Y%m%d}", entered.face):
+            raise CardRefused(f"books: in the ledger card {card.serial} has another expiry or face")
+        self._report(Proof("books", f"in the ledger the card is active, until {entered.expires}"))
 
     def check_usable(self) -> None:
         """Card status: refuse a card that is not active, or has expired (exit code 1)."""
@@ -124,7 +177,7 @@ class CardDialogue:
             raise AuthenticationFailed("card status", "the card has not told its state")
         if status.state is not CardState.ACTIVE:
             raise CardRefused(f"card status: the card is {status.state.label}")
-        if f"{self._today:%Y%m%d}" > card.expires:
+        if has_expired(card, self.today):
             raise CardRefused(f"card status: the card expired on {card.expires}")
         self._report(Proof("card status", status.state.label))
 
@@ -145,12 +198,18 @@ class CardDialogue:
         return code
 
 
+def has_expired(card: CardData, today: date) -> bool:
+    """Whether the last valid day that the card tells has passed."""
+    return f"{today:%Y%m%d}" > card.expires
+
+
 def authenticate(dialogue: CardDialogue, password: str | Callable[[], str]) -> Authentication:
     """Go through all steps; `password` is asked for only when the card has proved itself and can be used."""
     with dialogue.client.base.transaction():
         dialogue.prove_card()
         dialogue.open_channel()
         dialogue.check_card()
+        dialogue.check_books()
         dialogue.check_usable()
         dialogue.verify_password(password if isinstance(password, str) else password())
         dialogue.read_code()

@@ -39,6 +39,8 @@ def _hand_over(
     entered = authority.ledger.card(card.serial)
     if entered.status not in (Status.AWAITING_HANDOVER, Status.HANDING_OVER):
         raise CardRefused(f"in the ledger card {card.serial} is {entered.status}, not awaiting its handover")
+    if entered.is_expired(dialogue.today):
+        raise CardRefused(f"card {card.serial} expired on {entered.expires}, before it was handed over")
     chosen = password()
     authority.ledger.append(card.serial, Event.HANDOVER_STARTED, clock())
     if status.state is CardState.DELIVERED_LOCKED:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ SERIAL_PREFIX = "7"
 GENESIS = "0" * 64
 _APPLICATION_ID = 0x4A554B49  # "JUKI"
 _SCHEMA_VERSION = 1
+_HEAD = re.compile(r"(?:(?P<number>[0-9]{1,12}):)?(?P<digest>[0-9a-f]{64})")
 _BUSY_SECONDS = 30.0
 _WRITER = "jukicard_writer"
 
@@ -163,11 +165,15 @@ class Ledger:
 
     def card(self, serial: str) -> CardState:
         """The state of one card. Raises LedgerError if the ledger does not know it."""
-        with self._reading() as connection:
-            state = _fold(serial, _select(connection, serial))
+        state = self.find(serial)
         if state is None:
             raise LedgerError(f"the ledger has no card {serial}")
         return state
+
+    def find(self, serial: str) -> CardState | None:
+        """The state of one card, or None if the ledger does not know it."""
+        with self._reading() as connection:
+            return _fold(serial, _select(connection, serial))
 
     def cards(self) -> tuple[CardState, ...]:
         """The states of all cards, in the order of their serials."""
@@ -183,7 +189,6 @@ class Ledger:
 
     def cards_for(self, code_digest: str) -> tuple[CardState, ...]:
         """The cards ever ordered for the resident code with this keyed digest."""
-        ordered = _events.c.event == Event.ORDERED.value
         with self._reading() as connection:
             return _cards_for(connection, code_digest)
 
@@ -200,31 +205,33 @@ class Ledger:
             return None if serial is None else _fold(serial, _select(connection, serial))
 
     def head(self) -> str:
-        """The digest that stands for the whole ledger; to be kept elsewhere, so that a cut tail is noticed."""
+        """Number and digest of the last entry, `NUMBER:HEX`: it stands for the whole ledger.
+
+        To be kept elsewhere, so that a cut tail or a rewritten chain is noticed.
+        """
         with self._reading() as connection:
-            return _head(connection)[1]
+            return _written(*_head(connection))
 
     def verify(self, head: str | None = None) -> str:
-        """Recompute every digest and every card's transitions; return the head.
+        """Recompute every digest over what the rows hold, and every card's transitions; return the head.
 
-        Raises LedgerDamaged naming the first entry that does not fit, or if `head`, kept from before, is
-        not in the chain.
+        `head` was kept from before, with its entry's number or without. Raises LedgerDamaged naming the first entry
+        that does not fit, or where that head is not in the chain; LedgerError if it is none.
         """
-        digest, seen = GENESIS, {GENESIS}
+        kept = None if head is None else _parse_head(head)
+        digests = [GENESIS]
         states: dict[str, CardState] = {}
-        for number, entry in enumerate(self.entries(), start=1):
-            serial, detail = entry.serial, entry.detail
-            digest = _digest(digest, number, _stamp(entry.at), serial, entry.event.value, _json(detail))
-            if (entry.number, entry.digest) != (number, digest):
-                raise LedgerDamaged(f"the ledger's chain breaks at entry {number}")
-            try:
-                states[serial] = advance(states.get(serial), serial, entry.event, detail)
-            except LedgerError as error:
-                raise LedgerDamaged(f"entry {number}: {error}") from error
-            seen.add(digest)
-        if head is not None and head not in seen:
-            raise LedgerDamaged("the ledger does not continue what was kept elsewhere: its tail was cut or rewritten")
-        return digest
+        with self._reading() as connection:
+            for number, row in enumerate(connection.execute(sa.select(_events).order_by(_events.c.id)), start=1):
+                digests.append(_checked(row, number, digests[-1]))
+                entry = _entry(row)
+                try:
+                    states[entry.serial] = advance(states.get(entry.serial), entry.serial, entry.event, entry.detail)
+                except LedgerError as error:
+                    raise LedgerDamaged(f"entry {number}: {error}") from error
+        if kept is not None:
+            _check_kept(*kept, digests)
+        return _written(len(digests) - 1, digests[-1])
 
     def _append(
         self, connection: sa.Connection, serial: str, event: Event, at: datetime, detail: dict[str, str]
@@ -321,6 +328,49 @@ def _head(connection: sa.Connection) -> tuple[int, str]:
     last = sa.select(_events.c.id, _events.c.digest).order_by(_events.c.id.desc()).limit(1)
     row = connection.execute(last).one_or_none()
     return (0, GENESIS) if row is None else (row.id, row.digest)
+
+
+def _checked(row: sa.Row[Any], number: int, before: str) -> str:
+    """The digest of a row, recomputed over what stands there, byte for byte. LedgerDamaged if it is another's."""
+    if row.id != number:
+        raise LedgerDamaged(f"entry {number} of the ledger is missing: entry {row.id} stands in its place")
+    try:
+        digest = _digest(before, row.id, row.time, row.serial, row.event, row.detail)
+    except TypeError as error:
+        raise LedgerDamaged(f"entry {number} of the ledger cannot be read") from error
+    if row.digest != digest:
+        raise LedgerDamaged(
+            f"the ledger's chain breaks at entry {number}: it, or one before it, is not what was written"
+        )
+    return digest
+
+
+def _written(number: int, digest: str) -> str:
+    return f"{number}:{digest}"
+
+
+def _parse_head(text: str) -> tuple[int | None, str]:
+    found = _HEAD.fullmatch(text.strip().lower())
+    if found is None:
+        raise LedgerError("a head of the ledger is NUMBER:HEX, as verify prints it, or the 64 hex digits alone")
+    return None if found["number"] is None else int(found["number"]), found["digest"]
+
+
+def _check_kept(number: int | None, digest: str, digests: list[str]) -> None:
+    """Raise LedgerDamaged unless the head that was kept elsewhere is in the chain, at its place."""
+    last = len(digests) - 1
+    if number is not None and number > last:
+        raise LedgerDamaged(
+            f"the ledger ends at entry {last}, and the head kept elsewhere is entry {number}'s: it was cut"
+        )
+    if number is not None and digests[number] != digest:
+        raise LedgerDamaged(
+            f"entry {number}, or one before it, was rewritten: the head kept elsewhere has another digest"
+        )
+    if digest not in digests:
+        raise LedgerDamaged(
+            f"none of the entries up to {last}, the last one, has the head kept elsewhere: it was cut or rewritten"
+        )
 
 
 def _digest(before: str, *columns: object) -> str:

@@ -55,6 +55,9 @@ class Event(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     VOIDED = "voided"
+    ON_CHIP = "on-chip"
+    PASSWORD_RESET_STARTED = "password-reset-started"  # noqa: S105  an event, no password
+    PASSWORD_RESET = "password-reset"  # noqa: S105
     SPOILT = "spoilt"
     CANCELLED = "cancelled"
 
@@ -92,6 +95,9 @@ TRANSITIONS: Mapping[Event, Transition] = {
     Event.SUSPENDED: _to(_S.SUSPENDED, _S.ACTIVE),
     Event.RESUMED: _to(_S.ACTIVE, _S.SUSPENDED),
     Event.VOIDED: _to(_S.VOID, _S.AWAITING_HANDOVER, _S.HANDING_OVER, _S.ACTIVE, _S.SUSPENDED),
+    Event.ON_CHIP: _to(None, _S.ACTIVE, _S.SUSPENDED, _S.VOID),
+    Event.PASSWORD_RESET_STARTED: _to(None, _S.ACTIVE),
+    Event.PASSWORD_RESET: _to(None, _S.ACTIVE),
     Event.SPOILT: _to(_S.SPOILT, _S.BOUND, *_TOUCHED, _S.AWAITING_HANDOVER, _S.HANDING_OVER),
     Event.CANCELLED: _to(_S.CANCELLED, _S.ORDERED, _S.BOUND),
 }
@@ -157,7 +163,8 @@ class CardState:
     """What the entries of one card add up to.
 
     `pending` is a step that was started and has no outcome yet, `steps_done` those with one, in their
-    order; `chip` is the chip bound to the serial, if one is.
+    order; `chip` is the chip bound to the serial, if one is. `chip_behind`: the status changed in the books, and
+    nothing says yet that the chip followed.
     """
 
     serial: str
@@ -171,6 +178,7 @@ class CardState:
     chip: str | None = None
     pending: str | None = None
     steps_done: tuple[str, ...] = ()
+    chip_behind: bool = False
 
     def is_expired(self, today: date) -> bool:
         """Whether the last valid day has passed."""
@@ -234,17 +242,24 @@ def fold(serial: str, events: Iterable[tuple[Event, Mapping[str, str]]]) -> Card
 
 def _with_step(state: CardState, event: Event, detail: Mapping[str, str]) -> CardState:
     """Steps come in pairs; only the same step may start again, which is how an interrupted one resumes."""
-    if event is Event.STEP_STARTED and state.pending in (None, detail["step"]):
-        return replace(state, pending=detail["step"])
-    if event is Event.STEP_DONE and state.pending == detail["step"]:
-        return replace(state, pending=None, steps_done=(*state.steps_done, detail["step"]))
-    if event in (Event.STEP_STARTED, Event.STEP_DONE):
-        raise TransitionRefused(f"card {state.serial}: step {state.pending or '(none)'} is the one under way")
-    if event in (Event.SPOILT, Event.VOIDED, Event.HANDOVER_ABANDONED):
-        return replace(state, pending=None)
-    if state.pending is not None:
+    if event in _STARTS or event in _ENDS:
+        return _stepped(state, event, detail)
+    if event is Event.ON_CHIP:
+        if not state.chip_behind:
+            raise TransitionRefused(f"card {state.serial}: its chip is not behind the books")
+        return replace(state, chip_behind=False)
+    if state.pending is not None and event not in _DROPS_STEP:
         raise TransitionRefused(f"card {state.serial}: step {state.pending} has no outcome yet")
-    return state
+    return replace(state, pending=None, chip_behind=event in _FOR_THE_CHIP or state.chip_behind)
+
+
+def _stepped(state: CardState, event: Event, detail: Mapping[str, str]) -> CardState:
+    step = (_STARTS.get(event) or _ENDS.get(event)) or detail["step"]
+    if event in _STARTS and state.pending in (None, step):
+        return replace(state, pending=step)
+    if event in _ENDS and state.pending == step:
+        return replace(state, pending=None, steps_done=(*state.steps_done, step))
+    raise TransitionRefused(f"card {state.serial}: step {state.pending or '(none)'} is the one under way")
 
 
 def _day(text: str) -> date:

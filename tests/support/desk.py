@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from jukicard.cli import juki
 from jukicard.commands.session import Session, World
 from jukicard.issuer.authority import Authority
-from jukicard.issuer.ledgerrules import Entry
+from jukicard.issuer.ledgerrules import Entry, Event
 from jukicard.issuer.storagekey import load_storage_key
 from jukicard.reader.cardfile import CardFile
 from tests.support.chips import randomness
@@ -99,6 +99,15 @@ class Desk:
         assert result.exit_code == code, result.output
         facts: dict[str, Any] = json.loads(result.stdout)
         return facts
+
+    @property
+    def serial(self) -> str:
+        return "799201000000001"
+
+    def enter(self, event: Event, detail: dict[str, str] | None = None) -> None:
+        """Enter an event into the books, behind the command line's back."""
+        with Authority.open(self.home) as authority:
+            authority.ledger.append(self.serial, event, self.world.now(), detail)
 
     def ledger(self) -> tuple[Entry, ...]:
         """What the books say."""

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from jukicard.issuer.ledger import Ledger
+from jukicard.issuer.ledgerrules import Event
 from jukicard.issuer.records import RecordRules, load_json
 from tests.support.desk import Desk, private_file
-from tests.support.issued import RECORD, TODAY
+from tests.support.issued import AUTHORITY_PASSWORD, PASSWORD, RECORD, TODAY
 
 CODE = load_json(RECORD, RecordRules(TODAY)).resident_code.reveal()
-KEYS = {"card_genuine", "terminal_accepted", "password_ok", "resident_code", "serial", "status", "expires", "steps"}
+KEYS = {
+    "card_genuine",
+    "terminal_accepted",
+    "password_ok",
+    "resident_code",
+    "serial",
+    "status",
+    "status_in_books",
+    "status_on_chip",
+    "expires",
+    "expired",
+    "steps",
+}
 STEPS = (
     "card certificate",
     "card authentication",
     "terminal authentication",
     "secure channel",
     "card data",
+    "books",
     "card status",
     "password",
     "resident code",
@@ -46,6 +64,7 @@ def test_json_has_its_stable_keys(active: Desk) -> None:
     assert (facts["card_genuine"], facts["terminal_accepted"], facts["password_ok"]) == (True, True, True)
     assert facts["resident_code"] == "***********"
     assert (facts["serial"], facts["status"], facts["expires"]) == ("799201000000001", "active", "2036-11-20")
+    assert (facts["status_in_books"], facts["status_on_chip"], facts["expired"]) == ("active", "active", False)
     assert tuple(step["step"] for step in facts["steps"]) == STEPS
     assert active.facts(*auth(active, *active.holder, "--show-code"))["resident_code"] == CODE
 
@@ -81,14 +100,84 @@ def test_the_right_password_gives_the_tries_back(active: Desk) -> None:
 def test_a_card_that_is_not_active_is_refused_before_the_password_is_asked_for(awaiting: Desk) -> None:
     result = awaiting.run(*auth(awaiting))
     assert result.exit_code == 1
-    assert "delivered locked" in result.stderr
+    assert "awaiting handover" in result.stderr
     assert "Holder's password" not in result.output
 
 
 def test_an_expired_card_is_refused(active: Desk) -> None:
     active.facts(*auth(active, *active.holder, "--today", "2036-11-20"))
     facts = active.facts(*auth(active, *active.holder, "--today", "2036-11-21"), code=1)
-    assert "expired" in facts["error"]["message"]
+    assert "books: card 799201000000001 expired on 2036-11-20" in facts["error"]["message"]
+    assert (facts["status"], facts["expired"], facts["expires"]) == ("expired", True, "2036-11-20")
+    assert (facts["status_in_books"], facts["status_on_chip"]) == ("active", "active")
+
+
+@pytest.mark.parametrize(
+    ("event", "status"), [(Event.SUSPENDED, "suspended"), (Event.VOIDED, "void")], ids=["suspended", "void"]
+)
+def test_the_books_are_asked_whatever_the_chip_says(active: Desk, event: Event, status: str) -> None:
+    active.enter(event)
+    result = active.run(*auth(active))
+    assert result.exit_code == 1
+    assert f"books: in the ledger card 799201000000001 is {status}" in result.stderr
+    assert "Holder's password" not in result.output
+    facts = active.facts(*auth(active, *active.holder), code=1)
+    assert (facts["status"], facts["status_in_books"], facts["status_on_chip"]) == (status, status, "active")
+    assert (facts["card_genuine"], facts["password_ok"], facts["steps"][-1]["step"]) == (True, False, "card data")
+
+
+@pytest.mark.parametrize("reason", [{"reason": "given up"}])
+def test_a_spoilt_card_is_refused(awaiting: Desk, reason: dict[str, str]) -> None:
+    awaiting.enter(Event.SPOILT, reason)
+    facts = awaiting.facts(*auth(awaiting, *awaiting.holder), code=1)
+    assert (facts["status"], facts["status_on_chip"]) == ("spoilt", "delivered locked")
+
+
+def test_a_chip_that_says_less_than_the_books_is_refused(active: Desk) -> None:
+    """Resumed in the books, and still suspended on the chip."""
+    active.facts("card", "suspend", active.serial, "--reader", active.reader, *active.authority)
+    active.facts("card", "resume", active.serial)
+    facts = active.facts(*auth(active, *active.holder), code=1)
+    assert facts["error"]["message"] == "card status: the card is suspended"
+    assert (facts["status"], facts["status_in_books"], facts["status_on_chip"]) == ("suspended", "active", "suspended")
+
+
+def test_a_card_of_this_city_that_the_books_do_not_know_is_refused(active: Desk) -> None:
+    Ledger.create(active.folder / "empty.sqlite").close()
+    for end in ("-wal", "-shm"):
+        (active.home / f"ledger.sqlite{end}").unlink(missing_ok=True)
+    (active.folder / "empty.sqlite").replace(active.home / "ledger.sqlite")
+    facts = active.facts(*auth(active, *active.holder), code=1)
+    assert facts["error"]["message"] == "books: the ledger does not know card 799201000000001"
+    assert (facts["card_genuine"], facts["status_in_books"], facts["password_ok"]) == (True, None, False)
+
+
+def test_another_citys_card_is_identified_without_our_books(tmp_path: Path) -> None:
+    """`identify` is nationwide: two cities under one national root, and the neighbour's card at our counter."""
+    private_file(tmp_path / "authority.txt", AUTHORITY_PASSWORD + "\n")
+    private_file(tmp_path / "holder.txt", PASSWORD + "\n")
+    ours, theirs = Desk(tmp_path, tmp_path / "ours"), Desk(tmp_path, tmp_path / "theirs")
+    national = ("--national", str(tmp_path / "national"))
+    secret = ("--national-password-file", ours.authority[1])
+    assert ours.run("authority", "national", national[1], *ours.authority).exit_code == 0
+    for desk, code, name in ((ours, "99201", "見本市"), (theirs, "99202", "隣市")):
+        desk.facts("authority", "init", "--city-code", code, "--city-name", name, *national, *secret, *desk.authority)
+    record = {**json.loads(RECORD.read_text()), "city_code": "99202"}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    issued = theirs.facts(
+        "issue", str(tmp_path / "record.json"), "--face", "A", "--out", str(tmp_path), *theirs.authority
+    )
+    reader = f"emulator:{issued['card']}"
+    theirs.facts("handover", "--reader", reader, *theirs.authority, *theirs.holder)
+    words = ("--reader", reader, "--storage-key", str(theirs.home / "storage.key"), *ours.authority, *ours.holder)
+    facts = ours.facts("auth", *words)
+    assert (facts["status"], facts["status_in_books"], facts["status_on_chip"]) == ("active", None, "active")
+    (books,) = (step["proof"] for step in facts["steps"] if step["step"] == "books")
+    assert books == "not asked: a card of 99202, which only that city's books know"
+    theirs.facts("card", "suspend", issued["serial"])
+    assert theirs.facts("auth", *words, code=1)["status"] == "suspended"
+    refused = ours.facts("password", "reset", *words, code=1)
+    assert "only the municipality of the card, 99202" in refused["error"]["message"]
 
 
 def test_another_authoritys_card_is_not_genuine(active: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:

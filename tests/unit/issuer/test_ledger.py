@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -117,9 +119,15 @@ ALLOWED = {
         Event.VOIDED,
         Event.SPOILT,
     },
-    Status.ACTIVE: {Event.SUSPENDED, Event.VOIDED},
-    Status.SUSPENDED: {Event.RESUMED, Event.VOIDED},
-    Status.VOID: set(),
+    Status.ACTIVE: {
+        Event.SUSPENDED,
+        Event.VOIDED,
+        Event.ON_CHIP,
+        Event.PASSWORD_RESET_STARTED,
+        Event.PASSWORD_RESET,
+    },
+    Status.SUSPENDED: {Event.RESUMED, Event.VOIDED, Event.ON_CHIP},
+    Status.VOID: {Event.ON_CHIP},
     Status.SPOILT: set(),
     Status.CANCELLED: set(),
 }
@@ -300,8 +308,17 @@ def tampered(path: Path, statement: str) -> Ledger:
         ("UPDATE events SET digest = upper(digest) WHERE id = 3", "entry 3"),
         ("DELETE FROM events WHERE id = 2", "entry 2"),
         ("UPDATE events SET id = 99 WHERE id = 3", "entry 3"),
-        ("DELETE FROM events WHERE id = 3", "cut or rewritten"),
-        ("DELETE FROM events", "cut or rewritten"),
+        ("DELETE FROM events WHERE id = 1; UPDATE events SET id = id - 1", "entry 1"),
+        ("UPDATE events SET detail = detail || ' ' WHERE id = 1", "entry 1"),
+        ("UPDATE events SET time = replace(time, '+00:00', 'Z') WHERE id = 2", "entry 2"),
+        ("UPDATE events SET detail = CAST(detail AS BLOB) WHERE id = 2", "entry 2"),
+        (
+            "UPDATE events SET id = 9 WHERE id = 2; UPDATE events SET id = 2 WHERE id = 3;"
+            "UPDATE events SET id = 3 WHERE id = 9",
+            "entry 2",
+        ),
+        ("DELETE FROM events WHERE id = 3", "ends at entry 2, and the head kept elsewhere is entry 3's"),
+        ("DELETE FROM events", "ends at entry 0, and the head kept elsewhere is entry 3's"),
     ],
 )
 def test_tampering_is_found(ledger: Ledger, tmp_path: Path, statement: str, reason: str) -> None:
@@ -316,11 +333,87 @@ def test_tampering_is_found(ledger: Ledger, tmp_path: Path, statement: str, reas
 
 
 def test_an_older_head_is_still_in_the_chain(ledger: Ledger) -> None:
-    assert ledger.head() == ledger.verify() == GENESIS
+    assert ledger.head() == ledger.verify() == f"0:{GENESIS}"
     serial = order(ledger)
     older = ledger.head()
     ledger.append(serial, Event.CANCELLED, NOW)
     assert ledger.verify(older) == ledger.head() != older
+    assert older.startswith("1:")
+    assert ledger.verify(older.removeprefix("1:").upper()) == ledger.head()
+
+
+@pytest.mark.parametrize("head", ["", "1:", "12", "g" * 64, "x:" + "a" * 64])
+def test_what_is_no_head_is_not_taken_for_one(ledger: Ledger, head: str) -> None:
+    with pytest.raises(LedgerError, match="NUMBER:HEX") as caught:
+        ledger.verify(head)
+    assert not isinstance(caught.value, LedgerDamaged)
+
+
+def rewritten(path: Path, until: int) -> Ledger:
+    """What somebody who knows how the chain is made makes of the books: other details, right digests throughout."""
+    with sqlite3.connect(path) as raw:
+        raw.executescript("DROP TRIGGER events_no_update; DROP TRIGGER events_no_delete")
+        rows = raw.execute("SELECT id, time, serial, event, detail FROM events ORDER BY id").fetchall()
+        before = GENESIS
+        for row in rows[:until]:
+            columns = [value.replace('"face":"A"', '"face":"B"') if isinstance(value, str) else value for value in row]
+            text = json.dumps(columns, separators=(",", ":"))
+            before = hashlib.sha256((before + text).encode()).hexdigest()
+            raw.execute("UPDATE events SET detail = ?, digest = ? WHERE id = ?", (columns[4], before, row[0]))
+        raw.execute("DELETE FROM events WHERE id > ?", (until,))
+    raw.close()
+    return Ledger.open(path)
+
+
+@pytest.mark.parametrize(("until", "reason"), [(3, "entry 3, or one before it, was rewritten"), (2, "ends at entry 2")])
+def test_a_chain_that_was_made_anew_is_found_by_the_head_kept_elsewhere(
+    ledger: Ledger, tmp_path: Path, until: int, reason: str
+) -> None:
+    serial = order(ledger)
+    ledger.append(serial, Event.BOUND, NOW, {"chip": "0A"})
+    ledger.append(serial, Event.PERSONALISING, NOW)
+    head = ledger.head()
+    ledger.close()
+    with rewritten(tmp_path / "ledger.sqlite", until) as changed:
+        assert changed.verify() != head
+        with pytest.raises(LedgerDamaged, match=reason):
+            changed.verify(head)
+        with pytest.raises(LedgerDamaged, match="cut or rewritten"):
+            changed.verify(head.partition(":")[2])
+
+
+def test_the_chip_follows_the_books_once(ledger: Ledger) -> None:
+    serial = order(ledger)
+    walk(ledger, serial, Status.ACTIVE)
+    with pytest.raises(TransitionRefused, match="not behind"):
+        ledger.append(serial, Event.ON_CHIP, NOW)
+    for event in (Event.SUSPENDED, Event.RESUMED, Event.VOIDED):
+        assert ledger.append(serial, event, NOW).chip_behind
+        state = ledger.append(serial, Event.ON_CHIP, NOW)
+        assert (state.chip_behind, state.is_unfinished) == (False, False)
+
+
+def test_a_password_reset_has_a_beginning_and_an_end_and_never_keeps_a_card_from_being_suspended(
+    ledger: Ledger,
+) -> None:
+    serial = order(ledger)
+    walk(ledger, serial, Status.ACTIVE)
+    with pytest.raises(TransitionRefused, match="none"):
+        ledger.append(serial, Event.PASSWORD_RESET, NOW)
+    for _ in range(2):
+        assert ledger.append(serial, Event.PASSWORD_RESET_STARTED, NOW).is_unfinished
+    assert not ledger.append(serial, Event.PASSWORD_RESET, NOW).is_unfinished
+    ledger.append(serial, Event.PASSWORD_RESET_STARTED, NOW)
+    state = ledger.append(serial, Event.SUSPENDED, NOW)
+    assert (state.status, state.pending) == (Status.SUSPENDED, None)
+
+
+def test_what_is_final_does_not_expire(ledger: Ledger) -> None:
+    serial = order(ledger)
+    walk(ledger, serial, Status.ACTIVE)
+    day = date(2036, 11, 21)
+    assert [ledger.card(serial).standing(d) for d in (date(2036, 11, 20), day)] == ["active", "expired"]
+    assert ledger.append(serial, Event.VOIDED, NOW).standing(day) == "void"
 
 
 WRITER = """

@@ -1,0 +1,171 @@
+"""`juki ledger …`: the books, read and verified.  Nothing personal stands in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from jukicard.commands.options import home_option, json_option, print_facts
+from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.ledgerrules import STANDINGS, CardState, Entry
+from jukicard.issuer.lifecycle import how_to_go_on
+
+NARROWEST = 100
+"""Columns of a table where there is no screen to ask, or a narrower one."""
+MAX_HEAD = 200
+_INTERNAL = ("code_digest", "person_digest")
+"""Details that let the books find a resident again, and tell nobody anything."""
+
+
+@click.command("list")
+@click.option(
+    "--status", multiple=True, type=click.Choice([str(name) for name in STANDINGS]), help="Only these. Repeatable."
+)
+@home_option
+@json_option
+@pass_session
+def list_(session: Session, status: tuple[str, ...], as_json: bool) -> None:
+    """List the cards in the books, and how to go on with what is unfinished.
+
+    A card is expired from the day after its last one; the books need no entry for that.
+
+    \b
+    Examples:
+      juki ledger list
+      juki ledger list --status active --status suspended --json
+    """
+    today = session.world.today
+    with session.authority(None) as authority:
+        cards = [card for card in authority.ledger.cards() if not status or card.standing(today) in status]
+    if as_json:
+        _print_json({"cards": [_described(card, today) for card in cards]})
+        return
+    if not cards:
+        click.echo("No cards.")
+        return
+    rows = [(card.serial, card.face, card.issued_on, card.expires, card.standing(today), card.chip) for card in cards]
+    _print_table(("serial", "face", "issued", "expires", "status", "chip"), rows)
+    for card in cards:
+        advice = how_to_go_on(card)
+        if advice is not None:
+            click.echo(f"{card.serial}: {advice}")
+
+
+@click.command
+@click.argument("serial")
+@home_option
+@json_option
+@pass_session
+def show(session: Session, serial: str, as_json: bool) -> None:
+    """Show what the books say of one card, entry by entry.
+
+    \b
+    Example:
+      juki ledger show 799201000000001
+    """
+    today = session.world.today
+    with session.authority(None) as authority:
+        card, entries = authority.ledger.card(serial), authority.ledger.entries(serial)
+    facts = _described(card, today)
+    if as_json:
+        _print_json({**facts, "entries": [_entry(entry) for entry in entries]})
+        return
+    print_facts(facts, as_json=False)
+    click.echo()
+    rows = (
+        (entry.number, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.event.value, _in_words(_details(entry)))
+        for entry in entries
+    )
+    _print_table(("entry", "time (UTC)", "event", "details"), rows)
+
+
+@click.command
+@click.option("--head", metavar="NUMBER:HEX", help="A head that was printed before, and kept elsewhere.")
+@click.option(
+    "--head-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File that holds it (the first line).",
+)
+@home_option
+@json_option
+@pass_session
+def verify(session: Session, head: str | None, head_file: Path | None, as_json: bool) -> None:
+    """Verify the whole ledger, and print its head.
+
+    Every digest is computed again, and every card's entries are followed through the table of what is allowed. The
+    head stands for all entries up to the last. Keep it elsewhere: against it, a tail that was cut off, or a chain that
+    somebody made anew, is found too (exit code 6).
+
+    \b
+    Examples:
+      juki ledger verify
+      juki ledger verify --head-file /media/usb/head.txt
+    """
+    if head is not None and head_file is not None:
+        raise click.UsageError("--head and --head-file exclude each other")
+    kept = head if head_file is None else _first_line(head_file)
+    with session.authority(None) as authority:
+        now = authority.ledger.verify(kept)
+    facts: dict[str, object] = {"entries": int(now.partition(":")[0]), "head": now}
+    if kept is not None:
+        facts["continues"] = True
+    print_facts(facts, as_json=as_json)
+
+
+def _first_line(path: Path) -> str:
+    """Return the first line of a file: what stands there is checked by the ledger."""
+    with path.open("rb") as file:
+        return file.readline(MAX_HEAD).decode("ascii", "replace").strip()
+
+
+def _described(card: CardState, today: date) -> dict[str, object]:
+    return {
+        "serial": card.serial,
+        "city_code": card.city_code,
+        "face": card.face,
+        "issued_on": card.issued_on.isoformat(),
+        "expires": card.expires.isoformat(),
+        "status": card.standing(today),
+        "expired": card.is_expired(today),
+        "chip": card.chip,
+        "chip_behind": card.chip_behind,
+        "unfinished_step": card.pending,
+        "next": how_to_go_on(card),
+    }
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    return {
+        "entry": entry.number,
+        "time": entry.at.isoformat(),
+        "event": entry.event.value,
+        "details": _details(entry),
+        "digest": entry.digest,
+    }
+
+
+def _details(entry: Entry) -> dict[str, str]:
+    return {name: value for name, value in entry.detail.items() if name not in _INTERNAL}
+
+
+def _in_words(details: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in details.items())
+
+
+def _print_json(facts: dict[str, object]) -> None:
+    click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+
+
+def _print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table: no colours or frames where it is piped, and nothing cut off."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console = Console(highlight=False, markup=False)
+    console.print(table, width=max(console.width, NARROWEST) if console.is_terminal else NARROWEST, soft_wrap=True)

@@ -1,0 +1,60 @@
+"""The holder's password: changed by its holder, or set anew at the municipal office, in person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from jukicard.applets.juki.layout import PASSWORD
+from jukicard.applets.juki.records import CardData
+from jukicard.issuer.authentication import CardDialogue
+from jukicard.issuer.authority import Authority
+from jukicard.issuer.errors import CardRefused
+from jukicard.issuer.ledgerrules import Event
+from jukicard.securechannel.authorization import Right
+
+Ask = Callable[[], str]
+
+
+def change_password(dialogue: CardDialogue, old: Ask, new: Ask) -> CardData:
+    """Replace the password by the holder's will, and return whose card it is.
+
+    The passwords are asked for only when the card has proved itself and can be used.  PasswordWrong for a wrong old
+    one tells the tries left; the books have no part in it.
+    """
+    with dialogue.client.base.transaction():
+        card = _usable(dialogue)
+        given = old()
+        dialogue.client.change_password(PASSWORD, given.encode(), new().encode())
+    return card
+
+
+def reset_password(authority: Authority, dialogue: CardDialogue, new: Ask, clock: Callable[[], datetime]) -> CardData:
+    """Set a new password and give back all tries, for a terminal with the right `reset-password`.
+
+    The books note that it was begun and that it was done; one that was interrupted is finished by doing it again.
+    CardRefused for another municipality's card, or one that is not active.
+    """
+    with dialogue.client.base.transaction():
+        dialogue.require(Right.RESET_PASSWORD)
+        card = _usable(dialogue)
+        if dialogue.result.books is None:
+            raise CardRefused(f"only the municipality of the card, {card.city_code}, sets its password anew")
+        chosen = new()
+        authority.ledger.append(card.serial, Event.PASSWORD_RESET_STARTED, clock())
+        dialogue.client.reset_password(PASSWORD, chosen.encode())
+        authority.ledger.append(card.serial, Event.PASSWORD_RESET, clock())
+    return card
+
+
+def _usable(dialogue: CardDialogue) -> CardData:
+    """Make the card prove itself, and refuse one that books or chip do not have as active."""
+    dialogue.prove_card()
+    dialogue.open_channel()
+    dialogue.check_card()
+    dialogue.check_books()
+    dialogue.check_usable()
+    card = dialogue.result.card
+    if card is None:
+        raise CardRefused("the card has not told what it is")
+    return card
