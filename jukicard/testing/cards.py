@@ -40,7 +40,7 @@ from jukicard.reader.chip import Interface
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing import offices
 from jukicard.testing.forging import Forgery, certified_by, copied, forge
-from jukicard.testing.hidden import HiddenText
+from jukicard.testing.hidden import Hidden
 from jukicard.testing.offices import Office, Offices, Setting, Stage
 from jukicard.testing.readers import PulledReader, SlowReader
 
@@ -89,8 +89,8 @@ class _Template:
 class Specimen(ConnectionWrapper):
     """A specimen card in an emulated reader: a CardConnection, and all that a test may want to know beside it.
 
-    Secrets (`password`, `authority_password`, the record's code) are there to be used, and show as asterisks in
-    representations.
+    Secrets (`password`, `authority_password`, the record's resident code) come as objects that never show them, and
+    whose `reveal()` gives them.
     """
 
     __test__ = False
@@ -123,19 +123,19 @@ class Specimen(ConnectionWrapper):
         return self._office.authority
 
     @property
-    def authority_password(self) -> str:
+    def authority_password(self) -> Hidden:
         """The password of the authority's key store."""
-        return HiddenText(offices.AUTHORITY_PASSWORD)
+        return Hidden(offices.AUTHORITY_PASSWORD)
 
     @property
-    def password(self) -> str:
+    def password(self) -> Hidden:
         """The holder's password, four digits; of a forged card the impostor's, who uses the same."""
-        return HiddenText(offices.PASSWORD)
+        return Hidden(offices.PASSWORD)
 
     @property
-    def wrong_password(self) -> str:
+    def wrong_password(self) -> Hidden:
         """Four digits that are not the password."""
-        return HiddenText(offices.WRONG_PASSWORD)
+        return Hidden(offices.WRONG_PASSWORD)
 
     @property
     def record(self) -> ResidentRecord:
@@ -163,7 +163,7 @@ class Specimen(ConnectionWrapper):
 
     def authenticate(self, password: str | None = None) -> Authentication:
         """Let our own terminal go through all steps, by default with the right password.  Raises as it does."""
-        return authenticate(self.dialogue(), self.password if password is None else password)
+        return authenticate(self.dialogue(), self.password.reveal() if password is None else password)
 
     def save(self, path: Path) -> Path:
         """Write the card as it is now into a new card file, sealed with the home's storage key; return the path.

@@ -1,12 +1,22 @@
-"""Text that is there to be used, and does not show itself in test reports."""
+"""Secrets that are there to be used, and do not show themselves in test reports."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 
-class HiddenText(str):
-    """A string whose representation is asterisks: pytest prints the representations of what an assertion compared."""
 
-    __slots__ = ()
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A secret text.  No representation, assertion or diff of a test report shows it; `reveal` gives it.
 
-    def __repr__(self) -> str:
-        return "'****'"
+    It is no string on purpose: pytest prints the difference of two strings, whatever their representations.
+    """
+
+    _text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return "****"
+
+    def reveal(self) -> str:
+        """Return the text."""
+        return self._text

@@ -53,7 +53,7 @@ def test_an_active_card_authenticates(specimens: Specimens) -> None:
     card = specimens.make(Kind.ACTIVE)
     assert card.authenticate().resident_code == card.record.resident_code
     with pytest.raises(PasswordWrong):
-        card.authenticate(card.wrong_password)
+        card.authenticate(card.wrong_password.reveal())
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
@@ -98,7 +98,7 @@ def test_specimens_do_not_share_anything(specimens: Specimens) -> None:
     one, two = specimens.make("active"), specimens.make("active")
     for _ in range(3):
         with pytest.raises(PasswordWrong):
-            one.authenticate(one.wrong_password)
+            one.authenticate(one.wrong_password.reveal())
     with pytest.raises(PasswordBlocked):
         one.authenticate()
     assert two.authenticate().password_ok
@@ -146,12 +146,12 @@ def test_a_pulled_card_has_carried_the_command_out_or_not(specimens: Specimens) 
     recorder = Recorder(whole.inner)
     whole.inner = recorder
     with pytest.raises(PasswordWrong):
-        whole.authenticate(whole.wrong_password)
+        whole.authenticate(whole.wrong_password.reveal())
     number = len(recorder.dialogue().steps)
     for executed, tries in ((False, 3), (True, 2)):
         card = specimens.make(Kind.ACTIVE, pulled_at=number, executed=executed)
         with pytest.raises(CardRemoved):
-            card.authenticate(card.wrong_password)
+            card.authenticate(card.wrong_password.reveal())
         card.reset()
         client = card.dialogue().client
         client.select()
@@ -200,9 +200,12 @@ def test_a_terminal_gets_its_anchor_and_its_key(specimens: Specimens) -> None:
 def test_secrets_do_not_show(specimens: Specimens) -> None:
     card: Specimen = specimens.make(Kind.ACTIVE)
     shown = repr([card, card.password, card.wrong_password, card.authority_password, card.record, vars(card)])
-    for secret in (card.password, card.authority_password, card.record.resident_code.reveal(), card.record.name):
-        assert str(secret) not in shown
-    assert (len(card.password), card.password.isdigit()) == (4, True)
+    shown += f"{card.password} {card.wrong_password} {card.authority_password}"
+    password = card.password.reveal()
+    secrets = (password, card.authority_password.reveal(), card.record.resident_code.reveal(), card.record.name)
+    for secret in secrets:
+        assert secret not in shown
+    assert (len(password), password.isdigit()) == (4, True)
 
 
 def test_no_pytest_is_needed() -> None:
