@@ -37,8 +37,8 @@ from jukicard.issuer.authority import Authority
 from jukicard.issuer.cardkeys import CardKeyring
 from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
 from jukicard.issuer.keystore import Randomness
+from jukicard.issuer.ledgerrules import TRANSITIONS, Event, Status
 from jukicard.issuer.ledgerrules import CardState as LedgerState
-from jukicard.issuer.ledgerrules import Event, Status
 from jukicard.issuer.provers import card_channel_key, ephemeral_key, iso_day
 from jukicard.issuer.records import ResidentRecord
 from jukicard.issuer.services import Service
@@ -47,7 +47,12 @@ from jukicard.securechannel.certificates import CertificateError, LeafUsage, ver
 
 ISSUING_TERMINAL = "issuing-machine"
 TERMINATED = 0xFF
-_MILESTONES = {"read-back": Event.READ_BACK, "secured": Event.CLOSED, "match": Event.MATCHED}
+_MILESTONES = {
+    "read-back": Event.READ_BACK,
+    "secured": Event.CLOSED,
+    plan.FACE_STEP: Event.FACE_WRITTEN,
+    plan.MATCH_STEP: Event.MATCHED,
+}
 
 Clock = Callable[[], datetime]
 Report = Callable[[plan.Operation], None]
@@ -68,6 +73,10 @@ class Order:
         """What EF.CARD of this card holds."""
         expires = f"{self.expires:%Y%m%d}"
         return CardData(self.serial, self.record.city_code, expires, self.record.face.value)
+
+
+WriteFace = Callable[[Order], object]
+"""Writes the files of an order's face, whole or not at all; those of an earlier attempt may be there."""
 
 
 class MismatchError(HostError):
@@ -96,10 +105,16 @@ def check_blank(authority: Authority, connection: CardConnection) -> None:
 
 
 class Personaliser:
-    """Makes the chip behind a connection the card of an order."""
+    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files."""
 
     def __init__(
-        self, authority: Authority, connection: CardConnection, order: Order, random: Randomness, clock: Clock
+        self,
+        authority: Authority,
+        connection: CardConnection,
+        order: Order,
+        random: Randomness,
+        clock: Clock,
+        write_face: WriteFace | None = None,
     ) -> None:
         self._authority = authority
         self._connection = connection
@@ -107,26 +122,38 @@ class Personaliser:
         self._order = order
         self._random = random
         self._clock = clock
+        self._write_face = write_face
         self._keyring = CardKeyring(authority)
         self._client: ApplicationClient | None = None
 
     def run(self, report: Report = lambda operation: None) -> LedgerState:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
 
-        `report` is called as each operation begins.  TransportError: interrupted, to be resumed with the same chip.
-        CardSpoilt: the chip refused or deviated.  RuleRefused: this is another order's chip.
+        `report` is called as each operation begins.  TransportError, and what `write_face` raises: interrupted, to be
+        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  RuleRefused: this is another order's
+        chip, or the face was begun, and there is no `write_face`.
         """
-        operations = plan.issuing_plan(self._authority.city.code, self._order.services)
+        operations = self.operations()
         with self._connection.transaction():
             state = self._bind()
             try:
                 for operation in operations:
                     if operation.name not in state.steps_done:
                         report(operation)
-                        state = self._carry_out(operation)
+                        self._carry_out(operation)
+                    state = self._reach_milestone(operation)
             except (CardStatusError, AuthenticationFailed, MalformedResponse, MismatchError) as error:
                 raise self._spoil(error) from error
         return self._note(Event.AWAITING_HANDOVER) if state.status is Status.MATCHED else state
+
+    def operations(self) -> tuple[plan.Operation, ...]:
+        """Return the order's operations, done or not.  The face comes before the match, or, once that began, not."""
+        state = self._authority.ledger.card(self._order.serial)
+        if state.pending == plan.FACE_STEP and self._write_face is None:
+            raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
+        matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
+        face = plan.FACE_STEP in state.steps_done or (self._write_face is not None and not matching)
+        return plan.issuing_plan(self._authority.city.code, self._order.services, face=face)
 
     def _bind(self) -> LedgerState:
         """Tie the chip to the order, once; only that chip is ever written for it."""
@@ -145,12 +172,18 @@ class Personaliser:
     def _note(self, event: Event, **detail: str) -> LedgerState:
         return self._authority.ledger.append(self._order.serial, event, self._clock(), detail)
 
-    def _carry_out(self, operation: plan.Operation) -> LedgerState:
+    def _carry_out(self, operation: plan.Operation) -> None:
         self._note(Event.STEP_STARTED, step=operation.name)
         _ACTIONS[type(operation)](self, operation)
-        state = self._note(Event.STEP_DONE, step=operation.name)
+        self._note(Event.STEP_DONE, step=operation.name)
+
+    def _reach_milestone(self, operation: plan.Operation) -> LedgerState:
+        """Note what an operation that is done leads to, unless that was noted before an interruption."""
+        state = self._authority.ledger.card(self._order.serial)
         milestone = _MILESTONES.get(operation.name)
-        return self._note(milestone) if milestone else state
+        if milestone is None or state.status not in TRANSITIONS[milestone].sources:
+            return state
+        return self._note(milestone)
 
     def _spoil(self, error: HostError) -> CardSpoilt:
         """Note that the card is spoilt, and terminate the chip if it still lets us."""
@@ -261,6 +294,11 @@ class Personaliser:
         if client.status().state is CardState.PERSONALISATION:
             client.activate()
 
+    def _draw_face(self, operation: plan.WriteFace) -> None:
+        if self._write_face is None:
+            raise RuntimeError("a plan with a face, and nobody to write it")
+        self._write_face(self._order)
+
     def _match(self, operation: plan.Match) -> None:
         client = JukiClient(self._stack)
         client.select()
@@ -285,5 +323,6 @@ _ACTIONS: dict[type[plan.Operation], Callable[..., None]] = {
     plan.WriteData: Personaliser._write_data,
     plan.ReadBack: Personaliser._read_back,
     plan.Close: Personaliser._close,
+    plan.WriteFace: Personaliser._draw_face,
     plan.Match: Personaliser._match,
 }

@@ -30,6 +30,8 @@ DOMAIN_PRIVILEGES = 0x804000
 
 INITIALIZED, SECURED = 0x07, 0x0F
 
+FACE_STEP, MATCH_STEP = "face", "match"
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -143,14 +145,24 @@ class Close(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class WriteFace(Operation):
+    """Write the files from which the card's face is printed.  The chip has no part in it."""
+
+    does: ClassVar[str] = "the face is drawn: PDF, PNG, JSON"
+
+
+@dataclass(frozen=True, slots=True)
 class Match(Operation):
     """Compare record and chip once more, from outside: as a terminal, over SCP11a."""
 
     does: ClassVar[str] = "SCP11a as the issuing machine's terminal, COMPARE BINARY: the chip holds this record's code"
 
 
-def issuing_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Operation, ...]:
-    """Return what is done to a blank chip for a card of that municipality with those services."""
+def issuing_plan(city_code: str, services: tuple[Service, ...], *, face: bool = False) -> tuple[Operation, ...]:
+    """Return what is done to a blank chip for a card of that municipality with those services.
+
+    `face`: whether the face's files are made too.
+    """
     issuer, juki, _ = key_sets(city_code)
     return (
         PutKeySet("issuer-keys", ISSUER_DOMAIN_AID, issuer),
@@ -167,7 +179,8 @@ def issuing_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Operati
         ReadBack("read-back", JUKI_AID),
         Close("close", JUKI_AID),
         SetCardState("secured", ISSUER_DOMAIN_AID, SECURED),
-        Match("match", JUKI_AID),
+        *((WriteFace(FACE_STEP, JUKI_AID),) if face else ()),
+        Match(MATCH_STEP, JUKI_AID),
     )
 
 
