@@ -42,7 +42,7 @@ REFUSALS: dict[Kind, tuple[type[HostError] | type[IssuerError], str]] = {
     Kind.BLOCKED: (PasswordBlocked, "6983"),
     Kind.SUSPENDED: (CardRefused, "suspended"),
     Kind.VOID: (CardRefused, "void"),
-    Kind.EXPIRED: (AuthenticationFailed, "expired"),
+    Kind.EXPIRED: (CardRefused, "expired"),
     Kind.FORGED_KEY: (AuthenticationFailed, "card authentication"),
     Kind.FORGED_CA: (AuthenticationFailed, "card certificate: the signature is wrong"),
     Kind.FORGED_CITY: (AuthenticationFailed, "card data"),
@@ -126,7 +126,7 @@ def test_the_same_seed_gives_the_same_card_and_the_same_answers(tmp_path: Path) 
 def test_the_cards_live_on_the_day_that_is_chosen(tmp_path: Path, day: dt.date) -> None:
     with Specimens(tmp_path, today=day) as specimens:
         assert specimens.make(Kind.ACTIVE).authenticate().password_ok
-        with pytest.raises(AuthenticationFailed, match="expired"):
+        with pytest.raises(CardRefused, match="expired"):
             specimens.make(Kind.EXPIRED).authenticate()
 
 
