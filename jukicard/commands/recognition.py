@@ -94,10 +94,12 @@ def recognise(stack: CardConnection) -> Facts:
     names = [known.name for known in KNOWN if selected(stack, known.aid, known.p2)]
     token = _token_label(stack) if JPKI.name in names else None
     domain = selected(stack, ISSUER_DOMAIN_AID)
-    ours = domain and KNOWN[0].name in names and _issuer(stack) == OUR_MAKER
+    ours = domain and _issuer(stack) == OUR_MAKER
     platform = _platform(stack) if domain else None
-    kind = "jukicard" if ours else "jpki" if JPKI.name in names else "globalplatform" if domain else "unknown"
-    return _found(kind, None, names, token, platform)
+    if ours and KNOWN[0].name in names:
+        return _found("jukicard", None, names, token, platform)
+    kind = "jpki" if JPKI.name in names else "globalplatform" if domain else "unknown"
+    return _found(kind, "a chip of this project" if ours else None, names, token, platform)
 
 
 def _found(
