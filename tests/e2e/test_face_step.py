@@ -18,7 +18,6 @@ from jukicard.reader.emulator import EmulatorConnection
 from tests.support.chips import randomness
 from tests.support.issued import Office
 
-
 ENTRIES: tuple[tuple[Event, str | None], ...] = (
     (Event.STEP_DONE, "read-back"),
     (Event.READ_BACK, None),
