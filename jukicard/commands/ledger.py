@@ -16,8 +16,8 @@ from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.ledgerrules import STANDINGS, CardState, Entry
 from jukicard.issuer.lifecycle import how_to_go_on
 
-NARROWEST = 100
-"""Columns of a table where there is no screen to ask, or a narrower one."""
+PIPED_WIDTH = 160
+"""Columns of a table where there is no screen to ask."""
 MAX_HEAD = 200
 _INTERNAL = ("code_digest", "person_digest")
 """Details that let the books find a resident again, and tell nobody anything."""
@@ -163,9 +163,11 @@ def _print_json(facts: dict[str, object]) -> None:
 
 
 def _print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table: no colours or frames where it is piped, and nothing cut off."""
+    """Print a table, without frames: lines that other programs can read where it is piped."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     console = Console(highlight=False, markup=False)
-    console.print(table, width=max(console.width, NARROWEST) if console.is_terminal else NARROWEST, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
