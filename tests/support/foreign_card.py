@@ -15,8 +15,8 @@ OBJECTS = {
     (0x00, 0xE0): bytes.fromhex("E012 C00401FF8010 C00402FF8010 C00403FF8010"),
     (0x00, 0x66): bytes.fromhex("660C 730A 06072A864886FC6B01 6000"),
 }
-HARMLESS = {0xA4, 0xB0, 0xB2, 0xC0, 0xCA, 0xCB}
-"""SELECT, READ BINARY, READ RECORD, GET RESPONSE, GET DATA: what looks without touching."""
+HARMLESS = {0x84, 0xA4, 0xB0, 0xB2, 0xC0, 0xCA, 0xCB}
+"""GET CHALLENGE, SELECT, READ BINARY, READ RECORD, GET RESPONSE, GET DATA: what looks without touching."""
 
 
 class ForeignCard:

@@ -1,0 +1,39 @@
+"""The journeys work as printed: each page's marked blocks, from an empty folder, in one shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jukicard.testing.inserted import inserted
+from jukicard.testing.pcscd import PrivatePcscd
+from tests.support.foreign_card import ForeignCard
+from tests.support.pages import ROOT, blocks, run_page
+
+FOREIGN = ROOT / "docs" / "journeys" / "foreign-card.md"
+PAGES = sorted([*(ROOT / "docs" / "journeys").glob("*.md"), *(ROOT / "docs" / "tutorials").glob("*.md")])
+RUNNING = [page for page in PAGES if blocks(page)]
+
+
+@pytest.mark.parametrize("page", [page for page in RUNNING if page != FOREIGN], ids=lambda page: page.stem)
+def test_a_page_works_as_printed(page: Path, tmp_path: Path) -> None:
+    if any(block.needs_pcscd for block in blocks(page)):
+        with PrivatePcscd() as pcscd:
+            run_page(page, tmp_path, pcscd)
+    else:
+        run_page(page, tmp_path)
+
+
+def test_a_foreign_card_is_read_and_nothing_else(tmp_path: Path) -> None:
+    card = ForeignCard()
+    with PrivatePcscd() as pcscd, inserted(pcscd, card):
+        run_page(FOREIGN, tmp_path, pcscd)
+    assert card.commands, "the card was talked to"
+    assert card.harmful == [], "only what looks without touching: no try spent, nothing written"
+
+
+def test_every_journey_runs_something() -> None:
+    journeys = {page for page in PAGES if page.parent.name == "journeys" and page.stem != "index"}
+    assert len(journeys) >= 7
+    assert journeys <= set(RUNNING)
