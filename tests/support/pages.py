@@ -75,16 +75,17 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run_page(page: Path, folder: Path, pcscd: PrivatePcscd | None = None) -> Ran:
-    """Run a page's blocks in one shell, in the empty folder `folder`/work, and check what it says they show.
+    """Run a page's blocks in one shell, in the empty folder `folder/here`, and check what it
+    says they show.
 
     AssertionError with the shell's last output if a block fails or shows something else.
     """
     found = blocks(page)
-    work, parts = folder / "work", folder / "parts"
-    work.mkdir()
+    here, parts = folder / "here", folder / "parts"
+    here.mkdir()
     parts.mkdir()
     script = _script(found, parts, pcscd)
-    ran = _shell(script, work, folder, _environment(folder, pcscd))
+    ran = _shell(script, here, folder, _environment(folder, pcscd))
     assert ran.returncode == 0, f"{page.name}: exit code {ran.returncode} after\n{ran.output[-6000:]}"
     _check_shown(page, found, ran)
     return ran
@@ -125,7 +126,7 @@ def _environment(folder: Path, pcscd: PrivatePcscd | None) -> Mapping[str, str]:
     return clean | {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8"}
 
 
-def _shell(script: str, work: Path, folder: Path, environment: Mapping[str, str]) -> Ran:
+def _shell(script: str, here: Path, folder: Path, environment: Mapping[str, str]) -> Ran:
     """Run a script; whatever it left running in the background ends with it."""
     log = folder / "output"
     with log.open("wb") as stream:
@@ -134,7 +135,7 @@ def _shell(script: str, work: Path, folder: Path, environment: Mapping[str, str]
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            cwd=work,
+            cwd=here,
             env=environment,
             start_new_session=True,
         )
