@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from jukicard.commands import completion
+from jukicard.commands.asking import confirm
 from jukicard.commands.options import (
     card_file_options,
     home_option,
@@ -20,7 +21,6 @@ from jukicard.commands.options import (
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue, Proof
-from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.ledgerrules import DETAIL_FORMS
 from jukicard.issuer.lifecycle import Change, Outcome, change_card, how_to_go_on
 
@@ -115,14 +115,7 @@ def _confirm(session: Session, serial: str) -> None:
         card = authority.ledger.card(serial)
     status = card.standing(session.world.today)
     question = f"Card {serial} (face {card.face}, {status}, until {card.expires}) will be void for good. Go on?"
-    try:
-        agreed = click.confirm(question, err=True)
-    except click.Abort as abort:
-        if not isinstance(abort.__context__, EOFError):
-            raise
-        raise click.UsageError("there is no terminal to ask at: --yes makes the card void without asking") from None
-    if not agreed:
-        raise RuleRefused(f"card {serial} is as it was")
+    confirm(question, f"card {serial} is as it was")
 
 
 def _change(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from jukicard.commands import completion
+from jukicard.commands.asking import confirm
 from jukicard.commands.options import (
     CARD_FILE,
     card_file_options,
@@ -137,7 +138,7 @@ def accept(session: Session, card: Path, yes: bool, as_json: bool) -> None:
     """
     if not yes:
         question = f"{card}: its newest state is given up, spent tries come back. Take it as it is?"
-        click.confirm(question, abort=True, err=True)
+        confirm(question, f"{card} was left alone")
     with CardFile.open(card, session.card_key, accept_lost_log=True, random=session.world.chip_random) as opened:
         card_id = opened.card_id
     anchors, commits = session.anchors(card_id), opened.settled
