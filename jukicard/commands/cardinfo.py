@@ -71,7 +71,7 @@ def info(session: Session, reader: ReaderSpec, terminal: str | None, authority_p
         with session.card(reader) as connection:
             facts |= {"reader": str(reader), **brief_atr(connection.atr)}
             with connection.transaction():
-                facts |= _public(connection)
+                facts |= public_facts(connection)
             if terminal is not None or authority_password.given:
                 password = authority_password.read()
                 facts |= _in_session(session, connection, terminal or COUNTER_TERMINAL, password)
@@ -82,7 +82,8 @@ def info(session: Session, reader: ReaderSpec, terminal: str | None, authority_p
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
 
 
-def _public(connection: CardConnection) -> Facts:
+def public_facts(connection: CardConnection) -> Facts:
+    """Return what anybody may see of a card, under the keys of --json; nothing is spent or changed."""
     stack = careful_stack(connection)
     kind = recognise(stack)
     domain = DomainClient(stack, ISSUER_DOMAIN_AID)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
-from jukicard.commands.completion import CARD_SUFFIX
+from jukicard.commands.issuing import RESUME, Watch, Wish, into_folder, onto, wish
 from jukicard.commands.options import (
     day_option,
     home_option,
@@ -26,35 +25,16 @@ from jukicard.commands.options import (
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
-from jukicard.iso7816.connection import CardConnection
-from jukicard.iso7816.errors import TransportError
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.csvrecords import load_csv
-from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.expiry import expiry_date
-from jukicard.issuer.ledgerrules import CardState, Status
-from jukicard.issuer.orders import place_order, unfinished_order
-from jukicard.issuer.personalise import Order, Personaliser, check_blank
 from jukicard.issuer.plan import Operation, issuing_plan
 from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
-from jukicard.issuer.services import Service, services_named
-from jukicard.reader.chips import create_chip
-from jukicard.reader.spec import EmulatorSpec
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec
 
 CSV_SUFFIX = ".csv"
-RESUME = "The card is unfinished: give the same command again to finish it."
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be issued: a checked record, from which day, with which services."""
-
-    record: ResidentRecord
-    issued_on: date
-    services: tuple[Service, ...]
 
 
 @click.command
@@ -111,16 +91,18 @@ def issue(
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
     with session.authority(None) as public:
         rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
-        wish = _wish(session, _read_record(record, row, rules), service, day)
+        wished = wish(session, _read_record(record, row, rules), service, day)
         if dry_run:
-            _print_plan(public, wish, as_json=as_json)
+            _print_plan(public, wished, as_json=as_json)
             return
     if reader is not None:
-        with session.authority(authority_password.read()) as authority:
-            state, place = _onto_reader(session, authority, wish, reader), str(reader)
+        password = authority_password.read()
+        with session.authority(password) as authority, session.card(reader) as connection:
+            state, place = onto(session, authority, wished, connection, WATCH), str(reader)
     elif out is not None:
         with session.authority(authority_password.read()) as authority:
-            state, place = _into_folder(session, authority, wish, out)
+            state, path = into_folder(session, authority, wished, out, WATCH)
+            place = str(path)
     else:
         raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
     facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
@@ -133,15 +115,6 @@ def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRec
     if row is not None:
         raise click.UsageError(f"--row is for a CSV file, and {path.name} is none")
     return load_json(path, rules)
-
-
-def _wish(session: Session, record: ResidentRecord, services: tuple[str, ...], day: date) -> Wish:
-    """Check services and dates: with the record, all that can be refused before anything is touched."""
-    chosen = services_named(services)
-    expires = expiry_date(day, record.stay_until)
-    if expires < session.world.today:
-        raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
-    return Wish(record, day, chosen)
 
 
 def _print_plan(authority: Authority, wish: Wish, *, as_json: bool) -> None:
@@ -161,61 +134,15 @@ def _print_plan(authority: Authority, wish: Wish, *, as_json: bool) -> None:
         click.echo(f"{number:3}  {operation.name:22} {operation.describe()}")
 
 
-def _onto_reader(session: Session, authority: Authority, wish: Wish, reader: ReaderSpec) -> CardState:
-    """Make the chip that is there the card.  It is looked at before anything is entered into the books."""
-    with session.card(reader) as connection, connection.transaction():
-        order = unfinished_order(authority, wish.record, wish.services)
-        if order is None:
-            check_blank(authority, connection)
-        return _personalise(session, authority, connection, _resumed_or_placed(session, authority, wish, order))
-
-
-def _into_folder(session: Session, authority: Authority, wish: Wish, out: Path) -> tuple[CardState, str]:
-    """Make the card in a card file of its own."""
-    key = session.storage_key()
-    unfinished = unfinished_order(authority, wish.record, wish.services)
-    out.mkdir(parents=True, exist_ok=True)
-    order = _resumed_or_placed(session, authority, wish, unfinished)
-    path = out / f"{order.serial}{CARD_SUFFIX}"
-    if not path.exists():
-        begun = authority.ledger.card(order.serial)
-        if begun.status is not Status.ORDERED:
-            raise RuleRefused(
-                f"card {order.serial} was begun elsewhere: {path} is not there. Name its folder or reader"
-            )
-        create_chip(path, key, random=session.world.chip_random)
-    with session.card(EmulatorSpec(path)) as connection:
-        return _personalise(session, authority, connection, order), str(path)
-
-
-def _resumed_or_placed(session: Session, authority: Authority, wish: Wish, unfinished: Order | None) -> Order:
-    if unfinished is None:
-        now = session.world.now()
-        return place_order(authority, wish.record, wish.services, issued_on=wish.issued_on, now=now)
-    click.echo(f"Resuming card {unfinished.serial}.", err=True)
-    return unfinished
-
-
-def _personalise(session: Session, authority: Authority, connection: CardConnection, order: Order) -> CardState:
-    done = authority.ledger.card(order.serial).steps_done
-    total = len(issuing_plan(authority.city.code, order.services)) - len(done)
-    personaliser = Personaliser(authority, connection, order, session.world.random, session.world.now)
-    with steps(f"card {order.serial}", total) as begin, _resumable():
-
-        def report(operation: Operation) -> None:
-            begin(operation.name, operation.describe())
-
-        return personaliser.run(report)
-
-
 @contextmanager
-def _resumable() -> Iterator[None]:
-    """Say that an interrupted issue can be resumed."""
-    try:
-        yield
-    except TransportError as error:
-        error.add_note(RESUME)
-        raise
-    except KeyboardInterrupt:
-        click.echo(RESUME, err=True)
-        raise
+def _shown(serial: str, total: int) -> Iterator[Callable[[Operation], None]]:
+    """Show each operation as it begins, and after ^C say that the issue can be resumed."""
+    with steps(f"card {serial}", total) as begin:
+        try:
+            yield lambda operation: begin(operation.name, operation.describe())
+        except KeyboardInterrupt:
+            click.echo(RESUME, err=True)
+            raise
+
+
+WATCH = Watch(lambda serial: click.echo(f"Resuming card {serial}.", err=True), _shown)

@@ -158,13 +158,14 @@ class Session:
     @contextmanager
     def card(self, spec: ReaderSpec) -> Iterator[CardConnection]:
         """Connect to the card at a place, and let it go at the end.  TransportError, CardFileError."""
-        connection = self._connect(spec)
+        connection = self.connect(spec)
         try:
             yield connection
         finally:
             connection.close()
 
-    def _connect(self, spec: ReaderSpec) -> CardConnection:
+    def connect(self, spec: ReaderSpec) -> CardConnection:
+        """The same, for whoever closes the connection himself."""
         from jukicard.reader.spec import EmulatorSpec
 
         if isinstance(spec, EmulatorSpec):

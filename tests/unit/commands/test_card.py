@@ -45,7 +45,7 @@ class Foreign:
 )
 def test_a_foreign_card_gets_harmless_commands_only(answer: str) -> None:
     card = Foreign(bytes.fromhex(answer))
-    facts = cardinfo._public(card)  # type: ignore[arg-type]
+    facts = cardinfo.public_facts(card)  # type: ignore[arg-type]
     assert facts["juki_application"] is False
     assert {command.ins for command in card.commands} <= HARMLESS
     assert len(card.commands) < 50
