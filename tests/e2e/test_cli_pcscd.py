@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,39 +13,14 @@ from jukicard.card.ports import Interface
 from jukicard.issuer.storagekey import load_storage_key
 from jukicard.reader.chips import CardFileChip
 from jukicard.reader.emulator import EmulatorConnection
-from jukicard.reader.pcsc import PcscConnection, reader_states
+from jukicard.reader.pcsc import PcscConnection
 from tests.support.desk import Desk
 from tests.support.inserted import inserted, wait_until
 from tests.support.issued import PASSWORD, WRONG_PASSWORD, Offices, Stage
 from tests.support.pcscd import PrivatePcscd
-
-JUKI = (sys.executable, "-m", "jukicard.cli")
+from tests.support.served import present, served
 
 Exchanges = list[tuple[bytes, bytes]]
-
-
-@contextmanager
-def served(pcscd: PrivatePcscd, desk: Desk, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """`juki serve` in a process of its own, until ^C."""
-    words = ("serve", str(desk.card), "--vpcd", f"127.0.0.1:{pcscd.ports[0]}", *more)
-    environment = {**os.environ, "JUKI_HOME": str(desk.home)}
-    with (
-        subprocess.Popen(
-            [*JUKI, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        ) as process,
-        pcscd.use_here(),
-    ):
-        try:
-            assert process.stdout is not None
-            assert "virtual reader" in process.stdout.readline()
-            wait_until(lambda: present(pcscd), "pcscd to notice the card")
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-
-
-def present(pcscd: PrivatePcscd) -> bool:
-    return any(state.name == pcscd.reader_names[0] and state.atr for state in reader_states())
 
 
 @pytest.fixture
