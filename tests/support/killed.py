@@ -1,4 +1,4 @@
-"""`juki` commands that are killed (SIGKILL) before their n-th lasting act: a commit, a new name, a file opened to write.
+"""`juki` commands killed (SIGKILL) before their n-th lasting act: a commit, a new name, a file opened to write.
 
     with Commands(folder) as commands:
         whole = commands.run(words, environment)          # whole.acts: how many lasting acts it took
