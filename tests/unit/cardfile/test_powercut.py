@@ -134,3 +134,39 @@ def test_finds_a_recovered_log_that_is_only_believed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(_Connection, "execute", without)
     with pytest.raises(AssertionError, match="lost a durable one"):
         for_each_cut(short, cells={"tries": b"\x03"}, depth=2, recovery=again)
+
+
+# Anchors: what a home may remember of a closed file.
+
+
+def anchored(run: Run) -> None:
+    """Two sessions, each of which ends with a commit that does not wait; after each, the home notes what is settled."""
+    for _ in range(2):
+        run.commit({"tries": b"\x02", "file/1": b"rewritten" * 40})
+        run.commit({"tries": b"\x03"}, durable=False)
+        closed = run.store
+        run.reopen()
+        run.note(closed.settled)
+    run.commit({"tries": b"\x01"})
+
+
+def not_behind(store: CardFile, cut: Cut) -> None:
+    assert store.commits >= max(cut.notes, default=0)
+
+
+def test_no_cut_leaves_a_file_that_is_behind_its_anchor() -> None:
+    noted: set[int | None] = set()
+    for_each_cut(anchored, lambda store, cut: (noted.update(cut.notes), not_behind(store, cut)), cells=CELLS)
+    assert noted == {4, 7}
+
+
+def test_finds_an_anchor_that_is_noted_too_early() -> None:
+    """Why the anchor is written after the closing: the last commit need not be on the disk before."""
+
+    def early(run: Run) -> None:
+        run.commit({"tries": b"\x02"})
+        run.commit({"tries": b"\x03"}, durable=False)
+        run.note(run.store.commits)
+
+    with pytest.raises(AssertionError):
+        for_each_cut(early, not_behind, cells=CELLS)
