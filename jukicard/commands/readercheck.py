@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,7 +21,7 @@ from jukicard.commands.options import card_file_options, home_option, json_optio
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import CardConnection, send
-from jukicard.iso7816.errors import MalformedResponse, ProtocolLimit
+from jukicard.iso7816.errors import MalformedResponse, ProtocolLimit, TransportError
 from jukicard.iso7816.wrappers import ExactLength, T0Rules
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 Facts: TypeAlias = dict[str, object]
 
 TIMED_COMMANDS = 20
-CHALLENGE_SIZES = (8, 256, 257, 1024, 4096)
-"""Bytes asked for with GET CHALLENGE, from the shortest on; those above 256 need extended length."""
+SHORT_CHALLENGES = (8, 256)
+LONG_CHALLENGES = (257, 1024, 4096)
+"""Bytes asked for with GET CHALLENGE, from the shortest on; above 256 they need extended length."""
 
 SELECT = CommandAPDU(0x00, 0xA4, 0x04, 0x00, bytes.fromhex("A000000151000000"), 256)
 CHALLENGE = CommandAPDU(0x00, 0x84, 0x00, 0x00, ne=8)
@@ -70,8 +72,9 @@ def check(session: Session, reader: ReaderSpec, as_json: bool) -> None:
                 facts |= {"transaction": True}
                 facts |= _answers(connection)
                 facts |= _speed(connection)
-                facts |= _lengths(connection)
             facts |= _reset(connection)
+            with connection.transaction():  # last, since there are readers that lose the card over it
+                facts |= _lengths(connection)
     finally:  # what was found before a card left is worth showing, too; in JSON it goes with the error
         if not as_json:
             print_facts(facts, as_json=False)
@@ -109,14 +112,28 @@ def _lengths(connection: CardConnection) -> Facts:
 
     `extended` is what was tried, not what the ATR says: None where the card answers neither GET CHALLENGE nor GET DATA.
     """
-    longest: int | None = None
-    for size in CHALLENGE_SIZES:
+    short = _longest_challenge(connection, SHORT_CHALLENGES)
+    try:
+        extended = _extended(connection, CARD_DATA if short is None else CHALLENGE)
+        longest = (
+            _longest_challenge(connection, LONG_CHALLENGES) if extended and short == max(SHORT_CHALLENGES) else None
+        )
+    except TransportError as error:
+        if type(error) is not TransportError:  # removed, busy: this may or may not be because of it
+            error.add_note("It happened at a command of extended length: perhaps the reader carries short ones only.")
+            raise
+        extended, longest = False, None
+    return {"extended": extended, "longest_challenge": longest or short}
+
+
+def _longest_challenge(connection: CardConnection, sizes: Iterable[int]) -> int | None:
+    longest = None
+    for size in sizes:
         response = _asked(connection, replace(CHALLENGE, ne=size))
         if response is None or len(response.data) != size:
             break
         longest = size
-    extended = True if longest and longest > 256 else _extended(connection, CARD_DATA if longest is None else CHALLENGE)
-    return {"extended": extended, "longest_challenge": longest}
+    return longest
 
 
 def _extended(connection: CardConnection, command: CommandAPDU) -> bool | None:

@@ -192,6 +192,19 @@ def leaving_after(card: ForeignCard, commands: int) -> ForeignCard:
     return card
 
 
+def failing_at_extended(card: ForeignCard, error: TransportError) -> ForeignCard:
+    """The card in a reader that fails so when a command has the extended form."""
+    inner = card.respond
+
+    def respond(command: CommandAPDU) -> bytes:
+        if command.extended or (command.ne or 0) > 256:
+            raise error
+        return inner(command)
+
+    card.respond = respond
+    return card
+
+
 BABBLERS = {
     "61xx without end": "6110",
     "61 00 without end": "6100",

@@ -10,7 +10,7 @@ import pytest
 
 from jukicard.commands.recognition import MAX_COMMANDS
 from jukicard.iso7816.connection import ApduLimits
-from jukicard.iso7816.errors import NoCard, ReaderBusy
+from jukicard.iso7816.errors import CardRemoved, NoCard, ReaderBusy, TransportError
 from jukicard.testing.readers import T0Reader
 from tests.support import foreign_cards as foreign
 from tests.support.desk import Desk
@@ -208,6 +208,21 @@ def test_a_reader_for_short_commands_only(blank: Desk, insert: Insert) -> None:
     insert(card)
     facts = check(blank)
     assert (facts["longest_command"], facts["longest_response"]) == (261, 256)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(TransportError("insufficient buffer"), 0), (CardRemoved("the card was removed"), 3)]
+)
+def test_a_reader_that_fails_at_extended_length(blank: Desk, insert: Insert, error: TransportError, code: int) -> None:
+    card = foreign.failing_at_extended(foreign.my_number(), error)
+    insert(card)
+    facts = check(blank, code)
+    assert facts["reset"] is facts["transaction"] is True
+    assert facts["median_us"] >= 0
+    if code:
+        assert "extended length" in facts["error"]["message"]
+    else:
+        assert (facts["extended"], facts["longest_challenge"]) == (False, 256)
 
 
 def test_an_atr_that_is_none_is_said_so(blank: Desk, insert: Insert) -> None:
