@@ -36,7 +36,9 @@ def _hand_over(
     card, status = dialogue.result.card, dialogue.result.status
     if card is None or status is None:
         raise CardRefused("the card has not told what it is")
-    entered = authority.ledger.card(card.serial)
+    entered = authority.ledger.find(card.serial)
+    if entered is None:
+        raise CardRefused(f"the ledger does not know card {card.serial} of {card.city_code}")
     if entered.status not in (Status.AWAITING_HANDOVER, Status.HANDING_OVER):
         raise CardRefused(f"in the ledger card {card.serial} is {entered.status}, not awaiting its handover")
     if entered.is_expired(dialogue.today):

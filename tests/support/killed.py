@@ -121,6 +121,10 @@ class Acts:
             def cursor(self, factory: Any = None) -> Any:
                 return super().cursor(factory or Cursor)
 
+            def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+                cursor: sqlite3.Cursor = self.cursor().execute(sql, *parameters)
+                return cursor
+
             def commit(self) -> None:
                 if self.in_transaction:
                     acts.act()
