@@ -1,69 +1,63 @@
-"""The README's tour works as printed: its marked blocks, one after the other, in one shell and an empty folder."""
+"""The READMEs' tours, in the shell and in Python, work as printed, in both languages."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.pcscd import PrivatePcscd
+from jukicard.testing.pcscd import PrivatePcscd
+from tests.support.pages import ROOT, blocks, run_page
 
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^<!-- tour(: pcscd)? -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SERVE = "juki serve "
+READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
 CODE = "41802639579"
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
+
+both = pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 
 
-def _blocks() -> list[tuple[str, bool]]:
-    """Return the tour's blocks, each with whether it needs a pcscd."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return [(match[2], bool(match[1])) for match in BLOCK.finditer(text)]
-
-
-def _run(script: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    clean = {name: value for name, value in environment.items() if not name.startswith("JUKI_")}
-    return subprocess.run(
-        ["sh", "-euc", script],
-        stdin=subprocess.DEVNULL,
-        cwd=folder,
-        env=clean | {"PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def test_the_tour_works_as_printed(tmp_path: Path) -> None:
-    blocks = _blocks()
-    assert len(blocks) >= 6
+@both
+def test_the_tours_work_as_printed(readme: Path, tmp_path: Path) -> None:
     with PrivatePcscd() as pcscd:
-        # All that differs from what is printed: the private pcscd's driver listens at another port.
-        port = f"{SERVE}--vpcd 127.0.0.1:{pcscd.ports[0]} "
-        script = "".join(block.replace(SERVE, port) if needs_pcscd else block for block, needs_pcscd in blocks)
-        assert script.count(port) == 1
-        ran = _run(script, tmp_path, pcscd.environment)
-    assert ran.returncode == 0, ran.stderr
-    refusals = [line for line in ran.stdout.splitlines() if line.startswith("exit code")]
-    assert refusals == ["exit code 1", "exit code 1"]
-    assert "reading the resident code: 6982" in ran.stderr
-    assert "3b:e0:00:ff:81:31:fe:45:14" in ran.stdout, "opensc-tool has seen the card"
-    assert ran.stdout.count("ok  resident code") == 2, "authenticated in the emulator and in pcscd"
-    assert CODE not in ran.stdout + ran.stderr
-    assert (tmp_path / "out" / "799201000000001.juki").stat().st_mode & 0o777 == 0o600
+        ran = run_page(readme, tmp_path, pcscd)
+    refusals = [line for line in ran.output.splitlines() if line.startswith("exit code")]
+    assert refusals == ["exit code 1"] * 3
+    assert "reading the resident code: 6982" in ran.output
+    assert "3b:e0:00:ff:81:31:fe:45:14" in ran.output, "opensc-tool has seen the card"
+    assert ran.output.count("ok  resident code") == 2, "authenticated in the emulator and in pcscd"
+    assert CODE not in ran.output
+    assert (tmp_path / "here" / "out" / "799201000000001.juki").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_tour_needs_pcscd_only_in_its_last_block() -> None:
-    needs = [needs_pcscd for _, needs_pcscd in _blocks()]
-    assert needs == [False] * (len(needs) - 1) + [True]
-    assert not any(word in block for block, needs_pcscd in _blocks() if not needs_pcscd for word in ("pcsc", "serve"))
+@both
+def test_pcscd_is_needed_for_one_block_only(readme: Path) -> None:
+    runs = [block for block in blocks(readme) if block.mark == "run"]
+    assert sum(block.needs_pcscd for block in runs) == 1
+    assert not any(word in block.text for block in runs if not block.needs_pcscd for word in ("pcsc:", "juki serve"))
 
 
+def test_there_is_a_tour_in_the_shell_and_one_in_python() -> None:
+    languages = [block.language for block in blocks(READMES[0]) if block.mark == "run"]
+    assert languages.count("sh") >= 7
+    assert languages.count("python") >= 1
+
+
+def test_both_languages_print_the_same_commands() -> None:
+    english, japanese = (blocks(readme) for readme in READMES)
+    assert english == japanese
+
+
+@both
+def test_what_it_links_to_and_shows_is_there(readme: Path) -> None:
+    targets = LINK.findall(readme.read_text(encoding="utf-8"))
+    assert len(targets) > 10
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@both
 @pytest.mark.parametrize("command", ["demo", "test"])
-def test_the_two_commands_exist(command: str) -> None:
+def test_the_two_commands_exist(readme: Path, command: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert f"\nmake {command} " in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"\nmake {command} " in readme.read_text(encoding="utf-8")
     assert f"\n{command}:" in makefile
