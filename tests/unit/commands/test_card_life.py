@@ -203,9 +203,9 @@ def test_a_card_that_expired_before_it_was_taken_over_is_not_handed_over(awaitin
 
 def pulled(monkeypatch: pytest.MonkeyPatch, at: int, *, executed: bool) -> None:
     """The card is pulled out of the reader at its command of that number."""
-    connect = Session._connect
+    connect = Session.connect
     monkeypatch.setattr(
-        Session, "_connect", lambda session, spec: PulledReader(connect(session, spec), at, executed=executed)
+        Session, "connect", lambda session, spec: PulledReader(connect(session, spec), at, executed=executed)
     )
 
 
