@@ -31,7 +31,7 @@ from jukicard.iso7816.connection import ConnectionWrapper
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
 from jukicard.issuer.authentication import Authentication, CardDialogue, authenticate
 from jukicard.issuer.authority import Authority, City
-from jukicard.issuer.ledgerrules import Event
+from jukicard.issuer.lifecycle import Change, change_card
 from jukicard.issuer.national import NationalRoot
 from jukicard.issuer.records import ResidentRecord
 from jukicard.issuer.terminals import Area
@@ -274,20 +274,17 @@ def _block(office: Office, folder: Path) -> None:
 
 
 def _suspend(office: Office, folder: Path) -> None:
-    _at_the_counter(office, Event.SUSPENDED, lambda dialogue: dialogue.client.suspend())
+    _change(office, Change.SUSPEND)
 
 
 def _void(office: Office, folder: Path) -> None:
-    _at_the_counter(office, Event.VOIDED, lambda dialogue: dialogue.client.void())
+    _change(office, Change.VOID)
 
 
-def _at_the_counter(office: Office, event: Event, change: Callable[[CardDialogue], None]) -> None:
-    with office.emulator(event.value) as connection:
-        dialogue = office.dialogue(connection, event.value)
-        dialogue.prove_card()
-        dialogue.open_channel()
-        change(dialogue)
-    office.authority.ledger.append(office.card_state.serial, event, office.clock())
+def _change(office: Office, change: Change) -> None:
+    with office.emulator(change.value) as connection:
+        dialogue = office.dialogue(connection, change.value)
+        change_card(office.authority, office.card_state.serial, change, office.clock, dialogue=dialogue)
 
 
 def _forge_key(office: Office, folder: Path) -> None:
