@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import ROOT, run_page
+from tests.support.pages import ROOT
 
 EXAMPLES = ROOT / "examples"
 SCRIPTS = {"issue.py", "authenticate.py", "read_public.py"}
@@ -75,7 +75,3 @@ def test_pytest_example(tmp_path: Path) -> None:
     for name in ("terminal.py", "test_terminal.py"):
         (tmp_path / name).write_bytes((EXAMPLES / "pytest_example" / name).read_bytes())
     assert "7 passed" in run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-
-
-def test_the_api_s_page_works_as_printed(tmp_path: Path) -> None:
-    run_page(ROOT / "docs" / "api.md", tmp_path)

@@ -113,6 +113,16 @@ def test_it_is_the_wheel_that_is_imported(installed: Path, tmp_path: Path) -> No
     assert Path(shown.stdout.strip()).is_relative_to(installed)
 
 
+def test_the_public_names_and_the_pytest_plugin_are_there(installed: Path, tmp_path: Path) -> None:
+    program = (
+        "from importlib.metadata import entry_points; from importlib.util import find_spec; import jukicard;"
+        "assert all(hasattr(jukicard, name) for name in jukicard.__all__);"
+        "print(*(entry.value for entry in entry_points(group='pytest11') if find_spec(entry.value)))"
+    )
+    shown = _run(installed / "bin" / "python", "-c", program, cwd=tmp_path, home=tmp_path)
+    assert shown.stdout.split() == ["jukicard.testing.plugin"]
+
+
 def test_help_lists_the_commands(installed: Path, tmp_path: Path) -> None:
     shown = _run(installed / "bin" / "juki", "--help", cwd=tmp_path, home=tmp_path).stdout
     assert {"demo", "issue", "auth", "serve"} <= set(shown.split())
