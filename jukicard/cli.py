@@ -52,7 +52,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "juki code new --count 3 | juki code check",
         {
             "new": Lazy("code:new", "Make a fresh random resident code that nobody here has."),
-            "check": Lazy("code:check", "Check the resident codes on standard input."),
+            "check": Lazy("code:check", "Check the resident codes on standard input, one per line."),
         },
     ),
     "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
