@@ -120,7 +120,7 @@ def test_the_public_names_and_the_pytest_plugin_are_there(installed: Path, tmp_p
         "print(*(entry.value for entry in entry_points(group='pytest11') if find_spec(entry.value)))"
     )
     shown = _run(installed / "bin" / "python", "-c", program, cwd=tmp_path, home=tmp_path)
-    assert shown.stdout.split() == ["jukicard.testing.plugin"]
+    assert "jukicard.testing.plugin" in shown.stdout.split()
 
 
 def test_help_lists_the_commands(installed: Path, tmp_path: Path) -> None:
