@@ -9,10 +9,11 @@ import json
 import shutil
 from pathlib import Path
 
-from jukicard.reader.cardfile import CardFile
+from jukicard.reader.cardfile import CardFile, derive_storage_key, new_exported_id
 from jukicard.reader.cardfile.sealing import SCHEMA
 
 HERE = Path(__file__).parent
+PASSPHRASE = "golden passphrase \u304b\u3099"  # not normalised: が in two parts
 
 
 def main() -> None:
@@ -34,9 +35,13 @@ def main() -> None:
         for end in ("", "-wal"):
             shutil.copy(f"{working}{end}", f"{killed}{end}")
     working.unlink()
+    exported = new_exported_id(lambda size: bytes(range(size)))
+    path = HERE / f"schema-{SCHEMA}-exported.juki"
+    CardFile.create(path, derive_storage_key(PASSPHRASE, exported), contents, card_id=exported).close()
     about = {
         "storage_key": key.hex(),
         "card_id": card_id.hex(),
+        "passphrase": PASSPHRASE,
         "closed": {name: content.hex() for name, content in contents.items()},
         "killed": {name: content.hex() for name, content in in_the_log.items()},
     }

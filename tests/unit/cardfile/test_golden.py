@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.reader.cardfile import CardFile, CardFileDamaged, WrongStorageKey, card_id_of
+from jukicard.reader.cardfile import (
+    CardFile,
+    CardFileDamaged,
+    WrongPassphrase,
+    WrongStorageKey,
+    card_id_of,
+    derive_storage_key,
+    is_exported,
+)
 from jukicard.reader.cardfile.sealing import SCHEMA
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cardfile"
@@ -47,3 +55,14 @@ def test_the_killed_one_needs_its_log(tmp_path: Path, schema: int) -> None:
     shutil.copy(GOLDEN / f"schema-{schema}-killed.juki", path)
     with pytest.raises(CardFileDamaged, match="journal"):
         CardFile.open(path, bytes.fromhex(about["storage_key"]))
+
+
+def test_an_exported_card_opens_with_its_passphrase(tmp_path: Path, schema: int) -> None:
+    about = json.loads((GOLDEN / f"schema-{schema}.json").read_text())
+    path = tmp_path / "exported.juki"
+    shutil.copy(GOLDEN / f"schema-{schema}-exported.juki", path)
+    assert is_exported(card_id_of(path))
+    with pytest.raises(WrongPassphrase):
+        CardFile.open(path, lambda card_id: derive_storage_key("another passphrase", card_id))
+    with CardFile.open(path, lambda card_id: derive_storage_key(about["passphrase"], card_id)) as card:
+        assert card.snapshot() == {cell: bytes.fromhex(content) for cell, content in about["closed"].items()}
