@@ -42,7 +42,7 @@ from jukicard.testing import offices
 from jukicard.testing.forging import Forgery, certified_by, copied, forge
 from jukicard.testing.hidden import Hidden
 from jukicard.testing.offices import Office, Offices, Setting, Stage
-from jukicard.testing.readers import PulledReader, SlowReader
+from jukicard.testing.readers import PulledReader, ShortOnlyReader, SlowReader
 
 NEXT_CITY = City("99202", "隣市")
 EXPIRED_YEARS = 11
@@ -214,13 +214,15 @@ class Specimens:
         pulled_at: int | None = None,
         executed: bool = False,
         delay: float = 0.0,
+        short: bool = False,
         contactless: bool = False,
     ) -> Specimen:
         """Make a specimen that nobody else has.
 
         `pulled_at`: the card is pulled during that command, counted from 1; CardRemoved is raised until `reset` puts
         it in again. `executed`: the card still carries that command out, and only its answer is lost. `delay`:
-        seconds that each command takes longer. `contactless`: by the contactless interface.
+        seconds that each command takes longer. `short`: the reader carries short APDUs only. `contactless`: by the
+        contactless interface.
         ValueError for a kind that does not exist, or numbers out of range.
         """
         kind = Kind(kind)
@@ -233,6 +235,8 @@ class Specimens:
         interface = Interface.CONTACTLESS if contactless else Interface.CONTACT
         specimen = Specimen(kind, office, today=self._today, interface=interface)
         self._stack.callback(specimen.close)
+        if short:
+            specimen.inner = ShortOnlyReader(specimen.inner)
         if delay:
             specimen.inner = SlowReader(specimen.inner, delay)
         if pulled_at is not None:

@@ -39,6 +39,7 @@ class MakeCard(Protocol):
         pulled_at: int | None = None,
         executed: bool = False,
         delay: float = 0.0,
+        short: bool = False,
         contactless: bool = False,
     ) -> Specimen:
         """Make a specimen for this test; it is closed at the test's end."""
@@ -97,10 +98,11 @@ def juki_card(juki_specimens: Specimens) -> Iterator[MakeCard]:
             pulled_at: int | None = None,
             executed: bool = False,
             delay: float = 0.0,
+            short: bool = False,
             contactless: bool = False,
         ) -> Specimen:
             card = juki_specimens.make(
-                kind, pulled_at=pulled_at, executed=executed, delay=delay, contactless=contactless
+                kind, pulled_at=pulled_at, executed=executed, delay=delay, short=short, contactless=contactless
             )
             stack.callback(card.close)
             return card

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jukicard.applets.juki.records import CardState
+from jukicard.iso7816.connection import ApduLimits, CardConnection
 from jukicard.iso7816.errors import (
     AuthenticationFailed,
     CardRemoved,
@@ -19,6 +20,7 @@ from jukicard.iso7816.errors import (
     HostError,
     PasswordBlocked,
     PasswordWrong,
+    ProtocolLimit,
 )
 from jukicard.issuer.errors import CardRefused, IssuerError
 from jukicard.issuer.ledgerrules import Status
@@ -51,6 +53,7 @@ REFUSALS: dict[Kind, tuple[type[HostError] | type[IssuerError], str]] = {
 
 def test_an_active_card_authenticates(specimens: Specimens) -> None:
     card = specimens.make(Kind.ACTIVE)
+    assert isinstance(card, CardConnection)
     assert card.authenticate().resident_code == card.record.resident_code
     with pytest.raises(PasswordWrong):
         card.authenticate(card.wrong_password.reveal())
@@ -164,6 +167,14 @@ def test_a_slow_card_takes_its_time(specimens: Specimens) -> None:
     for _ in range(3):
         card.transmit(SELECT)
     assert time.monotonic() - begin >= 0.15
+
+
+def test_a_reader_for_short_apdus_only(specimens: Specimens) -> None:
+    card = specimens.make(Kind.ACTIVE, short=True)
+    assert card.limits == ApduLimits.SHORT
+    with pytest.raises(ProtocolLimit):
+        card.transmit(bytes.fromhex("00B08200000000"))
+    assert card.authenticate().password_ok
 
 
 @pytest.mark.parametrize("wrong", [{"pulled_at": 0}, {"delay": -1}])
