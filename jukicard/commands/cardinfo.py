@@ -26,7 +26,7 @@ from jukicard.commands.atrs import brief_atr
 from jukicard.commands.auth import iso_date
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password
-from jukicard.commands.recognition import answer, careful_stack, data_object, recognise, selected
+from jukicard.commands.recognition import answer, careful_stack, data_object, domain_selected, recognise, selected
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection
@@ -87,7 +87,7 @@ def public_facts(connection: CardConnection) -> Facts:
     stack = careful_stack(connection)
     kind = recognise(stack)
     domain = DomainClient(stack, ISSUER_DOMAIN_AID)
-    found = selected(stack, ISSUER_DOMAIN_AID)
+    found = domain_selected(stack)
     facts: Facts = {
         **kind,
         "issuer_domain": found,

@@ -18,6 +18,7 @@ import click
 from jukicard.commands import completion
 from jukicard.commands.atrs import describe_atr
 from jukicard.commands.options import card_file_options, home_option, json_option, print_facts, reader_spec
+from jukicard.commands.recognition import DOMAINS
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import CardConnection, send
@@ -34,7 +35,7 @@ SHORT_CHALLENGES = (8, 256)
 LONG_CHALLENGES = (257, 1024, 4096)
 """Bytes asked for with GET CHALLENGE, from the shortest on; above 256 they need extended length."""
 
-SELECT = CommandAPDU(0x00, 0xA4, 0x04, 0x00, bytes.fromhex("A000000151000000"), 256)
+SELECTS = tuple(CommandAPDU(0x00, 0xA4, 0x04, 0x00, bytes(name), 256) for name in DOMAINS)
 CHALLENGE = CommandAPDU(0x00, 0x84, 0x00, 0x00, ne=8)
 CARD_DATA = CommandAPDU(0x80, 0xCA, 0x00, 0x66, ne=256)
 
@@ -92,14 +93,18 @@ def _way(connection: CardConnection) -> Facts:
 
 
 def _answers(connection: CardConnection) -> Facts:
-    response = _asked(connection, SELECT)
-    select = None if response is None else f"{response.sw:04X}"
+    select: str | None = None
+    for command in SELECTS:
+        response = _asked(connection, command)
+        select = None if response is None else f"{response.sw:04X}"
+        if select == "9000":
+            break
     return {"issuer_domain": select == "9000", "select": select}
 
 
 def _speed(connection: CardConnection) -> Facts:
     """Time the same SELECT again and again, whatever the card says to it."""
-    command, times = SELECT.encode(), []
+    command, times = SELECTS[0].encode(), []
     for _ in range(TIMED_COMMANDS):
         start = time.perf_counter_ns()
         connection.transmit(command)

@@ -27,6 +27,13 @@ MAX_COMMANDS = 400
 MAX_ROUNDS = 32
 """GET RESPONSE commands for one answer: 8 KiB, more than anything that is read here."""
 
+DOMAINS = (
+    ISSUER_DOMAIN_AID,
+    AID.from_hex("A0 00 00 01 51 00 00"),  # My Number cards
+    AID.from_hex("A0 00 00 00 03 00 00 00"),  # Open Platform 2.0.1
+)
+"""The names that issuers' domains have."""
+
 NOBODY = AID.from_hex("F0 6E 6F 62 6F 64 79 00")
 """A name in the unregistered category (F0) that no card has: who accepts it says nothing by accepting others."""
 
@@ -93,7 +100,7 @@ def recognise(stack: CardConnection) -> Facts:
         return _found("unknown", "accepts every name")
     names = [known.name for known in KNOWN if selected(stack, known.aid, known.p2)]
     token = _token_label(stack) if JPKI.name in names else None
-    domain = selected(stack, ISSUER_DOMAIN_AID)
+    domain = domain_selected(stack)
     ours = domain and _issuer(stack) == OUR_MAKER
     platform = _platform(stack) if domain else None
     if ours and KNOWN[0].name in names:
@@ -120,6 +127,11 @@ def selected(stack: CardConnection, aid: AID, p2: int = 0x00) -> bool:
     ne = None if p2 == _NO_FCI else 256
     response = answer(stack, CommandAPDU(0x00, 0xA4, 0x04, p2, bytes(aid), ne))
     return response is not None and not response.sw.is_error
+
+
+def domain_selected(stack: CardConnection) -> bool:
+    """Whether the card has an issuer's domain, by one of its names, which it has then selected."""
+    return any(selected(stack, name) for name in DOMAINS)
 
 
 def answer(stack: CardConnection, command: CommandAPDU) -> ResponseAPDU | None:

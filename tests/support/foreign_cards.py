@@ -19,6 +19,8 @@ HARMLESS = frozenset({0xA4, 0xCA, 0xCB, 0xB0, 0xB2, 0xC0, 0x84})
 OK, NOT_FOUND, NO_REFERENCE, NO_INS = (bytes.fromhex(sw) for sw in ("9000", "6A82", "6A88", "6D00"))
 
 ISD = "A000000151000000"
+SHORT_ISD = "A0000001510000"
+"""As My Number cards have it."""
 JPKI = "D392F000260100000001"
 JUKI = "D3921000310001010401"
 FACE = "D3921000310001010402"
@@ -146,7 +148,7 @@ def my_number() -> ForeignCard:
     """A My Number card: the domain answers few questions, SELECT gives no FCI, token information is free."""
     files = {"0006": token_information("JPKIAPICCTOKEN2"), "0018": "", "001B": ""}
     nothing: tuple[str, Mapping[int, str], Mapping[str, str]] = ("", {}, {})
-    known = {ISD: ("", {0x0042: "4210" + "00" * 16}, {}), JPKI: ("", {}, files), ENTRY: nothing, FACE: nothing}
+    known = {SHORT_ISD: ("", {0x0042: "4210" + "00" * 16}, {}), JPKI: ("", {}, files), ENTRY: nothing, FACE: nothing}
     return ForeignCard("3BE000FF8131FE4514", Applications({**known, JUKI: nothing, SHARED: nothing}))
 
 

@@ -66,6 +66,7 @@ def test_a_my_number_card(blank: Desk, insert: Insert) -> None:
         "shared (共通カードAP)",
         "JPKI (公的個人認証AP)",
     ]
+    assert (facts["issuer_domain"], facts["issuer_number"]) == (True, "00" * 16)
     assert facts["juki_application"] is False
     assert card.costly == []
     selected = [command.data.hex() for command in card.commands if command.ins == 0xA4 and command.p1 == 0x02]
@@ -179,7 +180,7 @@ def test_a_check_up(blank: Desk, insert: Insert) -> None:
     assert 0 <= facts["median_us"] <= facts["slowest_us"]
     assert card.costly == []
     assert card.resets == 1
-    assert sum(command.ins == 0xA4 for command in card.commands) == 21
+    assert sum(command.ins == 0xA4 for command in card.commands) == 22, "two names, and twenty times the first"
     text = blank.run("reader", "check", "pcsc:").stdout
     assert "extended" in text
     assert "median us" in text
