@@ -176,7 +176,10 @@ def _give_up(ledger: Ledger, before: CardState, clock: Clock, details: Mapping[s
 def how_to_go_on(state: CardState) -> str | None:
     """Say which command finishes what was begun with a card, or None where nothing is open."""
     if state.status is Status.HANDING_OVER:
-        return "juki handover --reader R, with the same password, finishes the handover"
+        return (
+            "juki handover --reader R, with the same password, finishes the handover; "
+            f"juki card void {state.serial} gives the card up"
+        )
     if state.status in MID_ISSUE:
         return f"juki issue with the same record goes on; juki card void {state.serial} gives the card up"
     if state.pending == PASSWORD_RESET_STEP:

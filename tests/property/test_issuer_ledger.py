@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from jukicard.issuer.errors import LedgerError
+from jukicard.issuer.errors import LedgerDamaged, LedgerError
 from jukicard.issuer.ledger import Ledger
 from jukicard.issuer.ledgerrules import Event, Status
 
@@ -52,3 +54,59 @@ def test_walks(events: list[Event]) -> None:
         assert (Event.HANDED_OVER in accepted) <= (Event.HANDOVER_STARTED in accepted)
         assert (Event.CLOSED in accepted) <= (Event.READ_BACK in accepted)
         assert ledger.verify() == ledger.head()
+
+
+LINES = 12
+ROW = st.integers(1, LINES)
+
+
+def edited(rows: list[list[object]], number: int, column: int, value: object) -> list[list[object]]:
+    return [[*row[:column], value, *row[column + 1 :]] if row[0] == number else row for row in rows]
+
+
+def without(rows: list[list[object]], number: int, *, closed: bool) -> list[list[object]]:
+    """A row less; `closed`: those behind it move up."""
+    kept = [row for row in rows if row[0] != number]
+    return [[index, *row[1:]] for index, row in enumerate(kept, 1)] if closed else kept
+
+
+def swapped(rows: list[list[object]], one: int, other: int) -> list[list[object]]:
+    places = {one: other, other: one}
+    return [[places.get(row[0], row[0]), *row[1:]] for row in rows]  # type: ignore[call-overload]
+
+
+TEXT = st.text('0123456789abcdefABCDEF{}[]:-, "', max_size=70)
+VALUES = st.sampled_from(list(Event)).map(str) | TEXT | st.binary(max_size=4) | st.integers(0, 99)
+TAMPERINGS = (
+    st.tuples(ROW, st.integers(1, 5), VALUES).map(lambda change: lambda rows: edited(rows, *change))
+    | st.tuples(ROW, st.booleans()).map(lambda cut: lambda rows: without(rows, cut[0], closed=cut[1]))
+    | st.tuples(ROW, ROW).map(lambda pair: lambda rows: swapped(rows, *pair))
+    | ROW.map(lambda end: lambda rows: rows[: end - 1])
+)
+
+
+@given(TAMPERINGS)
+@settings(max_examples=60)
+def test_whatever_is_changed_in_the_file_is_found_against_the_head(tamper: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, day = Path(folder) / "ledger.sqlite", date(2026, 11, 21)
+        with Ledger.create(path) as ledger:
+            for number in range(LINES // 3):
+                serial = ledger.order(
+                    city_code="99201", face="A", issued_on=day, expires=day, code_digest=f"{number:064x}", at=NOW
+                )
+                ledger.append(serial, Event.BOUND, NOW, {"chip": f"{number:02X}"})
+                ledger.append(serial, Event.PERSONALISING, NOW)
+            head = ledger.head()
+        raw = sqlite3.connect(path)
+        before = [list(row) for row in raw.execute("SELECT * FROM events ORDER BY id")]
+        after = sorted(tamper(before), key=lambda row: row[0])  # type: ignore[operator]
+        assume(after != before)
+        raw.executescript("DROP TRIGGER events_no_update; DROP TRIGGER events_no_delete; DELETE FROM events")
+        raw.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", after)
+        raw.commit()
+        stored = [list(row) for row in raw.execute("SELECT * FROM events ORDER BY id")]
+        raw.close()
+        assume(stored != before)
+        with Ledger.open(path) as ledger, pytest.raises(LedgerDamaged):
+            ledger.verify(head)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from jukicard.applets.juki.records import CardData
+from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer.ledger import Ledger
 from jukicard.issuer.ledgerrules import Event
+from jukicard.issuer.personalise import Order
 from jukicard.issuer.records import RecordRules, load_json
 from tests.support.desk import Desk, private_file
-from tests.support.issued import AUTHORITY_PASSWORD, PASSWORD, RECORD, TODAY
+from tests.support.issued import AUTHORITY_PASSWORD, PASSWORD, RECORD, TODAY, Offices, Stage
 
 CODE = load_json(RECORD, RecordRules(TODAY)).resident_code.reveal()
 KEYS = {
@@ -110,6 +113,20 @@ def test_an_expired_card_is_refused(active: Desk) -> None:
     assert "books: card 799201000000001 expired on 2036-11-20" in facts["error"]["message"]
     assert (facts["status"], facts["expired"], facts["expires"]) == ("expired", True, "2036-11-20")
     assert (facts["status_in_books"], facts["status_on_chip"]) == ("active", "active")
+
+
+def test_a_card_that_tells_a_later_expiry_than_its_certificate_is_refused(
+    offices: Offices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expired certificates still say which card it is: so its last day must be theirs."""
+    office = offices.at(Stage.BLANK, tmp_path)
+    card = CardData("799201000000001", "99201", "20991231", "A")
+    monkeypatch.setattr(Order, "card_data", property(lambda order: card))
+    with office.emulator() as connection:
+        office.issue(connection)
+        with pytest.raises(AuthenticationFailed, match="its expiry is not that of the card's certificate"):
+            office.hand_over(connection)
+    office.close()
 
 
 @pytest.mark.parametrize(
