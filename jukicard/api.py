@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import click
+
 from jukicard.commands import issuing
 from jukicard.commands.atrs import brief_atr
 from jukicard.commands.cardinfo import public_facts
@@ -27,7 +29,8 @@ from jukicard.issuer.ledgerrules import CardState
 from jukicard.issuer.lifecycle import Change, Outcome
 from jukicard.issuer.lifecycle import change_card as carry_out
 from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
-from jukicard.reader.spec import parse_spec
+from jukicard.reader.cardfile import WrongPassphrase, card_id_of, is_exported
+from jukicard.reader.spec import EmulatorSpec, parse_spec
 
 PathLike = str | os.PathLike[str]
 
@@ -73,15 +76,22 @@ def open_reader(
 
     A card file's key comes from `storage_key` (a key file, mode 0600), else from the authority's `home`, else from
     JUKI_HOME or the platform's place; an exported card's from its passphrase, in `passphrase_file` (mode 0600).
-    Raises ReaderSpecError, TransportError (NoReader, NoCard, …), CardFileError, HomeDamaged.
+    Nobody is ever asked.  Raises ReaderSpecError, TransportError (NoReader, NoCard, …), CardFileError
+    (WrongPassphrase, also where there is no `passphrase_file`), HomeDamaged.
     """
+    place = parse_spec(spec)
+    if passphrase_file is None and isinstance(place, EmulatorSpec) and is_exported(card_id_of(place.path)):
+        raise WrongPassphrase(str(place.path), "an exported card opens with its passphrase_file only")
     session = Session(
         _WORLD,
         home_given=_path(home),
         storage_key_file=_path(storage_key),
         passphrase_file=_path(passphrase_file),
     )
-    return Reader(session.connect(parse_spec(spec)), spec)
+    try:
+        return Reader(session.connect(place), spec)
+    except click.UsageError as error:  # the passphrase's file is not private, or holds none
+        raise WrongPassphrase(str(passphrase_file), error.message) from error
 
 
 def authenticate(

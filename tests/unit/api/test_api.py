@@ -16,6 +16,7 @@ from jukicard import api
 from jukicard.commands.session import World
 from jukicard.issuer.ledgerrules import Status
 from jukicard.issuer.records import RecordRules
+from jukicard.reader.cardfile import CardFile, derive_storage_key, new_exported_id
 from jukicard.testing.cards import Kind, Specimen, Specimens
 from jukicard.testing.offices import RECORD, clock
 from jukicard.testing.seeds import randomness
@@ -181,6 +182,27 @@ def test_a_storage_key_instead_of_a_home(active: Specimen, tmp_path: Path) -> No
         assert jukicard.send(reader, jukicard.CommandAPDU(0x00, 0xA4, 0x04, 0x00, ne=256)).sw.is_ok
     with pytest.raises(jukicard.TransportError):
         reader.transmit(b"\x00\xa4\x04\x00")
+
+
+def test_an_exported_card_opens_with_its_passphrase_and_nobody_is_asked(
+    active: Specimen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jukicard.reader.cardfile.sealing._SCRYPT_N", 1 << 4)
+    monkeypatch.setattr("click.prompt", lambda *_arguments, **_options: pytest.fail("somebody was asked"))
+    card_id = new_exported_id(randomness("export"))
+    path, passphrase = tmp_path / "card.juki", tmp_path / "passphrase.txt"
+    key = derive_storage_key("a long passphrase", card_id)
+    CardFile.create(path, key, active.cells, card_id=card_id).close()
+    passphrase.touch(0o600)
+    for text in ("", "another passphrase"):
+        passphrase.write_text(text, encoding="utf-8")
+        with pytest.raises(jukicard.CardFileError):
+            jukicard.open_reader(f"emulator:{path}", passphrase_file=passphrase)
+    with pytest.raises(jukicard.CardFileError, match="passphrase_file"):
+        jukicard.open_reader(f"emulator:{path}")
+    passphrase.write_text("a long passphrase", encoding="utf-8")
+    with jukicard.open_reader(f"emulator:{path}", passphrase_file=passphrase) as reader:
+        assert jukicard.read_public(reader)["kind"] == "jukicard"
 
 
 def test_no_representation_shows_a_secret(active: Specimen, tmp_path: Path) -> None:
