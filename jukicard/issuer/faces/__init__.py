@@ -1,0 +1,23 @@
+"""The faces of the card, A and B, as the law prints them: PDF, its picture, and the data as JSON.
+
+Nothing of the drawing libraries is imported before a face is prepared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jukicard.issuer.faces.data import FaceData, face_data
+from jukicard.issuer.faces.template import Template, template
+
+if TYPE_CHECKING:
+    from jukicard.issuer.faces.face import PreparedFace
+
+__all__ = ["FaceData", "Template", "face_data", "prepare_face", "template"]
+
+
+def prepare_face(data: FaceData, wanted: Template | None = None) -> PreparedFace:
+    """Check all that can go wrong with a face, and draw it; nothing is written.  RecordError lists what is wrong."""
+    from jukicard.issuer.faces.face import prepare_face as prepare
+
+    return prepare(data, wanted)
