@@ -102,6 +102,7 @@ class Specimen(ConnectionWrapper):
         self._office = office
         self._store = MemoryStore(office.cells)
         self._numbers = itertools.count(1)
+        self._saved = itertools.count(1)
         self.chip: Card = offices.new_card(self._store, (office.setting.seed, "specimen", kind.value), strict=False)
         super().__init__(EmulatorConnection(self.chip, interface))
 
@@ -168,9 +169,10 @@ class Specimen(ConnectionWrapper):
     def save(self, path: Path) -> Path:
         """Write the card as it is now into a new card file, sealed with the home's storage key; return the path.
 
+        Each file is a card of its own, so that the home takes none for an older copy of another.
         `juki … --home HOME --reader emulator:PATH` then uses it.  Raises CardFileError.
         """
-        random = self._office.setting.randomness(("card file", self.kind.value))
+        random = self._office.setting.randomness(("card file", self.kind.value, next(self._saved)))
         CardFile.create(path, self.authority.storage_key, self.cells, card_id=random(16), random=random).close()
         return path
 

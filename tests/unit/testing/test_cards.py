@@ -25,6 +25,7 @@ from jukicard.iso7816.errors import (
 from jukicard.issuer.errors import CardRefused, IssuerError
 from jukicard.issuer.ledgerrules import Status
 from jukicard.issuer.terminals import Area
+from jukicard.reader.cardfile import card_id_of
 from jukicard.reader.chips import open_emulator
 from jukicard.reader.recording import Recorder
 from jukicard.testing.cards import FORGED, Kind, Specimen, Specimens
@@ -200,6 +201,14 @@ def test_a_specimen_can_be_saved_and_used_from_its_file(specimens: Specimens, tm
     connection = open_emulator(path, card.authority.storage_key)
     assert connection.transmit(SELECT)[-2:] == b"\x90\x00"
     connection.close()
+
+
+def test_a_card_saved_again_is_no_older_copy_of_the_first(specimens: Specimens, tmp_path: Path) -> None:
+    card = specimens.make(Kind.ACTIVE)
+    files = [card.save(tmp_path / f"{number}.juki") for number in range(2)]
+    assert card_id_of(files[0]) != card_id_of(files[1])
+    again = specimens.make(Kind.ACTIVE).save(tmp_path / "again.juki")
+    assert card_id_of(again) == card_id_of(files[0]), "the same in every run"
 
 
 def test_a_terminal_gets_its_anchor_and_its_key(specimens: Specimens) -> None:
