@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from jukicard.issuer.errors import HomeDamaged
 from jukicard.issuer.files import PRIVATE_FILE
@@ -34,7 +35,7 @@ class Anchors:
         """Return the highest number of commits noted for that card; 0 at first sight."""
         if not self.path.exists():
             return 0
-        with self._opened() as connection:
+        with self._opened(writing=False) as connection:
             row = connection.execute("SELECT commits FROM anchors WHERE card_id = ?", (card_id,)).fetchone()
         return 0 if row is None else int(row[0])
 
@@ -48,16 +49,20 @@ class Anchors:
         self._put("?2", card_id, commits)
 
     def _put(self, value: str, card_id: bytes, commits: int) -> None:
-        with self._opened() as connection:
+        with self._opened(writing=True) as connection:
             connection.execute(_PUT + value, (card_id, commits))
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _opened(self, *, writing: bool) -> Iterator[sqlite3.Connection]:
+        """Open the file; to be written even for reading, so that a note that was cut off is undone, if that can be."""
+        mode = "rw" if writing or (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)) else "ro"
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
-            connection = sqlite3.connect(self.path, timeout=PATIENCE_SECONDS, isolation_level=None)
-            with closing(connection):
-                connection.execute(_TABLE)
+            if writing:
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+            uri = f"file://{quote(os.path.abspath(self.path))}?mode={mode}"
+            with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)) as connection:
+                if mode == "rw":
+                    connection.execute(_TABLE)
                 yield connection
         except (OSError, sqlite3.Error) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)

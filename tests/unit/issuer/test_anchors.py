@@ -72,6 +72,43 @@ def test_a_file_that_cannot_be_read_is_told_by_name(anchors: Anchors) -> None:
         anchors.reached(CARD)
 
 
+def test_anchors_that_cannot_be_written_are_read_all_the_same(
+    anchors: Anchors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchors.note(CARD, 7)
+    modes: list[str] = []
+    connect = sqlite3.connect
+
+    def watched(name: str, **options: object) -> object:
+        modes.append(name.rpartition("=")[2])
+        return connect(name, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    assert anchors.reached(CARD) == 7
+    assert modes == ["ro"]
+
+
+def test_a_note_that_was_cut_off_before_its_table_was_made(anchors: Anchors) -> None:
+    anchors.path.touch(0o600)
+    assert anchors.reached(CARD) == 0
+    anchors.note(CARD, 1)
+    assert anchors.reached(CARD) == 1
+
+
+def test_a_note_killed_in_the_middle_is_undone(anchors: Anchors, tmp_path: Path) -> None:
+    anchors.note(CARD, 3)
+    code = (
+        "import os, sys, sqlite3; c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('PRAGMA cache_size = 1'); c.execute('BEGIN'); c.execute('UPDATE anchors SET commits = 9')\n"
+        "c.execute('CREATE TABLE filler (b BLOB)')\n"
+        "c.executemany('INSERT INTO filler VALUES (?)', [(bytes(9000),)] * 50); os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(anchors.path)], check=False).returncode == -9
+    assert Path(f"{anchors.path}-journal").exists(), "the kill came in the middle of writing"
+    assert anchors.reached(CARD) == 3
+
+
 def test_somebody_who_holds_the_file_too_long_is_not_waited_for_for_ever(
     anchors: Anchors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
