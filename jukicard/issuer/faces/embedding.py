@@ -109,7 +109,7 @@ def _subset(font: FontFile, glyphs: list[Glyph]) -> tuple[bytes, list[int]]:
     order = font.ttf.getGlyphOrder()
     source = TTFont(font.path, lazy=True, recalcTimestamp=False)
     source.setGlyphOrder(order)
-    for tag in [tag for tag in list(source) if tag not in _OUTLINES]:
+    for tag in [tag for tag in source.keys() if tag not in _OUTLINES]:  # noqa: SIM118 - a TTFont is no mapping
         if tag != "GlyphOrder":
             del source[tag]
     names = [order[glyph.gid] for glyph in glyphs]
