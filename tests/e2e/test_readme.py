@@ -27,6 +27,8 @@ def test_the_tours_work_as_printed(readme: Path, tmp_path: Path) -> None:
     assert "3b:e0:00:ff:81:31:fe:45:14" in ran.output, "opensc-tool has seen the card"
     assert ran.output.count("ok  resident code") == 2, "authenticated in the emulator and in pcscd"
     assert CODE not in ran.output
+    made = {path.name for path in (tmp_path / "here" / "out").iterdir()}
+    assert made >= {f"799201000000001.{ending}" for ending in ("juki", "pdf", "png", "json")}
     assert (tmp_path / "here" / "out" / "799201000000001.juki").stat().st_mode & 0o777 == 0o600
 
 

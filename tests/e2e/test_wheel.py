@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 SOURCES = ("jukicard", "pyproject.toml", "README.md", "LICENSE")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
-CODE_AND_CACHES = {".py", ".pyc"}
+FONTS = "jukicard/issuer/faces/fonts"
 
 
 def _run(*words: str | Path, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
@@ -100,7 +100,7 @@ def test_it_holds_every_file_of_the_package_and_the_licences(wheel: Path) -> Non
     files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     expected = {str(path.relative_to(ROOT)) for path in files}
     assert {"jukicard/py.typed", "jukicard/commands/demo/data/taro.json"} <= expected
-    assert any(Path(name).suffix not in CODE_AND_CACHES for name in expected)
+    assert {f"{FONTS}/{name}" for name in ("BIZUDMincho-Regular.ttf", "OFL.txt")} <= expected
     assert expected - names == set(), "files of the package that pyproject.toml's package-data forgot"
     assert {name for name in names if not name.startswith("jukicard-")} - expected == set(), "nothing else"
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
