@@ -58,11 +58,15 @@ class Reader(ConnectionWrapper):
 
 @dataclass(frozen=True, slots=True)
 class IssuedCard:
-    """What `issue` has made: serial, last day, and the card file, if it was made in a folder."""
+    """What `issue` has made: serial, last day, and if it was made in a folder, the card file and its face's files."""
 
     serial: str
     expires: date
     card: Path | None
+    face_pdf: Path | None = None
+    face_png: Path | None = None
+    face_back_png: Path | None = None
+    face_json: Path | None = None
 
 
 def open_reader(
@@ -196,13 +200,13 @@ def issue(
     ValueError for neither or both places; RecordError, RuleRefused, CardSpoilt, TransportError, CardFileError.
     """
     session = Session(_WORLD, home_given=authority.home)
-    wished = issuing.wish(session, record, tuple(services), issued_on or _WORLD.today)
+    wished = issuing.wish(session, authority, record, tuple(services), issued_on or _WORLD.today)
     if reader is not None and out is None:
         state = issuing.onto(session, authority, wished, reader, issuing.Watch())
         return IssuedCard(state.serial, state.expires, None)
     if out is not None and reader is None:
         state, path = issuing.into_folder(session, authority, wished, Path(out), issuing.Watch())
-        return IssuedCard(state.serial, state.expires, path)
+        return IssuedCard(state.serial, state.expires, path, **issuing.face_files(state, path.parent))
     raise ValueError("a card is made either in the folder `out`, or onto the chip in `reader`")
 
 

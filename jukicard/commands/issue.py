@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
-from jukicard.commands.issuing import RESUME, Watch, Wish, into_folder, onto, wish
+from jukicard.commands.issuing import DEFAULT_TEMPLATE, RESUME, Watch, Wish, face_files, into_folder, onto, wish
 from jukicard.commands.options import (
     day_option,
     home_option,
@@ -27,7 +27,6 @@ from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.csvrecords import load_csv
-from jukicard.issuer.expiry import expiry_date
 from jukicard.issuer.plan import Operation, issuing_plan
 from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
 
@@ -42,7 +41,8 @@ CSV_SUFFIX = ".csv"
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file (and faces).")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file and its face.")
+@click.option("--template", metavar="NAME", default=DEFAULT_TEMPLATE, show_default=True, help="Face template or file.")
 @click.option(
     "--reader",
     callback=reader_spec,
@@ -65,6 +65,7 @@ def issue(
     face: str | None,
     photo: Path | None,
     out: Path | None,
+    template: str,
     reader: ReaderSpec | None,
     service: tuple[str, ...],
     dry_run: bool,
@@ -77,7 +78,8 @@ def issue(
     The record is a JSON file, or a row of a CSV file.
 
     With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
-    the card. It is then locked, until `juki handover`. An interrupted issue is resumed by the same command.
+    the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
+    `juki handover`. An interrupted issue is resumed by the same command.
 
     \b
     Examples:
@@ -91,14 +93,14 @@ def issue(
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
     with session.authority(None) as public:
         rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
-        wished = wish(session, _read_record(record, row, rules), service, day)
+        wished = wish(session, public, _read_record(record, row, rules), service, day, template)
         if dry_run:
-            _print_plan(public, wished, as_json=as_json)
+            _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
             return
     if reader is not None:
         password = authority_password.read()
         with session.authority(password) as authority, session.card(reader) as connection:
-            state, place = onto(session, authority, wished, connection, WATCH), str(reader)
+            state, place = onto(session, authority, wished, connection, WATCH, out), str(reader)
     elif out is not None:
         with session.authority(authority_password.read()) as authority:
             state, path = into_folder(session, authority, wished, out, WATCH)
@@ -106,7 +108,8 @@ def issue(
     else:
         raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
     facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
-    print_facts({**facts, "face_pdf": None, "face_png": None}, as_json=as_json)
+    faces = {name: path and str(path) for name, path in face_files(state, out).items()}
+    print_facts({**facts, **faces}, as_json=as_json)
 
 
 def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRecord:
@@ -117,12 +120,12 @@ def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRec
     return load_json(path, rules)
 
 
-def _print_plan(authority: Authority, wish: Wish, *, as_json: bool) -> None:
-    operations = issuing_plan(authority.city.code, wish.services)
+def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) -> None:
+    operations = issuing_plan(authority.city.code, wish.services, face=face)
     facts: dict[str, object] = {
         "face": wish.record.face.value,
         "issued_on": wish.issued_on.isoformat(),
-        "expires": expiry_date(wish.issued_on, wish.record.stay_until).isoformat(),
+        "expires": wish.expires.isoformat(),
         "services": [service.name for service in wish.services],
     }
     if as_json:
@@ -136,11 +139,11 @@ def _print_plan(authority: Authority, wish: Wish, *, as_json: bool) -> None:
 
 @contextmanager
 def _shown(serial: str, total: int) -> Iterator[Callable[[Operation], None]]:
-    """Show each operation as it begins, and after ^C say that the issue can be resumed."""
+    """Show each operation as it begins, and after ^C or on a full disk say that the issue can be resumed."""
     with steps(f"card {serial}", total) as begin:
         try:
             yield lambda operation: begin(operation.name, operation.describe())
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError):
             click.echo(RESUME, err=True)
             raise
 

@@ -4,36 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.session import Session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
 from jukicard.issuer.authority import Authority
-from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.errors import IssuerError, RecordError, RuleRefused
 from jukicard.issuer.expiry import expiry_date
+from jukicard.issuer.faces import face_data, prepare_face
+from jukicard.issuer.faces import template as face_template
 from jukicard.issuer.ledgerrules import CardState, Status
 from jukicard.issuer.orders import place_order, unfinished_order
-from jukicard.issuer.personalise import Order, Personaliser, check_blank
-from jukicard.issuer.plan import Operation
+from jukicard.issuer.personalise import Order, Personaliser, WriteFace, check_blank
+from jukicard.issuer.plan import FACE_STEP, Operation
 from jukicard.issuer.records import ResidentRecord
 from jukicard.issuer.services import Service, services_named
 from jukicard.reader.chips import create_chip
 from jukicard.reader.spec import EmulatorSpec
 
+if TYPE_CHECKING:
+    from jukicard.issuer.faces.face import PreparedFace
+
+DEFAULT_TEMPLATE = "2003"
+FACE_ENDINGS = {"face_pdf": ".pdf", "face_png": ".png", "face_back_png": "-back.png", "face_json": ".json"}
 RESUME = "The card is unfinished: give the same command again to finish it."
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be issued: a checked record, from which day, with which services."""
+    """What is to be issued: a checked record, from which day, with which services, and its face, ready to be drawn."""
 
     record: ResidentRecord
     issued_on: date
+    expires: date
     services: tuple[Service, ...]
+    template: str
+    face: PreparedFace
 
 
 @contextmanager
@@ -52,31 +63,51 @@ class Watch:
     steps: Callable[[str, int], AbstractContextManager[Callable[[Operation], None]]] = unwatched
 
 
-def wish(session: Session, record: ResidentRecord, services: tuple[str, ...], day: date) -> Wish:
-    """Check services and dates: with the record, all that can be refused before anything is touched."""
+def wish(
+    session: Session,
+    authority: Authority,
+    record: ResidentRecord,
+    services: tuple[str, ...],
+    day: date,
+    template: str = DEFAULT_TEMPLATE,
+) -> Wish:
+    """Check services, dates and face: with the record, all that can be refused before anything is touched."""
     chosen = services_named(services)
     expires = expiry_date(day, record.stay_until)
     if expires < session.world.today:
         raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
-    return Wish(record, day, chosen)
+    return Wish(record, day, expires, chosen, template, _prepared(authority, record, expires, template))
 
 
-def onto(session: Session, authority: Authority, wish: Wish, connection: CardConnection, watch: Watch) -> CardState:
-    """Make the chip that is there the card.  It is looked at before anything is entered into the books."""
+def onto(
+    session: Session,
+    authority: Authority,
+    wish: Wish,
+    connection: CardConnection,
+    watch: Watch,
+    out: Path | None = None,
+) -> CardState:
+    """Make the chip that is there the card, and its face's files in the folder `out`, if there is one.
+
+    The chip is looked at before anything is entered into the books.
+    """
     with connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
         if order is None:
             check_blank(authority, connection)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
         order = _resumed_or_placed(session, authority, wish, order, watch)
-        return _personalise(session, authority, connection, order, watch)
+        return _personalise(session, authority, connection, order, watch, _face_writer(authority, wish, order, out))
 
 
 def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, watch: Watch) -> tuple[CardState, Path]:
-    """Make the card in a card file of its own, `out`/SERIAL.juki; return its state and the file."""
+    """Make the card in a card file of its own, `out`/SERIAL.juki, its face beside it; return its state and the file."""
     key = session.storage_key()
     unfinished = unfinished_order(authority, wish.record, wish.services)
     out.mkdir(parents=True, exist_ok=True)
     order = _resumed_or_placed(session, authority, wish, unfinished, watch)
+    write_face = _face_writer(authority, wish, order, out)
     path = out / f"{order.serial}{CARD_SUFFIX}"
     if not path.exists():
         begun = authority.ledger.card(order.serial)
@@ -86,7 +117,40 @@ def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, w
             )
         create_chip(path, key, random=session.world.chip_random)
     with session.card(EmulatorSpec(path)) as connection:
-        return _personalise(session, authority, connection, order, watch), path
+        return _personalise(session, authority, connection, order, watch, write_face), path
+
+
+def face_files(state: CardState, out: Path | None) -> dict[str, Path | None]:
+    """Return where a card's face is, by the names of facts: None for what was not made, or in another folder."""
+    made = out if FACE_STEP in state.steps_done else None
+    paths = {name: made and made / f"{state.serial}{ending}" for name, ending in FACE_ENDINGS.items()}
+    return {name: path if path is not None and path.exists() else None for name, path in paths.items()}
+
+
+def _prepared(authority: Authority, record: ResidentRecord, expires: date, template: str) -> PreparedFace:
+    """Check a face and lay it out.  What is wrong with it is told of the record."""
+    try:
+        return prepare_face(face_data(record, authority.city, expires), face_template(template))
+    except RecordError as error:
+        raise RecordError(replace(problem, record=record.label) for problem in error.problems) from error
+
+
+def _face_writer(authority: Authority, wish: Wish, order: Order, out: Path | None) -> WriteFace | None:
+    """Return what writes the face's files.  An order that was begun on another day has another expiry to print."""
+    if out is None:
+        return None
+    face = wish.face
+    if order.expires != wish.expires:
+        face = _prepared(authority, wish.record, order.expires, wish.template)
+
+    def write(order: Order) -> None:
+        try:
+            face.write(out, order.serial, order.serial)
+        except IssuerError as error:
+            error.add_note(RESUME)
+            raise
+
+    return write
 
 
 def _resumed_or_placed(
@@ -100,10 +164,16 @@ def _resumed_or_placed(
 
 
 def _personalise(
-    session: Session, authority: Authority, connection: CardConnection, order: Order, watch: Watch
+    session: Session,
+    authority: Authority,
+    connection: CardConnection,
+    order: Order,
+    watch: Watch,
+    write_face: WriteFace | None,
 ) -> CardState:
     done = authority.ledger.card(order.serial).steps_done
-    personaliser = Personaliser(authority, connection, order, session.world.random, session.world.now)
+    random, now = session.world.random, session.world.now
+    personaliser = Personaliser(authority, connection, order, random, now, write_face)
     total = len(personaliser.operations()) - len(done)
     try:
         with watch.steps(order.serial, total) as began:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.desk import Desk
 from tests.support.issued import RECORD, Offices, Stage
 
 TARO: Mapping[str, object] = json.loads(RECORD.read_text(encoding="utf-8"))
+PORTRAIT = RECORD.with_name("portrait-drawn.png")
 HEADER = "住民票コード,氏名,フリガナ,生年月日,性別,住所,市町村コード,券面"
 ROW = "24727059608,藤田　恵,フジタ　メグミ,昭和22年6月23日,女,架空県見本市中央町2丁目29番10号,99201,A"
 HIDDEN = ("41802639579", "24727059608", "住基　太郎", "藤田　恵", "中央町")
@@ -207,6 +210,41 @@ def record_with(folder: Path, **changes: object) -> Path:
     path = folder / "bad.json"
     path.write_text(json.dumps({**TARO, **changes}), encoding="utf-8")
     return path
+
+
+def image(kind: str, size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", size, 200).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def truncated_jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.open(PORTRAIT).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()[: buffer.tell() // 2]
+
+
+PHOTOS: dict[str, Callable[[], bytes]] = {
+    "50 megapixels": lambda: image("PNG", (10_000, 5_000)),
+    "truncated JPEG": truncated_jpeg,
+    "truncated PNG": lambda: PORTRAIT.read_bytes()[:30_000],
+    "no image": lambda: b"a photo, I swear",
+    "an empty file": lambda: b"",
+    "a vector image": lambda: b"<svg xmlns='http://www.w3.org/2000/svg' width='35' height='45'/>",
+    "one pixel": lambda: image("PNG", (1, 1)),
+}
+
+
+@pytest.mark.parametrize("photo", PHOTOS)
+def test_a_photo_that_cannot_be_printed(desk: Desk, untouched: None, tmp_path: Path, photo: str) -> None:
+    (tmp_path / "photo.bin").write_bytes(PHOTOS[photo]())
+    path = record_with(tmp_path, face="B", photo="photo.bin")
+    refused(desk, path, ("bad\\.json: photo: ",))
+
+
+@pytest.mark.parametrize("name", ["\U00013000田", "\U0003fffd田", "\uffff田"], ids=["hieroglyph", "no such", "none"])
+def test_a_name_that_no_font_can_draw(desk: Desk, untouched: None, tmp_path: Path, name: str) -> None:
+    refused(desk, record_with(tmp_path, name=name), (f"bad\\.json: name: .*U\\+{ord(name[0]):04X}",))
 
 
 def test_a_second_person_with_the_same_code(desk: Desk, untouched: None, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, TRANSPORT_KVN
@@ -19,11 +20,13 @@ from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authentication import Proof, authenticate
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.certificates import Subject
+from jukicard.issuer.expiry import expiry_date
+from jukicard.issuer.faces import face_data, prepare_face
 from jukicard.issuer.handover import hand_over
 from jukicard.issuer.ledgerrules import Status
 from jukicard.issuer.national import NationalRoot
 from jukicard.issuer.orders import place_order
-from jukicard.issuer.personalise import ISSUING_TERMINAL, Personaliser, chip_number
+from jukicard.issuer.personalise import ISSUING_TERMINAL, Order, Personaliser, chip_number
 from jukicard.issuer.plan import Operation, issuing_plan
 from jukicard.issuer.provers import card_authentication_key, card_channel_key, ephemeral_key, iso_day
 from jukicard.issuer.records import RecordRules, load_json
@@ -31,6 +34,9 @@ from jukicard.issuer.services import SERVICES
 from jukicard.issuer.terminals import right_name
 from jukicard.reader.chips import create_chip
 from jukicard.securechannel.certificates import verify_chain
+
+if TYPE_CHECKING:
+    from jukicard.issuer.faces.face import FaceFiles, PreparedFace
 
 
 def set_up(scene: Scene, narrator: Narrator) -> None:
@@ -68,6 +74,9 @@ def issue(scene: Scene, narrator: Narrator) -> None:
     record = load_json(record_file, RecordRules(scene.today, CITY.code))
     narrator.proof(f"{record_file}: all fields are well formed; the check digit of the resident code is right")
 
+    face = prepare_face(face_data(record, CITY, expiry_date(scene.today, record.stay_until)))
+    narrator.proof("its face can be drawn: the fonts have every character, and every text finds its place")
+
     narrator.step("The card is ordered: the ledger knows it before any chip")
     scene.order = order = place_order(scene.authority, record, SERVICES, issued_on=scene.today, now=clock())
     narrator.note(f"card {order.serial}, face {record.face}, valid until {order.expires}")
@@ -77,10 +86,10 @@ def issue(scene: Scene, narrator: Narrator) -> None:
     _blank_chip(scene, narrator)
 
     narrator.step("The issuing plan, as data")
-    plan = issuing_plan(CITY.code, order.services)
+    plan = issuing_plan(CITY.code, order.services, face=True)
     for number, operation in enumerate(plan, start=1):
         narrator.note(f"{number:>2} {operation.name:<20} {operation.describe()}")
-    _personalise(scene, narrator, plan)
+    _personalise(scene, narrator, plan, face)
 
 
 def _blank_chip(scene: Scene, narrator: Narrator) -> None:
@@ -96,16 +105,29 @@ def _blank_chip(scene: Scene, narrator: Narrator) -> None:
         )
 
 
-def _personalise(scene: Scene, narrator: Narrator, plan: tuple[Operation, ...]) -> None:
+def _personalise(scene: Scene, narrator: Narrator, plan: tuple[Operation, ...], face: PreparedFace) -> None:
     narrator.step("The plan is carried out, by the APDUs that a real reader would carry")
     done: list[Operation] = []
+    drawn: list[FaceFiles] = []
+
+    def draw(order: Order) -> None:
+        drawn.append(face.write(scene.folder.cards, order.serial, order.serial))
+
     with scene.on_desk("2-issue") as desk:
         start = time.perf_counter()
-        state = Personaliser(scene.authority, desk.connection, scene.order, os.urandom, clock).run(done.append)
+        state = Personaliser(scene.authority, desk.connection, scene.order, os.urandom, clock, draw).run(done.append)
         seconds = time.perf_counter() - start
     narrator.proof(
         f"{len(done)} of {len(plan)} operations in {seconds:.1f} s; the ledger says: {state.status}",
         holds=tuple(done) == plan and state.status is Status.AWAITING_HANDOVER,
+    )
+    (files,) = drawn
+    narrator.step("The face is drawn (券面) for the printer, with 見本 SPECIMEN across it")
+    narrator.note(f"{files.pdf}, and {files.png.name} and {files.json.name} beside it")
+    code = scene.order.record.resident_code.reveal()
+    narrator.proof(
+        "an A face tells the name and nothing else of the resident",
+        holds=not any(text in files.json.read_text("utf-8") for text in (code, scene.order.record.address)),
     )
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from jukicard.iso7816.errors import CardRemoved
+from jukicard.issuer import personalise
 from jukicard.issuer.authority import Authority
-from jukicard.issuer.plan import issuing_plan
+from jukicard.issuer.faces.face import PreparedFace
+from jukicard.issuer.plan import Match, issuing_plan
 from jukicard.issuer.records import RecordRules, load_json
 from jukicard.issuer.services import SERVICES
 from jukicard.reader.emulator import EmulatorConnection
 from tests.support.desk import Desk, private_file
 from tests.support.issued import RECORD, TODAY
 
-KEYS = {"serial", "card", "expires", "face_pdf", "face_png"}
+FACE_KEYS = ("face_pdf", "face_png", "face_json")
+KEYS = {"serial", "card", "expires", "face_back_png", *FACE_KEYS}
+SERIAL = "799201000000001"
+MILESTONES = ["ordered", "closed", "face-written", "matched", "awaiting-handover"]
 CODE = load_json(RECORD, RecordRules(TODAY)).resident_code.reveal()
 HANAKO = str(RECORD.with_name("hanako.json"))
 
@@ -33,6 +40,10 @@ def interrupt(patch: pytest.MonkeyPatch, after: int, error: BaseException) -> No
         return transmit(self, command)
 
     patch.setattr(EmulatorConnection, "transmit", failing)
+
+
+def events(desk: Desk) -> list[str]:
+    return [entry.event.value for entry in desk.ledger()]
 
 
 def changed_record(desk: Desk, **changes: str | None) -> str:
@@ -52,17 +63,21 @@ def into(desk: Desk, *more: str) -> tuple[str, ...]:
 
 def test_a_card_file_is_made_for_the_record(blank: Desk) -> None:
     facts = blank.facts(*into(blank, "--service", "library"))
-    card = blank.folder / "out" / "799201000000001.juki"
+    out = blank.folder / "out"
+    card = out / f"{SERIAL}.juki"
     assert facts.keys() == KEYS
     assert facts == {
-        "serial": "799201000000001",
+        "serial": SERIAL,
         "card": str(card),
         "expires": "2036-11-20",
-        "face_pdf": None,
-        "face_png": None,
+        "face_pdf": str(out / f"{SERIAL}.pdf"),
+        "face_png": str(out / f"{SERIAL}.png"),
+        "face_back_png": None,
+        "face_json": str(out / f"{SERIAL}.json"),
     }
     assert card.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in card.parent.iterdir()] == [card.name]
+    assert {str(path) for path in out.iterdir()} == {str(card), *(facts[key] for key in FACE_KEYS)}
+    assert [event for event in events(blank) if event in MILESTONES] == MILESTONES
     assert "library" in blank.printed
     blank.facts("handover", "--reader", f"emulator:{card}", *blank.authority, *blank.holder)
     shown = blank.facts("auth", "--reader", f"emulator:{card}", *blank.authority, *blank.holder, "--show-code")
@@ -70,11 +85,73 @@ def test_a_card_file_is_made_for_the_record(blank: Desk) -> None:
 
 
 def test_the_blank_chip_in_the_reader_becomes_the_card(blank: Desk) -> None:
+    before = sorted(blank.folder.iterdir())
     facts = blank.facts(*onto(blank))
-    assert (facts["serial"], facts["card"]) == ("799201000000001", blank.reader)
+    assert (facts["serial"], facts["card"]) == (SERIAL, blank.reader)
+    assert [facts[key] for key in FACE_KEYS] == [None, None, None]
+    assert sorted(blank.folder.iterdir()) == before
+    assert "face-written" not in events(blank)
     info = blank.facts("card", "info", "--reader", blank.reader)
     assert info["juki_application"]
     assert "Library" not in str(info["applications"])
+
+
+def test_with_a_reader_and_a_folder_the_face_alone_is_written_there(blank: Desk) -> None:
+    out = blank.folder / "faces"
+    facts = blank.facts(*onto(blank, "--out", str(out)))
+    assert facts["card"] == blank.reader
+    assert {str(path) for path in out.iterdir()} == {facts[key] for key in FACE_KEYS}
+
+
+def test_the_face_tells_what_the_books_and_the_record_say(blank: Desk) -> None:
+    facts = blank.facts(*into(blank))
+    told = Path(facts["face_json"]).read_text(encoding="utf-8")
+    assert all(text in told for text in ("住基　太郎", "見本市", "2036"))
+    assert CODE not in told
+    assert Path(facts["face_pdf"]).read_bytes().startswith(b"%PDF")
+    assert Path(facts["face_png"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_finds_no_room_on_the_front_is_told_of_on_the_back(blank: Desk) -> None:
+    hanako = json.loads(Path(HANAKO).read_text(encoding="utf-8"))
+    photo = str(RECORD.with_name("portrait-drawn.png"))
+    record = changed_record(blank, **{**hanako, "address": "架空県見本市北町" * 18, "photo": photo})
+    facts = blank.facts("issue", record, "--out", str(blank.folder / "out"), *blank.authority)
+    assert facts["face_back_png"] == str(blank.folder / "out" / f"{SERIAL}-back.png")
+    assert Path(facts["face_back_png"]).exists()
+
+
+def test_a_row_of_a_table_is_issued_from(blank: Desk) -> None:
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    table = blank.folder / "residents.csv"
+    table.write_bytes(
+        f"{','.join(record)}\n{','.join(['x'] * len(record))}\n{','.join(record.values())}\n".encode("cp932")
+    )
+    out = ("--out", str(blank.folder / "out"))
+    result = blank.run("issue", str(table), "--row", "1", *out, *blank.authority)
+    assert result.exit_code == 7
+    assert "residents.csv line 2: birth_date: " in result.stderr
+    assert blank.facts("issue", str(table), "--row", "2", *out, *blank.authority)["serial"] == SERIAL
+
+
+def test_a_row_of_a_json_file_is_no_such_thing(blank: Desk) -> None:
+    assert blank.run(*into(blank, "--row", "1")).exit_code == 2
+    assert blank.run(*into(blank, "--row", "0")).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["2003", "2009"])
+def test_a_template_is_chosen_by_name(blank: Desk, name: str) -> None:
+    facts = blank.facts(*into(blank, "--template", name))
+    assert Path(facts["face_pdf"]).exists()
+
+
+def test_a_template_that_is_not_there_is_refused_before_the_books(blank: Desk) -> None:
+    before = blank.ledger()
+    result = blank.run(*into(blank, "--template", "1868"))
+    assert result.exit_code == 1
+    assert "1868" in result.stderr
+    assert blank.ledger() == before
+    assert not (blank.folder / "out").exists()
 
 
 def test_progress_is_on_standard_error_and_results_are_on_standard_output(blank: Desk) -> None:
@@ -95,7 +172,7 @@ def test_the_face_given_wins_over_the_records(blank: Desk) -> None:
 def test_a_dry_run_prints_the_plan_and_touches_nothing(blank: Desk) -> None:
     before, card = blank.ledger(), blank.card.read_bytes()
     facts = blank.facts("issue", blank.record, "--dry-run", "--service", "library", "--out", str(blank.folder / "out"))
-    steps = [operation.name for operation in issuing_plan("99201", SERVICES)]
+    steps = [operation.name for operation in issuing_plan("99201", SERVICES, face=True)]
     assert [entry["step"] for entry in facts["plan"]] == steps
     assert all(entry["does"] and entry["domain"] for entry in facts["plan"])
     assert (facts["face"], facts["issued_on"], facts["expires"]) == ("A", "2026-11-21", "2036-11-20")
@@ -197,6 +274,44 @@ def test_an_interrupted_issue_is_resumed_by_the_same_command(blank: Desk, after:
     )
     with Authority.open(blank.home) as authority:
         assert [state.serial for state in authority.ledger.cards()] == ["799201000000001"]
+
+
+def test_a_face_that_could_not_be_written_is_written_by_the_same_command(blank: Desk) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PreparedFace, "write", Mock(side_effect=full))
+        result = blank.run(*into(blank))
+    assert result.exit_code == 1
+    assert "No space left" in result.stderr
+    assert "same command again" in result.stderr
+    assert blank.ledger()[-1].detail["step"] == "face"
+    result = blank.run(*into(blank, "--issued-on", "2026-11-20"))
+    assert result.exit_code == 0, result.output
+    told = (blank.folder / "out" / f"{SERIAL}.json").read_text(encoding="utf-8")
+    assert "2036" in told
+    assert "11月20日" in told or "2036-11-20" in told  # what was ordered, and not what is asked for now
+    assert [event for event in events(blank) if event in MILESTONES] == MILESTONES
+
+
+def test_a_face_that_was_begun_is_not_left_out(blank: Desk) -> None:
+    out = ("--out", str(blank.folder / "faces"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PreparedFace, "write", Mock(side_effect=KeyboardInterrupt))
+        assert blank.run(*onto(blank, *out)).exit_code == 130
+    result = blank.run(*onto(blank))
+    assert result.exit_code == 1
+    assert "its face was begun" in result.stderr
+    facts = blank.facts(*onto(blank, *out))
+    assert all(Path(facts[key]).exists() for key in FACE_KEYS)
+
+
+def test_a_face_is_not_told_of_where_it_is_not(blank: Desk) -> None:
+    """Interrupted after its face was written, and finished from another folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(personalise._ACTIONS, Match, Mock(side_effect=CardRemoved("the card was removed")))
+        assert blank.run(*onto(blank, "--out", str(blank.folder / "faces"))).exit_code == 3
+    facts = blank.facts(*onto(blank, "--out", str(blank.folder / "elsewhere")))
+    assert [facts[key] for key in FACE_KEYS] == [None, None, None]
 
 
 def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(blank: Desk) -> None:
