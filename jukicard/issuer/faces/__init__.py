@@ -11,9 +11,17 @@ from jukicard.issuer.faces.data import FaceData, face_data
 from jukicard.issuer.faces.template import Template, template
 
 if TYPE_CHECKING:
-    from jukicard.issuer.faces.face import PreparedFace
+    from jukicard.issuer.faces.face import FaceFiles, PreparedFace
 
-__all__ = ["FaceData", "Template", "face_data", "prepare_face", "template"]
+__all__ = ["FaceData", "FaceFiles", "PreparedFace", "Template", "face_data", "prepare_face", "template"]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("FaceFiles", "PreparedFace"):
+        from jukicard.issuer.faces import face
+
+        return getattr(face, name)
+    raise AttributeError(name)
 
 
 def prepare_face(data: FaceData, wanted: Template | None = None) -> PreparedFace:

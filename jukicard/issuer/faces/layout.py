@@ -41,7 +41,7 @@ def fit(text: Sequence[Glyph], box_width: float, box_height: float, size: float,
     at = size
     while True:
         lines = wrap(text, box_width, at)
-        room = max(1, int(box_height / (at * LEADING) + 0.2))
+        room = max(1, 1 + int((box_height - at) / (at * LEADING)))
         if len(lines) <= room:
             return Fitted(at, tuple(lines))
         if at <= least:

@@ -89,10 +89,11 @@ def _box(layer: Text, text: tuple[Glyph, ...], height: float) -> tuple[Placed, t
 
 def _lines(fitted: Fitted, left: float, top: float, wide: float, high: float, layer: Text) -> Iterator[Line]:
     pitch = fitted.size * LEADING
-    spare = max(0.0, high - pitch * len(fitted.lines)) / 2 if layer.centred else 0.0
+    used = fitted.size + pitch * (len(fitted.lines) - 1)
+    spare = max(0.0, high - used) / 2 if layer.centred else 0.0
     for number, line in enumerate(fitted.lines):
         x = left if layer.align == "left" else left + (wide - width(line, fitted.size)) / 2
-        y = top - spare - pitch * number - (pitch - fitted.size) / 2 - fitted.size * _ASCENT
+        y = top - spare - pitch * number - fitted.size * _ASCENT
         yield Line(line, fitted.size, x, y, layer.colour)
 
 
