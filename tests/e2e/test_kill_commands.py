@@ -136,6 +136,22 @@ def chip(desk: Desk) -> tuple[str, ...]:
     return ("chip", "new", str(desk.folder / "new.juki"), "--serial", "4711")
 
 
+def passphrase(desk: Desk) -> tuple[str, str]:
+    return "--passphrase-file", str(desk.folder / "passphrase.txt")
+
+
+def export(desk: Desk) -> tuple[str, ...]:
+    return ("chip", "export", str(desk.card), str(desk.folder / "exported.juki"), *passphrase(desk))
+
+
+def import_(desk: Desk) -> tuple[str, ...]:
+    return ("chip", "import", str(desk.folder / "exported.juki"), str(desk.folder / "imported.juki"), *passphrase(desk))
+
+
+def accept(desk: Desk) -> tuple[str, ...]:
+    return ("chip", "accept", str(desk.card), "--yes")
+
+
 # --- what must hold afterwards
 
 
@@ -163,6 +179,19 @@ def chip_is_there(counter: Counter, words: tuple[str, ...]) -> None:
     again = counter.run(*words)
     assert again.code == 0 or (again.code == 1 and "exists" in again.stderr), again
     counter.done(*issue(counter.desk), "--reader", f"emulator:{words[2]}")
+
+
+def copy_is_whole(counter: Counter, words: tuple[str, ...]) -> None:
+    """The copy is there whole, or not at all; the card that it was made of is as it was."""
+    again = counter.run(*words)
+    assert again.code == 0 or (again.code == 1 and "exists" in again.stderr), again
+    counter.auth(f"emulator:{words[3]}", *counter.desk.holder, *passphrase(counter.desk))
+    counter.auth()
+
+
+def card_is_accepted(counter: Counter, words: tuple[str, ...]) -> None:
+    counter.done(*words)
+    counter.auth()
 
 
 def card_is_issued(counter: Counter, words: tuple[str, ...]) -> None:
@@ -228,6 +257,9 @@ FLOWS = {
     "authority national": Flow(None, national, national_is_whole),
     "terminal new": Flow(Stage.ACTIVE, terminal, terminal_is_there),
     "chip new": Flow(Stage.BLANK, chip, chip_is_there),
+    "chip export": Flow(Stage.ACTIVE, export, copy_is_whole),
+    "chip import": Flow(Stage.ACTIVE, import_, copy_is_whole, before=export),
+    "chip accept": Flow(Stage.ACTIVE, accept, card_is_accepted),
     "issue --out": Flow(Stage.BLANK, issue_to_folder, card_is_issued),
     "issue --reader": Flow(Stage.BLANK, issue_to_reader, card_is_issued),
     "handover": Flow(Stage.AWAITING_HANDOVER, handover, card_is_active),
@@ -260,6 +292,7 @@ def prepared(flow: Flow, offices: Offices, commands: Commands, folder: Path) -> 
     else:
         desk = Desk.at(offices, flow.stage, folder)
     private_file(folder / "new.txt", NEW + "\n")
+    private_file(folder / "passphrase.txt", "violet lantern 58 harbour\n")
     if flow.before is not None:
         Counter(commands, desk).done(*flow.before(desk))
     return folder
