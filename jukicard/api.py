@@ -58,7 +58,10 @@ class Reader(ConnectionWrapper):
 
 @dataclass(frozen=True, slots=True)
 class IssuedCard:
-    """What `issue` has made: serial, last day, and if it was made in a folder, the card file and its face's files."""
+    """What `issue` has made: serial, last day, the card file (None for a chip in a reader), and the face's files.
+
+    A file that was not made is None: a face's back is only there if something had to go there.
+    """
 
     serial: str
     expires: date
@@ -192,22 +195,25 @@ def issue(
     reader: CardConnection | None = None,
     services: Iterable[str] = (),
     issued_on: date | None = None,
+    template: str = issuing.DEFAULT_TEMPLATE,
 ) -> IssuedCard:
-    """Issue a card: in a new card file in the folder `out`, or onto the blank chip in `reader` (one of the two).
+    """Issue a card: of the blank chip in `reader`, or without one, in a new card file in the folder `out`.
 
+    The face's files (PDF, PNG, JSON) are written into `out`, if it is named; `template` is the face's, by name or file.
     `authority` is open with its password.  `services` are the municipal ones that the holder wants, by name.  The card
     is then locked, until `hand_over`.  An issue that was interrupted is resumed by calling this again.
-    ValueError for neither or both places; RecordError, RuleRefused, CardSpoilt, TransportError, CardFileError.
+    ValueError for no place; RecordError, RuleRefused, CardSpoilt, TransportError, CardFileError.
     """
+    folder, path = _path(out), None
     session = Session(_WORLD, home_given=authority.home)
-    wished = issuing.wish(session, authority, record, tuple(services), issued_on or _WORLD.today)
-    if reader is not None and out is None:
-        state = issuing.onto(session, authority, wished, reader, issuing.Watch())
-        return IssuedCard(state.serial, state.expires, None)
-    if out is not None and reader is None:
-        state, path = issuing.into_folder(session, authority, wished, Path(out), issuing.Watch())
-        return IssuedCard(state.serial, state.expires, path, **issuing.face_files(state, path.parent))
-    raise ValueError("a card is made either in the folder `out`, or onto the chip in `reader`")
+    wished = issuing.wish(session, authority, record, tuple(services), issued_on or _WORLD.today, template)
+    if reader is not None:
+        state = issuing.onto(session, authority, wished, reader, issuing.Watch(), folder)
+    elif folder is not None:
+        state, path = issuing.into_folder(session, authority, wished, folder, issuing.Watch())
+    else:
+        raise ValueError("where shall the card be made? In the folder `out`, or of the chip in `reader`")
+    return IssuedCard(state.serial, state.expires, path, **issuing.face_files(state, folder))
 
 
 def _path(given: PathLike | None) -> Path | None:

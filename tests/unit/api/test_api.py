@@ -131,10 +131,19 @@ def test_an_interrupted_issue_goes_on(specimens: Specimens) -> None:
     assert blank.authority.ledger.card(card.serial).status is Status.AWAITING_HANDOVER
 
 
-def test_issue_needs_one_place(active: Specimen, tmp_path: Path) -> None:
-    for places in ({}, {"out": tmp_path, "reader": active}):
-        with pytest.raises(ValueError, match="either in the folder"):
-            jukicard.issue(active.record, active.authority, issued_on=active.today, **places)  # type: ignore[arg-type]
+def test_issue_needs_a_place(specimens: Specimens) -> None:
+    blank = specimens.make(Kind.BLANK)
+    with pytest.raises(ValueError, match="where shall the card be made"):
+        jukicard.issue(blank.record, blank.authority, issued_on=blank.today)
+    assert blank.authority.ledger.cards() == ()
+
+
+def test_the_face_goes_into_the_folder_wherever_the_chip_is(specimens: Specimens, tmp_path: Path) -> None:
+    blank = specimens.make(Kind.BLANK)
+    card = jukicard.issue(blank.record, blank.authority, reader=blank, out=tmp_path, issued_on=blank.today)
+    assert card.card is None
+    assert (card.face_pdf, card.face_png) == (tmp_path / f"{card.serial}.pdf", tmp_path / f"{card.serial}.png")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".pdf", ".png", ".json"}
 
 
 @pytest.mark.parametrize("password", ["", "123", "12345", "12a4", "１２３４"])
