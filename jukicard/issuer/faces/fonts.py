@@ -15,9 +15,9 @@ from fontTools.ttLib import TTFont
 
 SHIPPED = Path(__file__).parent / "fonts" / "BIZUDMincho-Regular.ttf"
 INSTALLED = (
-    Path("/usr/share/fonts/opentype/ipamj/ipamjm.ttf"),
-    Path("/usr/share/fonts/opentype/ipamj-mincho/ipamjm.ttf"),
-    Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf"),
+    Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf"),  # Debian: fonts-ipamj-mincho
+    Path("/usr/local/share/fonts/ipamjm.ttf"),
+    Path("/Library/Fonts/ipamjm.ttf"),
 )
 """Where IPAmj Mincho lies if it is installed: it has the characters of family registers that others lack."""
 

@@ -15,7 +15,7 @@ from PIL import Image
 from jukicard.issuer.authority import City
 from jukicard.issuer.csvrecords import read_table
 from jukicard.issuer.errors import RecordError, RuleRefused
-from jukicard.issuer.faces import FaceData, PreparedFace, face_data, prepare_face, template
+from jukicard.issuer.faces import FaceData, PreparedFace, face_data, fonts, prepare_face, template
 from jukicard.issuer.faces.fonts import glyphs
 from jukicard.issuer.faces.placing import MM
 from jukicard.issuer.records import Face, RecordRules, load_json
@@ -105,6 +105,26 @@ def test_hard_names_come_back_as_they_are(name: str) -> None:
     """The last one is beyond the basic plane: the map back to text needs surrogates."""
     face = prepare_face(replace(data(), name=name))
     assert re.sub(r"\s", "", name) in joined(face)
+
+
+def test_a_character_of_family_registers_is_taken_from_the_font_that_has_it() -> None:
+    """𠮷 (U+20BB7) is not in the shipped font; IPAmj Mincho has it."""
+    face = prepare_face(replace(data(), name="𠮷田　花子"))
+    assert "𠮷田花子" in joined(face)
+    assert {glyph.font.name for glyph in glyphs("𠮷田")} == {"IPAmjMincho", "BIZUDMincho-Regular"}
+
+
+def test_without_that_font_it_is_refused_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "INSTALLED", ())
+    fonts.font_set.cache_clear()
+    fonts._glyph.cache_clear()
+    try:
+        with pytest.raises(RecordError, match=r"U\+20BB7"):
+            prepare_face(replace(data(), name="𠮷田　花子"))
+    finally:
+        monkeypatch.undo()
+        fonts.font_set.cache_clear()
+        fonts._glyph.cache_clear()
 
 
 def test_a_variation_selector_chooses_its_own_glyph() -> None:
