@@ -6,16 +6,18 @@ import datetime as dt
 import json
 import re
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pypdfium2
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from jukicard.issuer.authority import City
 from jukicard.issuer.csvrecords import read_table
 from jukicard.issuer.errors import RecordError, RuleRefused
 from jukicard.issuer.faces import FaceData, PreparedFace, face_data, fonts, prepare_face, template
+from jukicard.issuer.faces.drawing import pictures
 from jukicard.issuer.faces.fonts import glyphs
 from jukicard.issuer.faces.placing import MM
 from jukicard.issuer.records import Face, RecordRules, load_json
@@ -25,6 +27,7 @@ TODAY = dt.date(2026, 11, 21)
 EXPIRES = dt.date(2036, 11, 20)
 EXAMPLES = Path(__file__).parents[3] / "examples" / "residents"
 RESIDENTS = Path(__file__).parents[2] / "data" / "residents-1000-cp932.csv"
+GOLDEN = Path(__file__).parents[2] / "golden" / "faces"
 PORTRAIT = EXAMPLES / "portrait-drawn.png"
 
 
@@ -245,3 +248,16 @@ def test_residents_of_a_whole_city_draw() -> None:
         record = table.record(number, rules)
         face = prepare_face(face_data(record, CITY, EXPIRES))
         assert re.sub(r"\s", "", record.name) in joined(face)
+
+
+@pytest.mark.parametrize("name", ["2003", "2009"])
+@pytest.mark.parametrize(("who", "version"), [("taro", Face.A), ("hanako", Face.B)], ids=["A", "B"])
+def test_the_picture_is_the_one_that_was_looked_at(who: str, version: Face, name: str) -> None:
+    """References in tests/golden/faces, looked at by a person; rasterisers may differ in the shades of an edge."""
+    (front,) = pictures(prepare_face(data(who, version), template(name)).pdf)
+    drawn = Image.open(BytesIO(front)).convert("L")
+    with Image.open(GOLDEN / f"{version.value.lower()}-{name}.png") as reference:
+        difference = ImageChops.difference(drawn, reference.convert("L"))
+    assert drawn.size == difference.size
+    assert ImageStat.Stat(difference).mean[0] < 1.0
+    assert ImageStat.Stat(difference.filter(ImageFilter.BoxBlur(3))).extrema[0][1] < 60
