@@ -55,7 +55,8 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in tracked_files():
         content = path.read_bytes()
         if b"\0" not in content:
-            yield str(path.relative_to(ROOT)), content.decode("utf-8")
+            # What municipal systems export is in CP932, and such a file says so in its name.
+            yield str(path.relative_to(ROOT)), content.decode("cp932" if "cp932" in path.name else "utf-8")
 
 
 def lines_with(pattern: re.Pattern[str], files: Iterator[tuple[str, str]]) -> list[str]:
