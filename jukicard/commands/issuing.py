@@ -14,7 +14,7 @@ from jukicard.commands.session import Session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
 from jukicard.issuer.authority import Authority
-from jukicard.issuer.errors import IssuerError, RecordError, RuleRefused
+from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError, RuleRefused
 from jukicard.issuer.expiry import expiry_date
 from jukicard.issuer.faces import face_data, prepare_face
 from jukicard.issuer.faces import template as face_template
@@ -147,8 +147,9 @@ def _face_writer(authority: Authority, wish: Wish, order: Order, out: Path | Non
         try:
             face.write(out, order.serial, order.serial)
         except IssuerError as error:
-            error.add_note(RESUME)
-            raise
+            unwritten = FaceUnwritten(str(error))
+            unwritten.add_note(RESUME)
+            raise unwritten from error
 
     return write
 

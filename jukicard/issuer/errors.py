@@ -93,6 +93,12 @@ class TransitionRefused(LedgerError):
     """That event cannot follow what the ledger already says of the card."""
 
 
+class FaceUnwritten(IssuerError):
+    """The files of a face could not be written; the card is whole, and its issue can be resumed (exit code 1)."""
+
+    exit_code = 1
+
+
 class CodeTaken(RuleRefused):
     """The resident code is another person's, to whom the office has issued (or is issuing) the card `serial`."""
 

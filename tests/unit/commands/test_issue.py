@@ -12,6 +12,7 @@ import pytest
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.issuer import personalise
 from jukicard.issuer.authority import Authority
+from jukicard.issuer.errors import IssuerError
 from jukicard.issuer.faces.face import PreparedFace
 from jukicard.issuer.plan import Match, issuing_plan
 from jukicard.issuer.records import RecordRules, load_json
@@ -276,8 +277,10 @@ def test_an_interrupted_issue_is_resumed_by_the_same_command(blank: Desk, after:
         assert [state.serial for state in authority.ledger.cards()] == ["799201000000001"]
 
 
-def test_a_face_that_could_not_be_written_is_written_by_the_same_command(blank: Desk) -> None:
-    full = OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    "full", [OSError(errno.ENOSPC, "No space left on device"), IssuerError("it cannot be written: No space left")]
+)
+def test_a_face_that_could_not_be_written_is_written_by_the_same_command(blank: Desk, full: Exception) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PreparedFace, "write", Mock(side_effect=full))
         result = blank.run(*into(blank))
