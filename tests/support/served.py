@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.desk import Desk
 from tests.support.inserted import wait_until
 from tests.support.pcscd import PrivatePcscd
 
+REST_SECONDS = 0.7
 JUKI = (sys.executable, "-m", "jukicard.cli")
 
 
@@ -36,6 +38,10 @@ def served(pcscd: PrivatePcscd, desk: Desk, *more: str, card: Path | None = None
             yield process
         finally:
             process.send_signal(signal.SIGINT)
+            process.wait(20)
+            # However it ended: the next card must not be taken for this one, nor come before the reader has rested.
+            wait_until(lambda: not present(pcscd), "pcscd to notice that the card is gone")
+            time.sleep(REST_SECONDS)
 
 
 def present(pcscd: PrivatePcscd) -> bool:
