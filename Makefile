@@ -38,8 +38,8 @@ docs: dev ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
-soak: dev ## the property tests with many more examples, every power cut of an issue, every kill of a command
-	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py
+soak: dev ## many more examples, every power cut of an issue, every kill of a command, a whole city's faces
+	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py tests/unit/faces
 
 bench: dev ## the benchmarks
 	set -e; for file in benchmarks/bench_*.py; do $(VENV)/bin/python $$file; done

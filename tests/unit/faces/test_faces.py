@@ -239,12 +239,13 @@ def test_a_city_can_have_a_template_of_its_own(tmp_path: Path) -> None:
     assert title.lines[0].size == 12
 
 
-def test_residents_of_a_whole_city_draw() -> None:
-    """Every twenty-fifth of the thousand."""
+def test_residents_of_a_whole_city_draw(pytestconfig: pytest.Config) -> None:
+    """Every twenty-fifth of the thousand; all of them with `--hypothesis-profile=soak`."""
+    step = 1 if pytestconfig.getoption("hypothesis_profile", None) == "soak" else 25
     rules = RecordRules(TODAY, CITY.code, photo=PORTRAIT)
     table = read_table(RESIDENTS)
     assert len(table.rows) == 1000
-    for number in range(1, 1001, 25):
+    for number in range(1, 1001, step):
         record = table.record(number, rules)
         face = prepare_face(face_data(record, CITY, EXPIRES))
         assert re.sub(r"\s", "", record.name) in joined(face)
