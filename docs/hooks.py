@@ -65,7 +65,7 @@ def reference() -> str:
     for owner in applet_classes():
         summary = (inspect.getdoc(owner) or owner.__name__).split("\n\n", 1)[0].replace("\n", " ")
         parts.append(f"## {owner.__name__}\n\n{summary}\n")
-        parts += ["| Command | CLA | INS | P1 | P2 | Data bytes | Access | Source |", "|---" * 8 + "|"]
+        parts += ["| Command | CLA | INS | P1 | P2 | Data bytes | Access | Writes | Source |", "|---" * 9 + "|"]
         for row in CommandTable.of(owner).rows:
             cells = (
                 row.name,
@@ -75,6 +75,7 @@ def reference() -> str:
                 row.p2.text,
                 in_words(row),
                 row.access.text,
+                "yes" if row.writes else "no",
                 row.spec,
             )
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -155,7 +155,11 @@ H = TypeVar("H", bound=Handler)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a command table."""
+    """One row of a command table.
+
+    `writes`: whether a success, or a failure, may leave something in the store that was not there before.  A row that
+    says no and writes all the same is a bug (6F00); every row that says yes is tried under power cuts.
+    """
 
     name: str
     classes: Classes
@@ -164,6 +168,7 @@ class Row:
     p2: ByteSet
     length: Length
     access: Access
+    writes: bool
     spec: str
     handler: Handler
 
@@ -189,14 +194,18 @@ def command(
     p2: ByteSet = ZERO,
     length: Length,
     access: Access,
+    writes: bool,
     spec: str,
     name: str | None = None,
 ) -> Callable[[H], H]:
-    """Make a method the handler of one row of its class's command table.  There is no default for `access`."""
+    """Make a method the handler of one row of its class's command table.
+
+    There is no default for `access` and `writes`.
+    """
 
     def mark(handler: H) -> H:
         title = name or handler.__name__.replace("_", " ").upper()
-        row = Row(title, classes, ins, p1, p2, length, access, spec, handler)
+        row = Row(title, classes, ins, p1, p2, length, access, writes, spec, handler)
         handler.__row__ = row  # type: ignore[attr-defined]
         return handler
 

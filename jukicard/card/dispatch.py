@@ -66,6 +66,7 @@ class Dispatch:
     def _execute(self, cmd: CommandAPDU, session: Session | None) -> ResponseAPDU:
         ctx = self.route(cmd, session)
         row = ctx.row
+        self._transaction.writable = row.writes
         if not row.length.minimum <= len(cmd.data) <= row.length.maximum:
             raise CardError(StatusWord.WRONG_LENGTH, f"{row.name} does not take {len(cmd.data)} bytes of data")
         row.access.authorise(cmd, ctx)

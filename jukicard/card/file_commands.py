@@ -71,6 +71,7 @@ class ReadBinary:
         p2=span(0x00, 0xFF),
         length=NO_DATA,
         access=On(_binary, AccessMode.READ, "the file, to read"),
+        writes=False,
         spec="ISO/IEC 7816-4, data unit handling",
     )
     def read_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -93,6 +94,7 @@ class FileCommands(ReadBinary):
         p2=span(0x00, 0xFF),
         length=data(1),
         access=On(_binary, AccessMode.UPDATE, "the file, to update"),
+        writes=True,
         spec="ISO/IEC 7816-4, data unit handling",
     )
     def update_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -113,6 +115,7 @@ class FileCommands(ReadBinary):
         p2=span(0x00, 0xFF),
         length=data(1),
         access=On(_binary, AccessMode.READ, "the file, to compare"),
+        writes=True,
         spec="ISO/IEC 7816-4, data unit handling",
     )
     def compare_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -137,6 +140,7 @@ class FileCommands(ReadBinary):
         p2=_RECORD_P2,
         length=NO_DATA,
         access=On(_records, AccessMode.READ, "the file, to read"),
+        writes=False,
         spec="ISO/IEC 7816-4, record handling",
     )
     def read_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -153,6 +157,7 @@ class FileCommands(ReadBinary):
         p2=_ONE_RECORD_P2,
         length=data(1),
         access=On(_records, AccessMode.UPDATE, "the file, to update"),
+        writes=True,
         spec="ISO/IEC 7816-4, record handling",
     )
     def update_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -172,6 +177,7 @@ class FileCommands(ReadBinary):
         p2=_APPEND_P2,
         length=data(1),
         access=On(_records, AccessMode.WRITE, "the file, to append"),
+        writes=True,
         spec="ISO/IEC 7816-4, record handling",
     )
     def append_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:

@@ -26,6 +26,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(0, 64),
         access=On(find_password, None, "the password, to verify; an empty VERIFY is free", free_when_empty=True),
+        writes=True,
         spec="ISO/IEC 7816-4, basic security handling",
     )
     def verify(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -49,6 +50,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(2, 128),
         access=On(find_password, None, "the password, to change"),
+        writes=True,
         spec="ISO/IEC 7816-4, basic security handling",
     )
     def change_reference_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -75,6 +77,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(1, 64),
         access=On(find_password, None, "the password, to set"),
+        writes=True,
         spec="ISO/IEC 7816-4, basic security handling",
         name="CHANGE REFERENCE DATA (new only)",
     )
@@ -91,6 +94,7 @@ class PasswordCommands:
         p2=PASSWORD_P2,
         length=data(0, 64),
         access=On(find_password, None, "the password, to reset"),
+        writes=True,
         spec="ISO/IEC 7816-4, basic security handling",
     )
     def reset_retry_counter(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:

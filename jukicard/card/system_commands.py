@@ -27,6 +27,7 @@ class SystemCommands:
         p2=only(0x00, 0x02, 0x04, 0x06, 0x0C, 0x0E),
         length=data(0, 16),
         access=FREE,
+        writes=False,
         spec="ISO/IEC 7816-4, selection; GP 2.3.1, 11.9",
         name="SELECT (application)",
     )
@@ -59,6 +60,7 @@ class SystemCommands:
         p2=only(_FCI, _FCP, _NOTHING),
         length=data(0, 2),
         access=FREE,
+        writes=False,
         spec="ISO/IEC 7816-4, selection",
         name="SELECT (file)",
     )
@@ -86,6 +88,7 @@ class SystemCommands:
         p2=span(0x00, 0x03),
         length=NO_DATA,
         access=FREE,
+        writes=False,
         spec="ISO/IEC 7816-4:2020, 5.4.2; GP 2.3.1, 11.7",
         name="MANAGE CHANNEL (open)",
     )
@@ -114,6 +117,7 @@ class SystemCommands:
         p2=span(0x00, 0x03),
         length=NO_DATA,
         access=FREE,
+        writes=False,
         spec="ISO/IEC 7816-4:2020, 5.4.2",
         name="MANAGE CHANNEL (close)",
     )
@@ -136,6 +140,7 @@ class SystemCommands:
         ins=0x84,
         length=NO_DATA,
         access=FREE,
+        writes=False,
         spec="ISO/IEC 7816-4, basic security handling",
     )
     def get_challenge(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -150,6 +155,7 @@ class SystemCommands:
         ins=0xC0,
         length=NO_DATA,
         access=FREE,
+        writes=False,
         spec="ISO/IEC 7816-4:2020, 5.3.4",
     )
     def get_response(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:

@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from jukicard.card.store import Store
 
 
-class Transaction:
-    """Buffers a command's writes until they are committed together, before the response leaves the chip."""
+class UndeclaredWriteError(RuntimeError):
+    """A command wrote whose row says that it does not: a bug of ours."""
 
-    __slots__ = ("_changes", "_relaxed", "_store")
+
+class Transaction:
+    """Buffers a command's writes until they are committed together, before the response leaves the chip.
+
+    While `writable` is false nothing reaches the store (UndeclaredWriteError): the dispatcher sets it to what the
+    command's row declares.
+    """
+
+    __slots__ = ("_changes", "_relaxed", "_store", "writable")
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.writable = True
         self._changes: dict[str, bytes | None] = {}
         self._relaxed: dict[str, bytes | None] = {}
 
@@ -36,6 +45,7 @@ class Transaction:
 
     def spend(self, cell: str, content: bytes) -> None:
         """Write a cell now, durably, and keep it whatever becomes of the command: a try, before it is used."""
+        self._check_writable()
         self._store.commit({cell: content})
 
     def cells(self, prefix: str) -> Iterator[str]:
@@ -52,9 +62,15 @@ class Transaction:
     def commit(self) -> None:
         """Make the command's writes durable.  A command that wrote nothing touches no disk."""
         if self._changes:
+            self._check_writable()
             self._store.commit({**self._relaxed, **self._changes})
         elif self._relaxed:
+            self._check_writable()
             self._store.commit(self._relaxed, durable=False)
+
+    def _check_writable(self) -> None:
+        if not self.writable:
+            raise UndeclaredWriteError("a command wrote whose row declares that it does not")
 
 
 class Area:

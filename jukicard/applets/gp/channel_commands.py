@@ -69,6 +69,7 @@ class SecureChannelCommands:
         p1=ANY,
         length=data(8, 8),
         access=FREE,
+        writes=True,
         spec="GP Amendment D 1.2, 7.1.1",
     )
     def initialize_update(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -114,6 +115,7 @@ class SecureChannelCommands:
         p1=only(0x01, 0x03, 0x11, 0x13, 0x33),
         length=data(8, 8),
         access=FREE,
+        writes=True,
         spec="GP Amendment D 1.2, 7.1.2",
     )
     def external_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -146,6 +148,7 @@ class SecureChannelCommands:
         p2=_KEY_P2,
         length=data(1, 4096),
         access=FREE,
+        writes=True,
         spec="GP Amendment F 1.4, 7.5",
         name="PERFORM SECURITY OPERATION (verify certificate)",
     )
@@ -180,6 +183,7 @@ class SecureChannelCommands:
         p2=only(KID_SCP11A),
         length=data(1, 255),
         access=FREE,
+        writes=False,
         spec="GP Amendment F 1.4, 7.6",
         name="MUTUAL AUTHENTICATE (SCP11a)",
     )
@@ -200,6 +204,7 @@ class SecureChannelCommands:
         p2=only(KID_SCP11B),
         length=data(1, 255),
         access=FREE,
+        writes=False,
         spec="GP Amendment F 1.4, 7.6",
         name="INTERNAL AUTHENTICATE (SCP11b)",
     )

@@ -40,6 +40,7 @@ class ContentCommands:
         p1=only(_INSTALL_ONLY, _INSTALL_SELECTABLE),
         length=data(1, 255),
         access=MANAGEMENT,
+        writes=True,
         spec="GP 2.3.1, 11.5",
         name="INSTALL [for install (and make selectable)]",
     )
@@ -72,6 +73,7 @@ class ContentCommands:
         p1=only(0x08),
         length=data(1, 255),
         access=MANAGEMENT,
+        writes=True,
         spec="GP 2.3.1, 11.5",
         name="INSTALL [for make selectable]",
     )
@@ -90,6 +92,7 @@ class ContentCommands:
         p1=only(0x20),
         length=data(1, 255),
         access=MANAGEMENT,
+        writes=False,
         spec="GP 2.3.1, 11.5",
         name="INSTALL [for personalization]",
     )
@@ -106,6 +109,7 @@ class ContentCommands:
         p2=only(0x00, 0x01),
         length=data(1, 255),
         access=MANAGEMENT,
+        writes=True,
         spec="GP 2.3.1, 11.2",
     )
     def delete(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -130,6 +134,7 @@ class ContentCommands:
         p2=only(0x02, 0x03),
         length=data(2, 255),
         access=SUPERVISION,
+        writes=False,
         spec="GP 2.3.1, 11.4",
     )
     def get_status(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -159,6 +164,7 @@ class ContentCommands:
         p2=where(lambda p2: p2 in CARD_TRANSITIONS, "07 INITIALIZED, 0F SECURED, 7F CARD_LOCKED, FF TERMINATED"),
         length=data(0, 16),
         access=SUPERVISION,
+        writes=True,
         spec="GP 2.3.1, 11.10",
         name="SET STATUS (card)",
     )
@@ -181,6 +187,7 @@ class ContentCommands:
         p2=where(lambda p2: p2 & 0x7F in (0x00, 0x03, 0x07, 0x0F), "b8 set: LOCKED, b8 clear: unlocked"),
         length=data(5, 16),
         access=MANAGEMENT,
+        writes=True,
         spec="GP 2.3.1, 11.10",
         name="SET STATUS (application)",
     )

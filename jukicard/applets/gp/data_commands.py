@@ -39,6 +39,7 @@ class DataCommands:
         p2=ANY,
         length=data(0, 255),
         access=FREE,
+        writes=False,
         spec="GP 2.3.1, 11.3; Amendment F 1.4, 7.2",
     )
     def get_data(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -58,6 +59,7 @@ class DataCommands:
         p1=only(0x80, 0x90),
         length=data(1, 16384),
         access=MANAGEMENT,
+        writes=True,
         spec="GP 2.3.1, 11.11; Amendment F 1.4, 7.3",
         name="STORE DATA",
     )

@@ -46,6 +46,7 @@ class KeyCommands:
         p2=only(0x80 | KID_SCP03),
         length=data(4, 255),
         access=MANAGEMENT,
+        writes=True,
         spec="GP 2.3.1, 11.8; Amendment D 1.2, 7.2",
         name="PUT KEY (AES key set)",
     )
@@ -79,6 +80,7 @@ class KeyCommands:
         p2=_EC_KIDS,
         length=data(4, 255),
         access=MANAGEMENT,
+        writes=True,
         spec="GP Amendment F 1.4, 7.1.1",
         name="PUT KEY (EC key)",
     )
@@ -113,6 +115,7 @@ class KeyCommands:
         p2=only(KID_SCP11A, KID_SCP11B),
         length=data(4, 4),
         access=MANAGEMENT,
+        writes=True,
         spec="the form that public hosts speak; GlobalPlatform has none",
         name="GENERATE EC KEY",
     )

@@ -150,6 +150,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         ins=0x44,
         length=NO_DATA,
         access=On(_root, AccessMode.ACTIVATE, "the application, to activate"),
+        writes=True,
         spec="ISO/IEC 7816-9, life cycle",
         name="ACTIVATE FILE (application)",
     )
@@ -175,6 +176,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         ins=0x04,
         length=NO_DATA,
         access=On(_root, AccessMode.DEACTIVATE, "the application, to deactivate"),
+        writes=True,
         spec="ISO/IEC 7816-9, life cycle",
         name="DEACTIVATE FILE (application)",
     )
@@ -191,6 +193,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         ins=0xE6,
         length=NO_DATA,
         access=On(_root, AccessMode.TERMINATE, "the application, to terminate"),
+        writes=True,
         spec="ISO/IEC 7816-9, life cycle",
         name="TERMINATE DF (application)",
     )
@@ -207,6 +210,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p2=PASSWORD_P2,
         length=data(1, 64),
         access=On(find_password, None, "the password, to set for the first time"),
+        writes=True,
         spec="ISO/IEC 7816-4, basic security handling",
         name="CHANGE REFERENCE DATA (initial password)",
     )
@@ -230,6 +234,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p2=only(layout.MOVE_TAG & 0xFF),
         length=data(5, 5),
         access=On(_status_file, None, "EF.STATUS, to enter a new municipality"),
+        writes=True,
         spec="ISO/IEC 7816-4, data object handling",
         name="PUT DATA (new municipality)",
     )
@@ -256,6 +261,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p1=only(0x80),
         length=data(1, 16),
         access=On(_new_key_pair, None, "the key pair, to generate"),
+        writes=True,
         spec="ISO/IEC 7816-8, key pair generation",
     )
     def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -272,6 +278,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p1=only(0x81),
         length=data(1, 16),
         access=On(_new_key_pair, None, "the key pair, to read its public key"),
+        writes=False,
         spec="ISO/IEC 7816-8, key pair generation",
         name="GENERATE ASYMMETRIC KEY PAIR (read public key)",
     )
@@ -288,6 +295,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         p2=only(layout.AUTHENTICATION_KEY),
         length=data(layout.MINIMUM_CHALLENGE, 255),
         access=On(_key_pair, None, "the authentication key, to use"),
+        writes=False,
         spec="ISO/IEC 7816-4, basic security handling",
     )
     def internal_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:

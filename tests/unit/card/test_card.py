@@ -44,7 +44,7 @@ class Buggy(Applet):
     module: ClassVar[AID] = AID(b"\xf0buggy")
     label: ClassVar[str] = "Buggy"
 
-    @command(INTERINDUSTRY, ins=0x10, length=NO_DATA, access=FREE, spec="-")
+    @command(INTERINDUSTRY, ins=0x10, length=NO_DATA, access=FREE, writes=False, spec="-")
     def fall_over(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         ctx.area.write("x", b"y")
         raise ZeroDivisionError("secret detail")

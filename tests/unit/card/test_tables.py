@@ -26,6 +26,7 @@ from jukicard.card.commands import (
 )
 from jukicard.card.context import Context
 from jukicard.card.system_commands import System
+from jukicard.card.transaction import UndeclaredWriteError
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from tests.support import chips
@@ -209,7 +210,7 @@ class _Rows(Applet):
     load_file = module = AID(b"tests")
     label = "rows"
 
-    @command(INTERINDUSTRY, ins=0x10, p1=span(0, 5), p2=only(1), length=NO_DATA, access=FREE, spec="-")
+    @command(INTERINDUSTRY, ins=0x10, p1=span(0, 5), p2=only(1), length=NO_DATA, access=FREE, writes=False, spec="-")
     def first(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         return ResponseAPDU()
 
@@ -218,7 +219,7 @@ def _second(**changes: object) -> type:
     row: dict[str, object] = {"classes": INTERINDUSTRY, "ins": 0x10, "p1": span(0, 5), "p2": only(1), **changes}
 
     class Second(_Rows):
-        @command(**row, length=NO_DATA, access=FREE, spec="-")  # type: ignore[arg-type]
+        @command(**row, length=NO_DATA, access=FREE, writes=False, spec="-")  # type: ignore[arg-type]
         def second(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
             return ResponseAPDU()
 
@@ -238,7 +239,40 @@ def test_rows_that_differ_live_together(changes: dict[str, object]) -> None:
 
 def test_access_has_no_default() -> None:
     with pytest.raises(TypeError, match="access"):
-        command(INTERINDUSTRY, ins=0x10, length=NO_DATA, spec="-")  # type: ignore[call-arg]
+        command(INTERINDUSTRY, ins=0x10, length=NO_DATA, writes=False, spec="-")  # type: ignore[call-arg]
+
+
+def test_writes_has_no_default() -> None:
+    with pytest.raises(TypeError, match="writes"):
+        command(INTERINDUSTRY, ins=0x10, length=NO_DATA, access=FREE, spec="-")  # type: ignore[call-arg]
+
+
+def _secret_writer(how: str) -> Chip:
+    """A chip with an application that says that it writes nothing, and writes in the way `how` says."""
+
+    class SecretWriter(Applet):
+        load_file = module = AID(b"\xf0secret")
+        label = "writer"
+
+        @command(INTERINDUSTRY, ins=0x10, length=NO_DATA, access=FREE, writes=False, spec="-")
+        def harmless(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+            getattr(ctx.area, how)("secret", b"1")
+            return ResponseAPDU()
+
+    chip = Chip(chips.blank().cells, 0, SecretWriter)
+    data = chips.install_data(SecretWriter.module, SecretWriter.module, load_file=SecretWriter.load_file)
+    chips.say(chip.scp03(chips.TRANSPORT_KEYS), 0x80, 0xE6, 0x0C, 0x00, data, sw=0x9000)
+    chip.select(SecretWriter.module)
+    return chip
+
+
+@pytest.mark.parametrize("how", ["write", "spend", "give_back"])
+def test_a_row_that_says_that_it_writes_nothing_cannot(how: str) -> None:
+    chip = _secret_writer(how)
+    before = chip.cells
+    with pytest.raises(UndeclaredWriteError):
+        chip.ask("00 10 00 00")
+    assert chip.cells == before
 
 
 def expected_for_class(cla: int) -> int:
