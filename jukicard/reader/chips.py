@@ -11,7 +11,7 @@ from jukicard.applets.catalogue import rom
 from jukicard.applets.gp.manufacture import ChipIdentity, manufacture
 from jukicard.card.applet import Rom
 from jukicard.card.card import Card
-from jukicard.card.ports import Interface, Observer, Ports, Unobserved
+from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore
 from jukicard.reader.cardfile import CardFile, NotBefore, StorageKey
 from jukicard.reader.emulator import EmulatorConnection
@@ -63,7 +63,7 @@ class CardFileChip:
         """Open the card file; raises `CardFileError`.  `closed` is called once with the closed file."""
         self._file = CardFile.open(path, storage_key, not_before=not_before, random=random)
         self._closed = closed
-        self.card = Card(self._file, full_rom(), Ports(random, delay, observer=observer or Unobserved()))
+        self.card = Card(self._file, full_rom(), Ports(random, delay, observer=observer))
 
     def close(self) -> None:
         """Take the power away and close the file; closing twice does no harm."""
