@@ -11,6 +11,7 @@ from jukicard.card.applet import Rom
 from jukicard.card.context import Services
 from jukicard.card.dispatch import find_row, run, run_secured
 from jukicard.card.errors import CardError, Step, StoreError
+from jukicard.card.explain import Refusal
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import ISSUER_DOMAIN
 from jukicard.card.routing import Routing
@@ -68,34 +69,41 @@ class Card:
     def transmit(self, command: bytes) -> bytes:
         """Answer one command APDU with one response APDU."""
         services = self._powered()
+        services.row = services.refusal = None
         try:
             response = _answer(command, services)
         except CardError as error:
-            response = error.sw.to_bytes(2)
-            self._refused(error.reason)
+            response = self._refuse(services, Refusal(error.sw, error.step, error.reason, services.row, error.blame))
         except StoreError as error:
-            response = self._forget(services, StatusWord.MEMORY_FAILURE, str(error))
+            response = self._forget(services, StatusWord.MEMORY_FAILURE, Step.STORE, str(error))
         except Exception as error:
-            response = self._forget(services, StatusWord.INTERNAL_ERROR, f"a bug: {type(error).__name__}")
+            reason = f"a bug: {type(error).__name__}"
+            response = self._forget(services, StatusWord.INTERNAL_ERROR, Step.COMMAND, reason)
             if self._ports.strict:
                 raise
         if self._ports.observer is not None:
             self._ports.observer.exchange(command, response)
         return response
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the last command was refused; None if it was not.  For the host of the emulator: no command tells it."""
+        return self._powered().refusal
+
     def _powered(self) -> Services:
         if self._services is None:
             raise NotPoweredError("the chip has no power; call power_on first")
         return self._services
 
-    def _forget(self, services: Services, sw: StatusWord, reason: str) -> bytes:
+    def _forget(self, services: Services, sw: StatusWord, step: Step, reason: str) -> bytes:
         services.volatile = Volatile.at_reset(ISSUER_DOMAIN)
-        self._refused(reason)
-        return sw.to_bytes(2)
+        return self._refuse(services, Refusal(sw, step, reason, services.row))
 
-    def _refused(self, reason: str) -> None:
+    def _refuse(self, services: Services, refusal: Refusal) -> bytes:
+        services.refusal = refusal
         if self._ports.observer is not None:
-            self._ports.observer.refusal(reason)
+            self._ports.observer.refusal(refusal.reason)
+        return refusal.sw.to_bytes(2)
 
 
 def _answer(raw: bytes, services: Services) -> bytes:

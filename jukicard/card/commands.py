@@ -102,15 +102,18 @@ class GuardedHeader(Protocol):
         """The life cycle status."""
 
 
-class Unmet(NamedTuple):
-    """An access rule that was not met: the condition, what held instead, and where the rule stands.
+class Blame(NamedTuple):
+    """What stood against a command: an access rule that was not met, or (without a condition) a life cycle status.
 
-    `header` are the control parameters of the object addressed; None where the rule is the command's own.
+    `header` are the control parameters of the object addressed, `mode` and `command` (CLA INS P1 P2) what its rules
+    were asked for; all None where the rule is the command's own.  `facts` is what held instead.
     """
 
-    condition: Condition
+    condition: Condition | None
     facts: Facts
     header: GuardedHeader | None = None
+    mode: AccessMode | None = None
+    command: bytes | None = None
 
 
 class Access(Protocol):
@@ -133,13 +136,12 @@ class Fixed:
 
     def authorise(self, cmd: CommandAPDU, ctx: Context) -> None:
         """Check the fixed condition (6982)."""
-        if self.condition is not ALWAYS and not holds(self.condition, ctx.facts):
-            raise CardError(
-                StatusWord.SECURITY_NOT_SATISFIED,
-                f"{ctx.row.name} needs: {self.text}",
-                Step.ACCESS,
-                Unmet(self.condition, ctx.facts),
-            )
+        if self.condition is ALWAYS:
+            return
+        facts = ctx.facts
+        if not holds(self.condition, facts):
+            reason = f"{ctx.row.name} needs: {self.text}"
+            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, reason, Step.ACCESS, Blame(self.condition, facts))
 
 
 FREE = Fixed(ALWAYS, "always")
@@ -161,14 +163,15 @@ class On:
         if self.free_when_empty and not cmd.data:
             return
         ctx.applet.check_life_cycle(ctx, target, self.mode)
-        condition = target.header.rules.condition_for(self.mode, cmd.header)
-        if condition is not ALWAYS and not holds(condition, ctx.facts):
-            raise CardError(
-                StatusWord.SECURITY_NOT_SATISFIED,
-                f"{ctx.row.name}: the rule of {self.text} is not met",
-                Step.ACCESS,
-                Unmet(condition, ctx.facts, target.header),
-            )
+        header = cmd.header
+        condition = target.header.rules.condition_for(self.mode, header)
+        if condition is ALWAYS:
+            return
+        facts = ctx.facts
+        if not holds(condition, facts):
+            reason = f"{ctx.row.name}: the rule of {self.text} is not met"
+            blame = Blame(condition, facts, target.header, self.mode, header)
+            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, reason, Step.ACCESS, blame)
 
 
 Handler = Callable[[Any, CommandAPDU, "Context"], ResponseAPDU]

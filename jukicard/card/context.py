@@ -22,13 +22,17 @@ from jukicard.securechannel.messages import LEVELS
 if TYPE_CHECKING:
     from jukicard.card.applet import Applet, Rom
     from jukicard.card.commands import Guarded, Row
+    from jukicard.card.explain import Refusal
     from jukicard.card.routing import Routing
     from jukicard.card.store import Store
 
 
 @dataclass(slots=True)
 class Services:
-    """What one powered chip shares among its commands.  `row` is that of the last command, once it was found."""
+    """What one powered chip shares among its commands.
+
+    `row` is that of the command under way, once it was found; `refusal` why the last command was refused, if it was.
+    """
 
     ports: Ports
     rom: Rom
@@ -37,6 +41,7 @@ class Services:
     interface: Interface
     volatile: Volatile
     row: Row | None = None
+    refusal: Refusal | None = None
 
 
 class Context:

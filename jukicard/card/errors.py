@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jukicard.iso7816.status import StatusWord
 
 if TYPE_CHECKING:
-    from jukicard.card.commands import Unmet
+    from jukicard.card.commands import Blame
 
 
 class Step(Enum):
@@ -22,7 +22,6 @@ class Step(Enum):
     INSTRUCTION = "instruction"
     PARAMETERS = "P1-P2"
     LENGTH = "length"
-    OBJECT = "what is addressed"
     LIFE_CYCLE = "life cycle"
     ACCESS = "access rule"
     COMMAND = "the command itself"
@@ -33,15 +32,15 @@ class CardError(Exception):
     """A command is refused.  Everything that it wrote so far is dropped, and `sw` alone is answered.
 
     `reason` is for the people on this side of the wire (traces, explanations); it never leaves the chip and never holds
-    a secret.  `step` says where the command was stopped, `unmet` which rule was not met, where it was one.
+    a secret.  `step` says where the command was stopped, `blame` which rule or life cycle stood against it.
     """
 
-    def __init__(self, sw: StatusWord, reason: str, step: Step = Step.COMMAND, unmet: Unmet | None = None) -> None:
+    def __init__(self, sw: StatusWord, reason: str, step: Step = Step.COMMAND, blame: Blame | None = None) -> None:
         super().__init__(sw, reason)
         self.sw = sw
         self.reason = reason
         self.step = step
-        self.unmet = unmet
+        self.blame = blame
 
     def __str__(self) -> str:
         return f"{self.sw:04X}: {self.reason}"

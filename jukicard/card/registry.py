@@ -183,10 +183,6 @@ class Registry:
         """Return the entry with exactly that AID, or None."""
         return self.contents.by_aid(aid)
 
-    def matching(self, name: bytes) -> list[Entry]:
-        """Return the selectable entries whose AID starts with `name`, in registry order."""
-        return [entry for entry in self if entry.is_selectable and bytes(entry.aid).startswith(name)]
-
     def add(
         self, aid: AID, load_file: AID, module: AID, domain: int | None, privileges: Privilege, state: int
     ) -> Entry:

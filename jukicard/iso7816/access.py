@@ -268,13 +268,14 @@ class AccessRules:
     """The rules of one file or object, in the order in which they are tried."""
 
     entries: tuple[tuple[ModeDo, Condition], ...] = ()
-    _patterns: tuple[tuple[int, int, Condition], ...] = field(init=False, repr=False, compare=False)
-    _modes: tuple[tuple[int, Condition], ...] = field(init=False, repr=False, compare=False)
+    _patterns: tuple[tuple[int, int, int], ...] = field(init=False, repr=False, compare=False)
+    _modes: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Sort the entries by kind: rules are read once and asked for often."""
-        patterns = tuple((*do.pattern(), condition) for do, condition in self.entries if do.tag != 0x80)
-        modes = tuple((do.value[0], condition) for do, condition in self.entries if do.tag == 0x80)
+        numbered = [(number, do) for number, (do, _) in enumerate(self.entries)]
+        patterns = tuple((*do.pattern(), number) for number, do in numbered if do.tag != 0x80)
+        modes = tuple((do.value[0], number) for number, do in numbered if do.tag == 0x80)
         object.__setattr__(self, "_patterns", patterns)
         object.__setattr__(self, "_modes", modes)
 
@@ -303,17 +304,22 @@ class AccessRules:
         The first header pattern that matches wins; then the first mode byte that has the mode; without
         either: Never.
         """
+        number = self.entry_for(mode, header)
+        return NEVER if number is None else self.entries[number][1]
+
+    def entry_for(self, mode: AccessMode | None, header: bytes) -> int | None:
+        """The number (from 0) of the entry whose condition that is, None where there is none."""
         if self._patterns:
             comparable = _comparable(header)
-            for mask, wanted, condition in self._patterns:
+            for mask, wanted, number in self._patterns:
                 if comparable & mask == wanted:
-                    return condition
+                    return number
         wanted_modes = int(mode or 0)
         if wanted_modes:
-            for modes, condition in self._modes:
+            for modes, number in self._modes:
                 if modes & wanted_modes == wanted_modes:
-                    return condition
-        return NEVER
+                    return number
+        return None
 
 
 def _comparable(header: bytes | bytearray) -> int:

@@ -11,6 +11,7 @@ from jukicard.applets.catalogue import rom
 from jukicard.applets.gp.manufacture import ChipIdentity, manufacture
 from jukicard.card.applet import Rom
 from jukicard.card.card import Card
+from jukicard.card.explain import Refusal
 from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore
 from jukicard.reader.cardfile import CardFile, NotBefore, StorageKey
@@ -80,6 +81,11 @@ class CardFileConnection(EmulatorConnection):
     def __init__(self, chip: CardFileChip, interface: Interface = Interface.CONTACT) -> None:
         super().__init__(chip.card, interface)
         self._chip = chip
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the chip refused the last command, None if it did not: what no card in a reader would ever tell."""
+        return self._chip.card.refusal
 
     def close(self) -> None:
         """Take the power away and close the file; closing twice does no harm."""

@@ -49,10 +49,8 @@ class DomainKeys:
         self._area = area
 
     def references(self) -> Iterator[KeyReference]:
-        """Yield the references of all keys, by identifier and version."""
-        for cell in self._area.cells("key/"):
-            _, kid, kvn = cell.split("/")
-            yield KeyReference(int(kid, 16), int(kvn, 16))
+        """Return the references of all keys, by identifier and version."""
+        return map(_reference, self._area.cells("key/"))
 
     def find(self, kid: int, kvn: int) -> KeyReference:
         """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.
@@ -135,10 +133,10 @@ class DomainKeys:
 
     def with_attribute(self, kind: str) -> Iterator[tuple[KeyReference, bytes]]:
         """Yield every key that has such an attribute, with it."""
-        for reference in self.references():
-            value = self.attribute(kind, reference)
+        for cell in self._area.cells(kind + "/"):
+            value = self._area.read(cell)
             if value:
-                yield reference, value
+                yield _reference(cell), value
 
     def sequence(self, reference: KeyReference) -> int:
         """Return the SCP03 sequence counter: how many handshakes were begun with the key set."""
@@ -172,6 +170,11 @@ class DomainKeys:
         if stored is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
         return parse_tlvs(stored)[0]
+
+
+def _reference(cell: str) -> KeyReference:
+    _, kid, kvn = cell.split("/")
+    return KeyReference(int(kid, 16), int(kvn, 16))
 
 
 def _cell(kind: str, reference: KeyReference) -> str:
