@@ -30,11 +30,10 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
-from cryptography.hazmat.primitives.cmac import CMAC
 
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.cla import CHAINING, ClassByte, SecureMessaging
-from jukicard.securechannel.kdf import BLOCK_SIZE
+from jukicard.securechannel.kdf import BLOCK_SIZE, MacKey
 from jukicard.securechannel.scp03 import SessionKeys
 
 MAC_SIZE: Final = 8
@@ -59,12 +58,22 @@ class SecurityLevel(IntFlag):
 LEVELS: Final = frozenset(map(SecurityLevel, (0x01, 0x03, 0x11, 0x13, 0x33)))
 """The levels of a channel. 00 is none of them: it would bind no later message to the handshake."""
 
+_BY_VALUE: Final = {int(level): level for level in LEVELS}
+_PROTECTED: Final = {
+    int(level): tuple(
+        part in level for part in (SecurityLevel.C_DECRYPTION, SecurityLevel.R_MAC, SecurityLevel.R_ENCRYPTION)
+    )
+    for level in LEVELS
+}
+"""For each level: are commands encrypted, have responses a MAC, are they encrypted."""
+
 
 def security_level(value: int) -> SecurityLevel:
     """Return the level that P1 of EXTERNAL AUTHENTICATE asks for; ValueError unless it is in `LEVELS`."""
-    if value not in LEVELS:
+    level = _BY_VALUE.get(value)
+    if level is None:
         raise ValueError(f"no security level {value:02X}")
-    return SecurityLevel(value)
+    return level
 
 
 class SecureMessagingError(Exception):
@@ -149,12 +158,22 @@ class _Messages:
         "_response_mac",
     )
 
-    def __init__(self, keys: SessionKeys, level: SecurityLevel, chain: bytes = ZERO_CHAIN) -> None:
-        """Start with the chaining value `chain` (16 bytes), at one of `LEVELS` (ValueError otherwise)."""
+    def __init__(
+        self,
+        keys: SessionKeys,
+        level: SecurityLevel,
+        chain: bytes = ZERO_CHAIN,
+        *,
+        command_mac: MacKey | None = None,
+    ) -> None:
+        """Start with the chaining value `chain` (16 bytes), at one of `LEVELS` (ValueError otherwise).
+
+        `command_mac` is S-MAC where it has been set up before.
+        """
         if len(chain) != BLOCK_SIZE:
             raise ValueError("the MAC chaining value has 16 bytes")
-        self._command_mac = CMAC(AES(keys.mac))
-        self._response_mac = CMAC(AES(keys.rmac))
+        self._command_mac = command_mac or MacKey(keys.mac)
+        self._response_mac = MacKey(keys.rmac)
         self._cipher = _BlockChain(keys.enc)
         self._chain = chain
         self._counter = 0
@@ -188,9 +207,7 @@ class _Messages:
 
     def _set_level(self, level: SecurityLevel) -> None:
         self._level = security_level(level)
-        self._c_enc = SecurityLevel.C_DECRYPTION in level
-        self._r_mac = SecurityLevel.R_MAC in level
-        self._r_enc = SecurityLevel.R_ENCRYPTION in level
+        self._c_enc, self._r_mac, self._r_enc = _PROTECTED[level]
 
     def _check_alive(self) -> None:
         if not self._alive:
@@ -207,14 +224,10 @@ class _Messages:
     def _mac_of_command(self, header: bytes, data: bytes, *, extended: bool) -> bytes:
         """Return the full MAC, which is the next chaining value, of a command with `data` and 8 MAC bytes."""
         lc = len(data) + MAC_SIZE
-        mac = self._command_mac.copy()
-        mac.update(self._chain + header + lc.to_bytes(3 if extended else 1, "big") + data)
-        return mac.finalize()
+        return self._command_mac.mac(self._chain + header + lc.to_bytes(3 if extended else 1, "big") + data)
 
     def _mac_of_response(self, data: bytes, sw: int) -> bytes:
-        mac = self._response_mac.copy()
-        mac.update(self._chain + data + sw.to_bytes(2, "big"))
-        return mac.finalize()[:MAC_SIZE]
+        return self._response_mac.mac(self._chain + data + sw.to_bytes(2, "big"))[:MAC_SIZE]
 
     def _is_protected(self, sw: int) -> bool:
         return self._r_mac and (sw == 0x9000 or sw >> 8 in (0x62, 0x63))
