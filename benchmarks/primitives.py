@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
@@ -43,24 +43,22 @@ class Channel:
     """A session's protection, S-ENC, S-MAC and S-RMAC set up once."""
 
     def __init__(self, enc: bytes, command_mac: CMAC, rmac: bytes) -> None:
-        aes = AES(enc)
+        cipher = Cipher(AES(enc), CBC(bytes(_BLOCK)))
         self._command_mac = command_mac
         self._response_mac = CMAC(AES(rmac))
-        self._counter = Cipher(aes, ECB()).encryptor()
-        self._encryptor = Cipher(aes, CBC(bytes(_BLOCK))).encryptor()
-        self._decryptor = Cipher(aes, CBC(bytes(_BLOCK))).decryptor()
+        self._encryptor = cipher.encryptor()
+        self._decryptor = cipher.decryptor()
 
     def exchange(self, command: int, response: int) -> None:
-        """C-MAC, C-ENC, R-ENC, R-MAC for so many plain bytes each way (0: nothing to encrypt)."""
+        """C-MAC, C-ENC, R-ENC, R-MAC for so many plain bytes each way (0: nothing to encrypt), ICVs included."""
         sealed = b""
         if command:
-            self._counter.update(bytes(_BLOCK))
-            sealed = self._decryptor.update(bytes(_padded(command)))
+            self._encryptor.update(bytes(_BLOCK))
+            sealed = self._decryptor.update(bytes(_BLOCK + _padded(command)))[_BLOCK:]
         bytes_eq(_mac(self._command_mac, bytes(_BLOCK + 5) + sealed), bytes(_BLOCK))
         sealed = b""
         if response:
-            self._counter.update(bytes(_BLOCK))
-            sealed = self._encryptor.update(bytes(_padded(response)))
+            sealed = self._encryptor.update(bytes(_BLOCK + _padded(response)))[_BLOCK:]
         _mac(self._response_mac, bytes(_BLOCK + 2) + sealed)
 
 

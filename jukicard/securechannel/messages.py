@@ -15,7 +15,7 @@ What is fixed where the amendment leaves room:
   nothing are the same as no data.
 * A response is protected if its status is 9000, 62xx or 63xx; any other status travels bare and without data.
 * Keys are set up once in a session: a keyed CMAC is copied per message, and one CBC context serves all
-  messages (its own chaining from the message before is cancelled in the first block).
+  messages (its own chaining from the message before is cancelled in a block for the counter).
 
 Every failure is the same `SecureMessagingError`, MAC before padding, and ends the object: all later calls
 raise it.
@@ -29,7 +29,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.cla import CHAINING, ClassByte, SecureMessaging
@@ -104,37 +104,35 @@ def _mac_header(secured_class: int, command: CommandAPDU) -> bytes:
 
 
 class _BlockChain:
-    """AES-CBC under one key for many messages, each with its own ICV, without a key set-up for each."""
+    """AES-CBC under one key for many messages, each with its own ICV, without a key set-up for each.
 
-    __slots__ = ("_block", "_decryptor", "_encryptor", "_last_in", "_last_out")
+    One encryptor and one decryptor chain on from message to message. A message's ICV is its encrypted counter: the
+    encryptor is fed the counter with its own last block cancelled, and what it chains on with is that ICV.
+    """
+
+    __slots__ = ("_decryptor", "_encryptor", "_last")
 
     def __init__(self, key: bytes) -> None:
-        aes = AES(key)
-        self._block = Cipher(aes, ECB()).encryptor()  # noqa: S305 - single blocks: counters made into ICVs
-        self._encryptor = Cipher(aes, CBC(ZERO_CHAIN)).encryptor()
-        self._decryptor = Cipher(aes, CBC(ZERO_CHAIN)).decryptor()
-        self._last_out = 0
-        self._last_in = 0
+        cipher = Cipher(AES(key), CBC(ZERO_CHAIN))
+        self._encryptor = cipher.encryptor()
+        self._decryptor = cipher.decryptor()
+        self._last = 0
 
-    def _icv(self, counter: int) -> int:
-        return int.from_bytes(self._block.update(counter.to_bytes(BLOCK_SIZE, "big")), "big")
+    def _chained(self, counter: int, blocks: bytes = b"") -> bytes:
+        """Return the counter's ICV, and the blocks encrypted under it."""
+        sealed = self._encryptor.update((counter ^ self._last).to_bytes(BLOCK_SIZE, "big") + blocks)
+        self._last = int.from_bytes(sealed[-BLOCK_SIZE:], "big")
+        return sealed
 
     def encrypt(self, counter: int, data: bytes) -> bytes:
         """Pad with 80 00… and encrypt, the ICV being the encrypted counter."""
-        padded = data + b"\x80" + bytes(-(len(data) + 1) % BLOCK_SIZE)
-        first = int.from_bytes(padded[:BLOCK_SIZE], "big") ^ self._icv(counter) ^ self._last_out
-        sealed = self._encryptor.update(first.to_bytes(BLOCK_SIZE, "big") + padded[BLOCK_SIZE:])
-        self._last_out = int.from_bytes(sealed[-BLOCK_SIZE:], "big")
-        return sealed
+        return self._chained(counter, data + b"\x80" + bytes(-(len(data) + 1) % BLOCK_SIZE))[BLOCK_SIZE:]
 
     def decrypt(self, counter: int, sealed: bytes) -> bytes:
         """Decrypt, take the padding off; SecureMessagingError if blocks or padding are not whole."""
         if not sealed or len(sealed) % BLOCK_SIZE:
             raise SecureMessagingError
-        padded = self._decryptor.update(sealed)
-        first = int.from_bytes(padded[:BLOCK_SIZE], "big") ^ self._icv(counter) ^ self._last_in
-        self._last_in = int.from_bytes(sealed[-BLOCK_SIZE:], "big")
-        padded = first.to_bytes(BLOCK_SIZE, "big") + padded[BLOCK_SIZE:]
+        padded = self._decryptor.update(self._chained(counter) + sealed)[BLOCK_SIZE:]
         data = padded.rstrip(b"\x00")
         if data[-1:] != b"\x80" or len(padded) - len(data) >= BLOCK_SIZE:
             raise SecureMessagingError
