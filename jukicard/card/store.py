@@ -6,8 +6,8 @@ changes of one commit become durable together, or none does.  A store knows noth
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 
@@ -28,32 +28,29 @@ class Store(Protocol):
         """
 
 
-class Names:
-    """The names of a store's cells in their order, for finding those under a prefix among many.
+class CellNames:
+    """The names of a store's cells in order: those under a prefix are found without a look at all the others."""
 
-    A cache of what the store knows: it is sorted when it is asked, not when cells come and go.
-    """
+    __slots__ = ("_names",)
 
-    __slots__ = ("_cells", "_sorted")
-
-    def __init__(self, cells: Collection[str]) -> None:
-        """Name the cells in `cells`, which the store goes on changing."""
-        self._cells = cells
-        self._sorted: list[str] | None = None
-
-    def changed(self) -> None:
-        """A cell was added or removed."""
-        self._sorted = None
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = sorted(names)
 
     def under(self, prefix: str) -> list[str]:
         """Return the names that start with `prefix`, sorted."""
-        if self._sorted is None:
-            self._sorted = sorted(self._cells)
-        names = self._sorted
-        if not prefix:
-            return names[:]
-        behind = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        return names[bisect_left(names, prefix) : bisect_left(names, behind)]
+        names = self._names
+        start = end = bisect_left(names, prefix)
+        while end < len(names) and names[end].startswith(prefix):
+            end += 1
+        return names[start:end]
+
+    def add(self, name: str) -> None:
+        """Enter a name that is not there."""
+        insort(self._names, name)
+
+    def remove(self, name: str) -> None:
+        """Strike out a name that is there."""
+        del self._names[bisect_left(self._names, name)]
 
 
 class MemoryStore:
@@ -63,7 +60,7 @@ class MemoryStore:
 
     def __init__(self, cells: Mapping[str, bytes] | None = None) -> None:
         self._cells: dict[str, bytes] = dict(cells or {})
-        self._names = Names(self._cells)
+        self._names = CellNames(self._cells)
 
     def read(self, cell: str) -> bytes | None:
         """Return the content of `cell`, or None where there is no such cell."""
@@ -75,14 +72,14 @@ class MemoryStore:
 
     def commit(self, changes: Mapping[str, bytes | None], *, durable: bool = True) -> None:
         """Write all `changes` at once; None removes a cell."""
-        cells = self._cells
         for cell, content in changes.items():
-            if (cell in cells) == (content is None):
-                self._names.changed()
             if content is None:
-                cells.pop(cell, None)
+                if self._cells.pop(cell, None) is not None:
+                    self._names.remove(cell)
             else:
-                cells[cell] = content
+                if cell not in self._cells:
+                    self._names.add(cell)
+                self._cells[cell] = content
 
     def snapshot(self) -> dict[str, bytes]:
         """Return a copy of every cell, for comparing and for loading into another store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import entry_points
 
 from jukicard.applets.catalogue import rom
@@ -24,8 +25,11 @@ APPLET_GROUP = "jukicard.applets"
 CARD_ID_SIZE = 16
 
 
+@cache
 def full_rom() -> Rom:
-    """Return the ROM with the built-in modules and those that installed packages register."""
+    """Return the ROM with the built-in modules and those that installed packages register: one for all chips, since
+    code has no state, and made once, since asking every package takes longer than all the rest of a power-on.
+    """
     return rom(found.load() for found in entry_points(group=APPLET_GROUP))
 
 

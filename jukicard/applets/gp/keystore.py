@@ -57,15 +57,16 @@ class DomainKeys:
 
         6A88 where there is none.
         """
-        for reference in self.references():
-            if reference.kid == kid and kvn in (0, reference.kvn):
+        for cell in self._area.cells(f"key/{kid:02x}/"):
+            reference = _reference(cell)
+            if kvn in (0, reference.kvn):
                 return reference
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
     def is_empty(self) -> bool:
         """Whether the domain has no key of its own yet."""
-        return next(self.references(), None) is None
+        return next(self._area.cells("key/"), None) is None
 
     def information(self) -> bytes:
         """Return the key information: one C0 per key (GP 2.3.1, 11.3.3.1)."""
@@ -151,10 +152,11 @@ class DomainKeys:
 
         6985 when the three bytes of the sequence counter are used up (Amendment D 1.2, 6.2.2.1).
         """
-        sequence = self.sequence(reference) + 1
+        counters = self._counters(reference)
+        sequence = int.from_bytes(counters[:3]) + 1
         if sequence > 0xFFFFFF:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the key set's sequence counter is used up")
-        attempts = min(255, self.attempts(reference) + 1)
+        attempts = min(255, counters[3] + 1)
         self._area.spend(_cell("seq", reference), sequence.to_bytes(3) + bytes((attempts,)))
         return sequence
 
@@ -179,3 +181,8 @@ def _reference(cell: str) -> KeyReference:
 
 def _cell(kind: str, reference: KeyReference) -> str:
     return f"{kind}/{reference.kid:02x}/{reference.kvn:02x}"
+
+
+def _reference(cell: str) -> KeyReference:
+    _, kid, kvn = cell.split("/")
+    return KeyReference(int(kid, 16), int(kvn, 16))
