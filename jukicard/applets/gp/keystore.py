@@ -174,11 +174,6 @@ class DomainKeys:
         return parse_tlvs(stored)[0]
 
 
-def _reference(cell: str) -> KeyReference:
-    _, kid, kvn = cell.split("/")
-    return KeyReference(int(kid, 16), int(kvn, 16))
-
-
 def _cell(kind: str, reference: KeyReference) -> str:
     return f"{kind}/{reference.kid:02x}/{reference.kvn:02x}"
 
