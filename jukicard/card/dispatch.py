@@ -62,8 +62,7 @@ def _match(rows: tuple[Row, ...], cmd: CommandAPDU) -> Row:
     for row in rows:
         if p1 in row.p1 and p2 in row.p2:
             return row
-    reason = f"{rows[0].name} does not take P1-P2 {p1:02X}{p2:02X}"
-    raise CardError(StatusWord.INCORRECT_P1P2, reason, Step.PARAMETERS)
+    raise CardError(StatusWord.INCORRECT_P1P2, f"{rows[0].name} does not take these P1-P2", Step.PARAMETERS)
 
 
 def _execute(cmd: CommandAPDU, session: Session | None, channel: Channel, services: Services) -> ResponseAPDU:

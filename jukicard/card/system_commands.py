@@ -174,8 +174,8 @@ def _choose(cmd: CommandAPDU, ctx: DomainContext) -> Entry:
     named = contents.by_aid(cmd.data)
     if named is not None and not cmd.p2 & 0x02 and contents.is_usable(named):
         return named
-    matches = [entry for entry in contents.entries if contents.is_usable(entry)]
-    matches = [entry for entry in matches if bytes(entry.aid).startswith(cmd.data)]
+    begun = (entry for entry in contents.entries if entry.aid.value.startswith(cmd.data))
+    matches = [entry for entry in begun if contents.is_usable(entry)]
     if cmd.p2 & 0x02:
         instances = [entry.instance for entry in matches]
         current = ctx.selected.instance
