@@ -21,12 +21,11 @@ that was powered up anew whether the goal is reached::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from jukicard.applets import catalogue
 from jukicard.card.applet import Applet
-from jukicard.card.commands import Row
 from jukicard.card.system_commands import System
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection
@@ -87,7 +86,12 @@ def flow(title: str, *, on: Callable[[], Cells], done: Callable[[Chip], object])
     return enter
 
 
-def writing_rows() -> Iterator[tuple[type[Applet], Row]]:
+def writing_rows() -> set[tuple[type[Applet], str]]:
     """Every row of every command table that says that it writes."""
-    for applet in TABLES:
-        yield from ((applet, row) for row in applet.table.rows if row.writes)
+    return {(applet, row.name) for applet in TABLES for row in applet.table.rows if row.writes}
+
+
+def not_cut(scenarios: Iterable[RowScenario]) -> list[str]:
+    """Return what must be entered for the rows that none of these scenarios is about."""
+    missing = writing_rows() - {(one.applet, one.row) for one in scenarios}
+    return sorted(f"@row({applet.__name__}, {name!r}, on=...)" for applet, name in missing)
