@@ -8,7 +8,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak bench constraints clean
+.PHONY: help demo test dev lint format docs soak powercuts bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,11 @@ docs: dev ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
-soak: dev ## many more examples, every power cut of an issue, every kill of a command, a whole city's faces
-	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py tests/unit/faces
+soak: dev powercuts ## many more examples, every power cut, every kill of a command, a whole city's faces
+	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_kill_commands.py tests/unit/faces
+
+powercuts: dev ## the power cut at every write of every command and flow, and again while the card recovers
+	$(run) tests.powercuts
 
 bench: dev ## the benchmarks, as a table and in out/bench.json
 	$(run) benchmarks --out out/bench.json
