@@ -46,7 +46,7 @@ def holds(condition: Condition, facts: Facts) -> bool:
         case Always():
             return True
         case AllOf(conditions=parts):
-            return bool(parts) and all(holds(part, facts) for part in parts)
+            return all(holds(part, facts) for part in parts)
         case AnyOf(conditions=parts):
             return any(holds(part, facts) for part in parts)
         case Not(condition=part):

@@ -228,8 +228,6 @@ class ModeDo:
             if part is not None:
                 tag |= bit
                 value += _byte(part)
-        if tag == 0x80:
-            raise AccessRuleError("a header pattern names at least one byte")
         return cls(tag, value)
 
     def __post_init__(self) -> None:
