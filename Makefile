@@ -41,8 +41,8 @@ docs: dev ## build the documentation into site/, strictly
 soak: dev ## many more examples, every power cut of an issue, every kill of a command, a whole city's faces
 	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py tests/unit/faces
 
-bench: dev ## the benchmarks
-	set -e; for file in benchmarks/bench_*.py; do $(VENV)/bin/python $$file; done
+bench: dev ## the benchmarks, as a table and in out/bench.json
+	$(run) benchmarks --out out/bench.json
 
 constraints: ## pin the newest versions of all dependencies anew
 	@scripts/make-constraints

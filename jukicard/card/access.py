@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from jukicard.iso7816.access import (
     AllOf,
@@ -39,32 +41,25 @@ class Facts:
 
 NOTHING = Facts()
 
+_Test = Callable[[Any, Facts], bool]
+
+_TESTS: dict[type[Condition], _Test] = {
+    Always: lambda _, __: True,
+    Never: lambda _, __: False,
+    AllOf: lambda condition, facts: all(holds(part, facts) for part in condition.conditions),
+    AnyOf: lambda condition, facts: any(holds(part, facts) for part in condition.conditions),
+    Not: lambda condition, facts: not holds(condition.condition, facts),
+    Password: lambda condition, facts: condition.ref in facts.passwords,
+    Right: lambda condition, facts: condition.number in facts.rights,
+    SessionKey: lambda condition, facts: facts.session_key == condition.kid,
+    CommandMac: lambda _, facts: facts.command_mac,
+    CommandEnc: lambda _, facts: facts.command_enc,
+    ResponseMac: lambda _, facts: facts.response_mac,
+    ResponseEnc: lambda _, facts: facts.response_enc,
+}
+
 
 def holds(condition: Condition, facts: Facts) -> bool:
     """Return whether `condition` is met by `facts`.  What is not known to be met is not met."""
-    match condition:
-        case Always():
-            return True
-        case AllOf(conditions=parts):
-            return all(holds(part, facts) for part in parts)
-        case AnyOf(conditions=parts):
-            return any(holds(part, facts) for part in parts)
-        case Not(condition=part):
-            return not holds(part, facts)
-        case Password(ref=reference):
-            return reference in facts.passwords
-        case Right(number=number):
-            return number in facts.rights
-        case SessionKey(kid=kid):
-            return facts.session_key == kid
-        case CommandMac():
-            return facts.command_mac
-        case CommandEnc():
-            return facts.command_enc
-        case ResponseMac():
-            return facts.response_mac
-        case ResponseEnc():
-            return facts.response_enc
-        case Never():
-            return False
-    return False
+    test = _TESTS.get(type(condition))
+    return test is not None and test(condition, facts)

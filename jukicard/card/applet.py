@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from jukicard.card.commands import CommandTable, Guarded
+from jukicard.card.access import NOTHING
+from jukicard.card.commands import Blame, CommandTable, Guarded
 from jukicard.card.context import Context
-from jukicard.card.errors import CardError
+from jukicard.card.errors import CardError, Step
 from jukicard.card.files import Files
 from jukicard.card.objects import LifeCycle
 from jukicard.card.volatile import Session
@@ -78,9 +79,15 @@ class Applet:
         """Refuse (6985) what the life cycle of the object addressed does not allow."""
         life_cycle = target.header.life_cycle
         if life_cycle is LifeCycle.DEACTIVATED and not (mode and mode & _REVIVING):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the object is deactivated")
+            raise out_of_life("the object is deactivated", target)
         if life_cycle is LifeCycle.TERMINATED:
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the object is terminated")
+            raise out_of_life("the object is terminated", target)
+
+
+def out_of_life(reason: str, target: Guarded) -> CardError:
+    """Return the refusal (6985) of an object whose life cycle does not allow what is asked."""
+    blame = Blame(None, NOTHING, target.header)
+    return CardError(StatusWord.CONDITIONS_NOT_SATISFIED, reason, Step.LIFE_CYCLE, blame)
 
 
 class Rom:

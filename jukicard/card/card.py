@@ -7,18 +7,18 @@ instruction, P1-P2, length, life cycle and access rule, handler, commit, secure 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jukicard.card.applet import Rom
 from jukicard.card.context import Services
-from jukicard.card.dispatch import Dispatch
-from jukicard.card.errors import CardError, StoreError
+from jukicard.card.dispatch import find_row, run, run_secured
+from jukicard.card.errors import CardError, Step, StoreError
+from jukicard.card.explain import Refusal
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import ISSUER_DOMAIN
+from jukicard.card.routing import Routing
 from jukicard.card.store import Store
 from jukicard.card.volatile import Channel, Volatile
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
-from jukicard.iso7816.cla import ClassByte, SecureMessaging
+from jukicard.iso7816.cla import CLASS_BYTES, ClassByte, SecureMessaging
 from jukicard.iso7816.status import StatusWord
 
 ATR = {
@@ -30,6 +30,8 @@ ATR = {
 MAX_CHAINED = 65535
 MAX_RESPONSE = 65533
 _GET_RESPONSE = 0xC0
+_OK = StatusWord.OK.to_bytes(2)
+_KNOWN_MESSAGING = (SecureMessaging.NONE, SecureMessaging.PROPRIETARY)
 
 
 class NotPoweredError(RuntimeError):
@@ -51,7 +53,9 @@ class Card:
 
     def power_on(self, interface: Interface = Interface.CONTACT) -> bytes:
         """Power the chip up on one of its interfaces and return its answer to reset."""
-        self._services = Services(self._ports, self._rom, interface, Volatile.at_reset(ISSUER_DOMAIN))
+        routing = Routing(self._store, self._rom)
+        volatile = Volatile.at_reset(ISSUER_DOMAIN)
+        self._services = Services(self._ports, self._rom, self._store, routing, interface, volatile)
         return ATR[interface]
 
     def power_off(self) -> None:
@@ -65,68 +69,86 @@ class Card:
     def transmit(self, command: bytes) -> bytes:
         """Answer one command APDU with one response APDU."""
         services = self._powered()
+        services.row = services.refusal = None
         try:
-            response = self._answer(command, services).encode()
+            response = _answer(command, services)
         except CardError as error:
-            self._ports.observer.refusal(error.reason)
-            response = error.sw.to_bytes(2)
+            response = self._refuse(services, Refusal(error.sw, error.step, error.reason, services.row, error.blame))
         except StoreError as error:
-            self._forget(services, str(error))
-            response = StatusWord.MEMORY_FAILURE.to_bytes(2)
+            response = self._forget(services, StatusWord.MEMORY_FAILURE, Step.STORE, str(error))
         except Exception as error:
-            self._forget(services, f"a bug: {type(error).__name__}")
+            reason = f"a bug: {type(error).__name__}"
+            response = self._forget(services, StatusWord.INTERNAL_ERROR, Step.COMMAND, reason)
             if self._ports.strict:
                 raise
-            response = StatusWord.INTERNAL_ERROR.to_bytes(2)
-        self._ports.observer.exchange(command, response)
+        if self._ports.observer is not None:
+            self._ports.observer.exchange(command, response)
         return response
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the last command was refused; None if it was not.  For the host of the emulator: no command tells it."""
+        return self._powered().refusal
 
     def _powered(self) -> Services:
         if self._services is None:
             raise NotPoweredError("the chip has no power; call power_on first")
         return self._services
 
-    def _forget(self, services: Services, reason: str) -> None:
+    def _forget(self, services: Services, sw: StatusWord, step: Step, reason: str) -> bytes:
         services.volatile = Volatile.at_reset(ISSUER_DOMAIN)
-        self._ports.observer.refusal(reason)
+        return self._refuse(services, Refusal(sw, step, reason, services.row))
 
-    def _answer(self, raw: bytes, services: Services) -> ResponseAPDU:
-        try:
-            cmd = CommandAPDU.parse(raw)
-        except ApduError as error:
-            raise CardError(StatusWord.WRONG_LENGTH, str(error)) from None
-        cla = ClassByte.parse(cmd.cla)
-        channel = _channel(cla, services)
-        if cmd.ins == _GET_RESPONSE and cla.interindustry and cla.secure_messaging is SecureMessaging.NONE:
-            return self._get_response(replace(cmd, cla=cla.plain), channel, services)
-        channel.pending = b""
-        dispatch = Dispatch(services, self._store, channel)
-        whole = _collect(cmd, cla, channel, dispatch)
-        if whole is None:
-            return ResponseAPDU()
-        return _deliver(
-            dispatch.run(whole, cla), cmd, channel, secured=cla.secure_messaging is not SecureMessaging.NONE
-        )
+    def _refuse(self, services: Services, refusal: Refusal) -> bytes:
+        services.refusal = refusal
+        if self._ports.observer is not None:
+            self._ports.observer.refusal(refusal.reason)
+        return refusal.sw.to_bytes(2)
 
-    def _get_response(self, cmd: CommandAPDU, channel: Channel, services: Services) -> ResponseAPDU:
-        response = Dispatch(services, self._store, channel).run(cmd, ClassByte.parse(cmd.cla))
-        channel.pending = b""
-        return _deliver(response, cmd, channel, secured=False)
+
+def _answer(raw: bytes, services: Services) -> bytes:
+    try:
+        cmd = CommandAPDU.parse(raw)
+    except ApduError as error:
+        raise CardError(StatusWord.WRONG_LENGTH, str(error), Step.FORM) from None
+    cla = CLASS_BYTES[cmd.cla]
+    channel = _channel(cla, services)
+    secured = cla.secure_messaging is not SecureMessaging.NONE
+    if cmd.ins == _GET_RESPONSE and cla.interindustry and not secured:
+        return _get_response(cmd, cla, channel, services)
+    channel.pending = b""
+    in_chain = cla.chaining or channel.partial is not None
+    whole = _collect(cmd, cla, channel, services) if in_chain else cmd
+    if whole is None:
+        return _OK
+    if secured:
+        response = run_secured(whole, cla, channel, services)
+    else:
+        response = run(whole if whole.cla == cla.plain else whole._replace(cla=cla.plain), channel, services)
+    return _deliver(response, cmd, channel, secured=secured)
+
+
+def _get_response(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Services) -> bytes:
+    response = run(cmd._replace(cla=cla.plain), channel, services)
+    channel.pending = b""
+    return _deliver(response, cmd, channel, secured=False)
 
 
 def _channel(cla: ClassByte, services: Services) -> Channel:
     if cla.invalid or cla.reserved:
-        raise CardError(StatusWord.CLA_NOT_SUPPORTED, "a class byte that no standard defines")
+        raise CardError(StatusWord.CLA_NOT_SUPPORTED, "a class byte that no standard defines", Step.CHANNEL)
     channels = services.volatile.channels
     channel = channels[cla.channel] if cla.channel < len(channels) else None
     if channel is None:
-        raise CardError(StatusWord.CHANNEL_NOT_SUPPORTED, f"logical channel {cla.channel} is not open")
-    if cla.secure_messaging not in (SecureMessaging.NONE, SecureMessaging.PROPRIETARY):
-        raise CardError(StatusWord.SM_NOT_SUPPORTED, "only GlobalPlatform's form of secure messaging is known")
+        reason = f"logical channel {cla.channel} is not open"
+        raise CardError(StatusWord.CHANNEL_NOT_SUPPORTED, reason, Step.CHANNEL)
+    if cla.secure_messaging not in _KNOWN_MESSAGING:
+        reason = "only GlobalPlatform's form of secure messaging is known"
+        raise CardError(StatusWord.SM_NOT_SUPPORTED, reason, Step.SECURE_MESSAGING)
     return channel
 
 
-def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, dispatch: Dispatch) -> CommandAPDU | None:
+def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Services) -> CommandAPDU | None:
     """Return the whole command, or None while links of its chain are still to come.
 
     A command that is not the chain's continuation abandons the chain and is taken for itself: a host that died in mid-
@@ -134,32 +156,33 @@ def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, dispatch: Dispa
     """
     partial, channel.partial = channel.partial, None
     header = (cmd.cla & ~0x10 if cla.chaining else cmd.cla, cmd.ins, cmd.p1, cmd.p2)
-    if partial is not None and (partial.cla, partial.ins, partial.p1, partial.p2) == header:
+    if partial is not None and partial[:4] == header:
         size = len(partial.data) + len(cmd.data)
         if size > MAX_CHAINED:
-            raise CardError(StatusWord.WRONG_LENGTH, f"a chain of more than {MAX_CHAINED} bytes")
-        cmd = replace(cmd, cla=header[0], data=partial.data + cmd.data, extended=size > 255)
+            raise CardError(StatusWord.WRONG_LENGTH, f"a chain of more than {MAX_CHAINED} bytes", Step.CHAINING)
+        cmd = cmd._replace(cla=header[0], data=partial.data + cmd.data, extended=size > 255)
     elif cla.chaining:
-        cmd = replace(cmd, cla=header[0])
-        dispatch.route(replace(cmd, cla=cla.plain), None)
+        cmd = cmd._replace(cla=header[0])
+        find_row(cmd._replace(cla=cla.plain), None, channel, services)
     if not cla.chaining:
         return cmd
     channel.partial = cmd
     return None
 
 
-def _deliver(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secured: bool) -> ResponseAPDU:
+def _deliver(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secured: bool) -> bytes:
     """Return as much of a response as Le takes, and keep the rest for GET RESPONSE.
 
     An absent Le takes all that fits the form.  In a session Le counts the plain data, so that only the form limits the
     response.
     """
+    data, sw = response
     limit = 65536 if cmd.extended else 256
     if cmd.ne is not None and not secured:
         limit = cmd.ne
-    limit = min(limit, MAX_RESPONSE)
-    if len(response.data) <= limit:
-        return response
-    channel.pending = response.data[limit:]
-    channel.pending_sw = response.sw
-    return ResponseAPDU(response.data[:limit], StatusWord.with_available(min(len(channel.pending), 256)))
+    if len(data) > limit or len(data) > MAX_RESPONSE:
+        limit = min(limit, MAX_RESPONSE)
+        channel.pending = data[limit:]
+        channel.pending_sw = sw
+        data, sw = data[:limit], StatusWord.with_available(min(len(channel.pending), 256))
+    return data + sw.to_bytes(2)

@@ -5,15 +5,15 @@ The dispatcher, the command reference in the documentation and the generic tests
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Flag
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
-from jukicard.card.access import holds
-from jukicard.card.errors import CardError
+from jukicard.card.access import Facts, holds
+from jukicard.card.errors import CardError, Step
 from jukicard.card.objects import LifeCycle
-from jukicard.iso7816.access import AccessMode, AccessRules, Always, Condition
+from jukicard.iso7816.access import ALWAYS, AccessMode, AccessRules, Condition
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 
@@ -34,30 +34,31 @@ PROPRIETARY = Classes.PROPRIETARY
 BOTH = Classes.BOTH
 
 
-@dataclass(frozen=True, slots=True)
-class ByteSet:
-    """The values that P1 or P2 may have: a set of bytes as a 256-bit mask, with its text for the documentation."""
+class ByteSet(frozenset[int]):
+    """The values that P1 or P2 may have, with their `text` for the documentation."""
 
-    mask: int
     text: str
 
-    def __contains__(self, value: int) -> bool:
-        return bool(self.mask >> value & 1)
+    def __new__(cls, values: Iterable[int], text: str) -> Self:
+        """Name the bytes in `values` (0-255)."""
+        made = super().__new__(cls, values)
+        made.text = text
+        return made
 
 
 def only(*values: int) -> ByteSet:
     """Exactly these values."""
-    return ByteSet(sum(1 << value for value in values), ", ".join(f"{value:02X}" for value in values))
+    return ByteSet(values, ", ".join(f"{value:02X}" for value in values))
 
 
 def span(low: int, high: int) -> ByteSet:
     """All values from `low` to `high`, both included."""
-    return ByteSet(sum(1 << value for value in range(low, high + 1)), f"{low:02X}-{high:02X}")
+    return ByteSet(range(low, high + 1), f"{low:02X}-{high:02X}")
 
 
 def where(test: Callable[[int], bool], text: str) -> ByteSet:
     """All values for which `test` is true."""
-    return ByteSet(sum(1 << value for value in range(256) if test(value)), text)
+    return ByteSet(filter(test, range(256)), text)
 
 
 ZERO = only(0)
@@ -101,6 +102,20 @@ class GuardedHeader(Protocol):
         """The life cycle status."""
 
 
+class Blame(NamedTuple):
+    """What stood against a command: an access rule that was not met, or (without a condition) a life cycle status.
+
+    `header` are the control parameters of the object addressed, `mode` and `command` (CLA INS P1 P2) what its rules
+    were asked for; all None where the rule is the command's own.  `facts` is what held instead.
+    """
+
+    condition: Condition | None
+    facts: Facts
+    header: GuardedHeader | None = None
+    mode: AccessMode | None = None
+    command: bytes | None = None
+
+
 class Access(Protocol):
     """How a row decides who may use it."""
 
@@ -121,11 +136,15 @@ class Fixed:
 
     def authorise(self, cmd: CommandAPDU, ctx: Context) -> None:
         """Check the fixed condition (6982)."""
-        if not holds(self.condition, ctx.facts):
-            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, f"{ctx.row.name} needs: {self.text}")
+        if self.condition is ALWAYS:
+            return
+        facts = ctx.facts
+        if not holds(self.condition, facts):
+            reason = f"{ctx.row.name} needs: {self.text}"
+            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, reason, Step.ACCESS, Blame(self.condition, facts))
 
 
-FREE = Fixed(Always(), "always")
+FREE = Fixed(ALWAYS, "always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +163,15 @@ class On:
         if self.free_when_empty and not cmd.data:
             return
         ctx.applet.check_life_cycle(ctx, target, self.mode)
-        header = bytes((cmd.cla & 0x80, cmd.ins, cmd.p1, cmd.p2))
-        if not holds(target.header.rules.condition_for(self.mode, header), ctx.facts):
-            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, f"{ctx.row.name}: the rule of {self.text} is not met")
+        header = cmd.header
+        condition = target.header.rules.condition_for(self.mode, header)
+        if condition is ALWAYS:
+            return
+        facts = ctx.facts
+        if not holds(condition, facts):
+            reason = f"{ctx.row.name}: the rule of {self.text} is not met"
+            blame = Blame(condition, facts, target.header, self.mode, header)
+            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, reason, Step.ACCESS, blame)
 
 
 Handler = Callable[[Any, CommandAPDU, "Context"], ResponseAPDU]
@@ -179,10 +204,7 @@ class Row:
     def collides(self, other: Row) -> bool:
         """Return whether one command could belong to both rows."""
         return bool(
-            self.ins == other.ins
-            and self.classes & other.classes
-            and self.p1.mask & other.p1.mask
-            and self.p2.mask & other.p2.mask
+            self.ins == other.ins and self.classes & other.classes and self.p1 & other.p1 and self.p2 & other.p2
         )
 
 
@@ -221,11 +243,11 @@ class CommandTable:
             for other in rows[:number]:
                 if row.collides(other):
                     raise TypeError(f"rows {other.name!r} and {row.name!r} of one command table collide")
-        self._by_key: dict[tuple[bool, int], tuple[Row, ...]] = {}
+        self._by_key: dict[int, tuple[Row, ...]] = {}
         for row in rows:
-            for proprietary, flag in ((False, INTERINDUSTRY), (True, PROPRIETARY)):
+            for cla, flag in ((0x00, INTERINDUSTRY), (0x80, PROPRIETARY)):
                 if row.classes & flag:
-                    key = (proprietary, row.ins)
+                    key = row_key(cla, row.ins)
                     self._by_key[key] = (*self._by_key.get(key, ()), row)
 
     @classmethod
@@ -238,6 +260,14 @@ class CommandTable:
                 rows.append(row)
         return cls(sorted(rows, key=lambda row: (row.ins, row.name)))
 
-    def find(self, proprietary: bool, ins: int) -> tuple[Row, ...]:
-        """Return the rows for an instruction in a class of CLA; none where it is not supported."""
-        return self._by_key.get((proprietary, ins), ())
+    def find(self, cla: int, ins: int) -> tuple[Row, ...]:
+        """Return the rows for an instruction in the class of `cla`; none where it is not supported."""
+        return self._by_key.get(row_key(cla, ins), ())
+
+
+ROW_KEYS = 512
+
+
+def row_key(cla: int, ins: int) -> int:
+    """Return the number (0-511) of an instruction in the interindustry or proprietary class that `cla` belongs to."""
+    return (cla & 0x80) << 1 | ins

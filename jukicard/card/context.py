@@ -17,21 +17,31 @@ from jukicard.card.transaction import Area, Transaction
 from jukicard.card.volatile import Channel, Session, Volatile
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.status import StatusWord
-from jukicard.securechannel.messages import SecurityLevel
+from jukicard.securechannel.messages import LEVELS
 
 if TYPE_CHECKING:
     from jukicard.card.applet import Applet, Rom
     from jukicard.card.commands import Guarded, Row
+    from jukicard.card.explain import Refusal
+    from jukicard.card.routing import Routing
+    from jukicard.card.store import Store
 
 
 @dataclass(slots=True)
 class Services:
-    """What one powered chip shares among its commands."""
+    """What one powered chip shares among its commands.
+
+    `row` is that of the command under way, once it was found; `refusal` why the last command was refused, if it was.
+    """
 
     ports: Ports
     rom: Rom
+    store: Store
+    routing: Routing
     interface: Interface
     volatile: Volatile
+    row: Row | None = None
+    refusal: Refusal | None = None
 
 
 class Context:
@@ -43,11 +53,11 @@ class Context:
     """
 
     __slots__ = (
+        "_area",
         "_services",
         "_success",
         "_transaction",
         "applet",
-        "area",
         "channel",
         "entry",
         "row",
@@ -76,8 +86,15 @@ class Context:
         self.entry = entry
         self.selected = selected
         self.session = session
-        self.area = Area(transaction, entry.instance)
-        self._success: list[Callable[[], None]] = []
+        self._area: Area | None = None
+        self._success: tuple[Callable[[], None], ...] = ()
+
+    @property
+    def area(self) -> Area:
+        """The application's cells."""
+        if self._area is None:
+            self._area = Area(self._transaction, self.entry.area)
+        return self._area
 
     @property
     def files(self) -> Files:
@@ -118,21 +135,13 @@ class Context:
             return Facts(passwords=passwords)
         if not session.authenticated:
             return NOTHING
-        return Facts(
-            passwords,
-            self.applet.rights(self, session),
-            session.kid,
-            bool(session.level & SecurityLevel.C_MAC),
-            bool(session.level & SecurityLevel.C_DECRYPTION),
-            bool(session.level & SecurityLevel.R_MAC),
-            bool(session.level & SecurityLevel.R_ENCRYPTION),
-        )
+        return Facts(passwords, self.applet.rights(self, session), session.kid, *_PROTECTION[session.level])
 
     def on_success(self, action: Callable[[], None]) -> None:
         """Do something volatile (grant a right, make a file current) once the command's writes are committed, and only
         then.
         """
-        self._success.append(action)
+        self._success = (*self._success, action)
 
     def complete(self) -> None:
         """Commit the command's writes, then let what it gained take effect."""
@@ -185,13 +194,19 @@ class DomainContext(Context):
 
     def area_of(self, entry: Entry) -> Area:
         """Return another application's cells: for domains, on behalf of what is below them."""
-        return Area(self._transaction, entry.instance)
+        return Area(self._transaction, entry.area)
 
     def inside(self, entry: Entry) -> Context:
         """Return a context in which another application's own code runs, for its installation or selection."""
         applet = self.rom.applet(entry.module)
         kind = DomainContext if entry.is_domain else Context
         return kind(self._services, self._transaction, self.channel, applet, entry, entry, None)
+
+
+_PROTECTION: dict[int, tuple[bool, bool, bool, bool]] = {
+    level: (bool(level & 0x01), bool(level & 0x02), bool(level & 0x10), bool(level & 0x20)) for level in LEVELS
+}
+"""For each security level: whether commands bear a MAC, are encrypted, responses bear a MAC, are encrypted."""
 
 
 def require_domain(ctx: Context) -> DomainContext:

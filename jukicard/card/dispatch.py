@@ -1,130 +1,100 @@
-"""One command on its way: secure messaging, routing to a row of a table, the checks in their order, handler, commit.
+"""One command that has arrived whole: secure messaging, its row, the checks in their order, handler, commit.
 
 `Card` does what concerns the wire before and after: logical channel, command chaining, status words, response chaining.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-from jukicard.card.applet import Applet
 from jukicard.card.commands import Row
 from jukicard.card.context import Context, DomainContext, Services
-from jukicard.card.errors import CardError
-from jukicard.card.registry import CardState, Entry, Registry
-from jukicard.card.store import Store
-from jukicard.card.system_commands import System
+from jukicard.card.errors import CardError, Step
+from jukicard.card.routing import SYSTEM, Place
 from jukicard.card.transaction import Transaction
 from jukicard.card.volatile import Channel, Session
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from jukicard.iso7816.cla import ClassByte, SecureMessaging
+from jukicard.iso7816.cla import ClassByte
 from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.messages import SecureMessagingError
 
 _EXTERNAL_AUTHENTICATE = 0x82
-_SELECT = 0xA4
-_SYSTEM = System()
 
 
-class Dispatch:
-    """One command that has arrived whole, on its way to the handler."""
+def run(cmd: CommandAPDU, channel: Channel, services: Services) -> ResponseAPDU:
+    """Execute a command that came in the clear."""
+    return _execute(cmd, None, channel, services)
 
-    __slots__ = ("_channel", "_registry", "_services", "_transaction")
 
-    def __init__(self, services: Services, store: Store, channel: Channel) -> None:
-        self._services = services
-        self._transaction = Transaction(store)
-        self._registry = Registry(self._transaction)
-        self._channel = channel
+def run_secured(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Services) -> ResponseAPDU:
+    """Unwrap, execute, wrap.
 
-    def run(self, cmd: CommandAPDU, cla: ClassByte) -> ResponseAPDU:
-        """Unwrap, execute, commit, wrap.
+    The level of a session holds from the command after EXTERNAL AUTHENTICATE on, whose own response goes bare (GP
+    Amendment D, 7.1.2).
+    """
+    session = _session(channel, cmd)
+    protected = session.authenticated
+    cmd = _unwrap(session, cmd, channel)
+    response = _execute(cmd._replace(cla=cla.plain), session, channel, services)
+    if protected and session is channel.session:
+        response = session.messages.wrap(response)
+    return response
 
-        The level of a session holds from the command after EXTERNAL AUTHENTICATE on, whose own response goes bare (GP
-        Amendment D, 7.1.2).
-        """
-        session, protected = None, False
-        if cla.secure_messaging is not SecureMessaging.NONE:
-            session = _session(self._channel, cmd)
-            protected = session.authenticated
-            cmd = self._unwrap(session, cmd)
-        response = self._execute(replace(cmd, cla=cla.plain), session)
-        if session is not None and protected and session is self._channel.session:
-            response = session.messages.wrap(response)
-        return response
 
-    def _unwrap(self, session: Session, cmd: CommandAPDU) -> CommandAPDU:
-        try:
-            return session.messages.unwrap(cmd)
-        except SecureMessagingError:
-            self._channel.end_session()
-            raise CardError(
-                StatusWord.SM_OBJECTS_INCORRECT, "secure messaging does not verify; the session ends"
-            ) from None
-
-    def _execute(self, cmd: CommandAPDU, session: Session | None) -> ResponseAPDU:
-        ctx = self.route(cmd, session)
-        row = ctx.row
-        self._transaction.writable = row.writes
-        if not row.length.minimum <= len(cmd.data) <= row.length.maximum:
-            raise CardError(StatusWord.WRONG_LENGTH, f"{row.name} does not take {len(cmd.data)} bytes of data")
-        row.access.authorise(cmd, ctx)
-        response = row.handler(ctx.applet, cmd, ctx)
-        ctx.complete()
-        return response
-
-    def route(self, cmd: CommandAPDU, session: Session | None) -> Context:
-        """Find the row for a command: in the selected application's table, its domain's where it forwards, or the
-        card's own.
-        """
-        if self._registry.card_state is CardState.TERMINATED and cmd.ins != _SELECT:
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card is terminated")
-        selected = self._registry.by_instance(self._channel.application)
-        places = [*self._places(cmd, selected), (_SYSTEM, selected)]
-        for place, entry in places:
-            rows = place.table.find(bool(cmd.cla & 0x80), cmd.ins)
-            if rows:
-                kind = DomainContext if place is _SYSTEM or entry.is_domain else Context
-                ctx = kind(self._services, self._transaction, self._channel, place, entry, selected, session)
-                ctx.row = _match(rows, cmd)
-                return ctx
-        if any(place.table.find(not cmd.cla & 0x80, cmd.ins) for place, _ in places):
-            raise CardError(StatusWord.CLA_NOT_SUPPORTED, f"instruction {cmd.ins:02X} exists in the other class only")
-        raise CardError(StatusWord.INS_NOT_SUPPORTED, f"no instruction {cmd.ins:02X} here")
-
-    def _places(self, cmd: CommandAPDU, selected: Entry) -> Iterator[tuple[Applet, Entry]]:
-        """Yield where a command may belong before the card itself: the selected application, its domain if it forwards.
-
-        What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is
-        on.
-        """
-        if not self._registry.is_usable(selected):
-            if _SYSTEM.table.find(bool(cmd.cla & 0x80), cmd.ins):
-                return
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked")
-        applet = self._services.rom.applet(selected.module)
-        yield applet, selected
-        if cmd.ins in applet.forwarded and cmd.cla & 0x80 and not selected.is_domain:
-            domain = self._registry.by_instance(selected.domain)
-            if not self._registry.is_usable(domain):
-                raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the security domain is locked")
-            yield self._services.rom.applet(domain.module), domain
+def find_row(cmd: CommandAPDU, session: Session | None, channel: Channel, services: Services) -> Context:
+    """Find the row for a command, in the table of whoever answers it (see `routing`), and make its context."""
+    route = services.routing.route(channel.application)
+    place, rows = route.find(cmd)
+    transaction = Transaction(services.store)
+    ctx: Context
+    if place is Place.APPLICATION:
+        kind = DomainContext if route.selected.is_domain else Context
+        ctx = kind(services, transaction, channel, route.applet, route.selected, route.selected, session)
+    elif place is Place.CARD:
+        ctx = DomainContext(services, transaction, channel, SYSTEM, route.selected, route.selected, session)
+    else:
+        ctx = DomainContext(services, transaction, channel, route.domain_applet, route.domain, route.selected, session)
+    services.row = ctx.row = row = _match(rows, cmd)
+    transaction.writable = row.writes
+    return ctx
 
 
 def _match(rows: tuple[Row, ...], cmd: CommandAPDU) -> Row:
+    p1, p2 = cmd.p1, cmd.p2
     for row in rows:
-        if row.accepts(cmd):
+        if p1 in row.p1 and p2 in row.p2:
             return row
-    raise CardError(StatusWord.INCORRECT_P1P2, f"{rows[0].name} does not take P1-P2 {cmd.p1:02X}{cmd.p2:02X}")
+    reason = f"{rows[0].name} does not take P1-P2 {p1:02X}{p2:02X}"
+    raise CardError(StatusWord.INCORRECT_P1P2, reason, Step.PARAMETERS)
+
+
+def _execute(cmd: CommandAPDU, session: Session | None, channel: Channel, services: Services) -> ResponseAPDU:
+    ctx = find_row(cmd, session, channel, services)
+    row = ctx.row
+    if not row.length.minimum <= len(cmd.data) <= row.length.maximum:
+        reason = f"{row.name} does not take {len(cmd.data)} bytes of data"
+        raise CardError(StatusWord.WRONG_LENGTH, reason, Step.LENGTH)
+    row.access.authorise(cmd, ctx)
+    response = row.handler(ctx.applet, cmd, ctx)
+    ctx.complete()
+    return response
 
 
 def _session(channel: Channel, cmd: CommandAPDU) -> Session:
     """Return the session that a secured command belongs to; in a handshake only EXTERNAL AUTHENTICATE does."""
     session = channel.session
     if session is None:
-        raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "no secure channel session is open")
-    if not session.authenticated and cmd.ins != _EXTERNAL_AUTHENTICATE:
+        reason = "no secure channel session is open"
+    elif not session.authenticated and cmd.ins != _EXTERNAL_AUTHENTICATE:
         channel.end_session()
-        raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "the handshake was not finished")
-    return session
+        reason = "the handshake was not finished"
+    else:
+        return session
+    raise CardError(StatusWord.SECURITY_NOT_SATISFIED, reason, Step.SECURE_MESSAGING)
+
+
+def _unwrap(session: Session, cmd: CommandAPDU, channel: Channel) -> CommandAPDU:
+    try:
+        return session.messages.unwrap(cmd)
+    except SecureMessagingError:
+        channel.end_session()
+        reason = "secure messaging does not verify; the session ends"
+        raise CardError(StatusWord.SM_OBJECTS_INCORRECT, reason, Step.SECURE_MESSAGING) from None

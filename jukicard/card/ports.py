@@ -51,16 +51,6 @@ class Observer(Protocol):
         """Called when a command is refused, with the reason in words."""
 
 
-class Unobserved:
-    """The observer that looks away."""
-
-    def exchange(self, command: bytes, response: bytes) -> None:
-        """Do nothing."""
-
-    def refusal(self, reason: str) -> None:
-        """Do nothing."""
-
-
 def _no_delay(_seconds: float) -> None:
     return None
 
@@ -75,5 +65,5 @@ class Ports:
     random: Randomness
     delay: Delay = _no_delay
     keys: KeyGeneration = field(default_factory=DerivedKeys)
-    observer: Observer = field(default_factory=Unobserved)
+    observer: Observer | None = None
     strict: bool = False

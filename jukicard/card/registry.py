@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 
-from jukicard.card.errors import CardError
+from jukicard.card.errors import CardError, Step
 from jukicard.card.transaction import Transaction, area_prefix
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, parse_tlvs
 
-_CELL = "registry"
+CELL = "registry"
 ISSUER_DOMAIN = 1
 """Instance number of the issuer security domain: the first application of every card."""
 MAX_INSTANCES = 0xFFFF
@@ -60,7 +60,12 @@ class Privilege(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One application.  `domain` is the instance number of its security domain; the issuer's own is its own."""
+    """One application.  `domain` is the instance number of its security domain; the issuer's own is its own.
+
+    What follows from the others: `is_domain`, whether it is a security domain; `is_selectable`, whether it was made
+    selectable and is not locked (the issuer's domain always is: its state is the card's); `area`, the prefix of its
+    cells.
+    """
 
     instance: int
     aid: AID
@@ -69,16 +74,16 @@ class Entry:
     domain: int
     privileges: Privilege
     state: int
+    is_domain: bool = field(init=False, repr=False, compare=False)
+    is_selectable: bool = field(init=False, repr=False, compare=False)
+    area: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_domain(self) -> bool:
-        """Whether it is a security domain."""
-        return Privilege.SECURITY_DOMAIN in self.privileges
-
-    @property
-    def is_selectable(self) -> bool:
-        """Whether it was made selectable and is not locked.  The issuer's domain always is: its state is the card's."""
-        return self.instance == ISSUER_DOMAIN or (bool(self.state & 0x04) and not self.state & LOCKED)
+    def __post_init__(self) -> None:
+        """Work out what follows."""
+        selectable = bool(self.state & 0x04) and not self.state & LOCKED
+        object.__setattr__(self, "is_domain", Privilege.SECURITY_DOMAIN in self.privileges)
+        object.__setattr__(self, "is_selectable", self.instance == ISSUER_DOMAIN or selectable)
+        object.__setattr__(self, "area", area_prefix(self.instance))
 
     def encode(self) -> Tlv:
         """Return the stored form."""
@@ -108,10 +113,44 @@ class Entry:
         )
 
 
-@lru_cache(maxsize=256)
-def _parse(stored: bytes) -> tuple[int, tuple[Entry, ...]]:
-    counter, *entries = parse_tlvs(stored)
-    return int.from_bytes(counter.value), tuple(Entry.decode(entry) for entry in entries)
+class Contents:
+    """What the registry holds, read: entries in the order of their installation, the issuer security domain first."""
+
+    __slots__ = ("_by_aid", "_by_instance", "card_state", "entries", "next_instance")
+
+    def __init__(self, next_instance: int, entries: tuple[Entry, ...]) -> None:
+        self.next_instance = next_instance
+        self.entries = entries
+        self._by_instance = {entry.instance: entry for entry in entries}
+        self._by_aid = {bytes(entry.aid): entry for entry in entries}
+        issuer = self._by_instance.get(ISSUER_DOMAIN)
+        self.card_state = CardState(issuer.state) if issuer else CardState.OP_READY
+
+    def by_instance(self, instance: int) -> Entry:
+        """Return the entry with that instance number; 6985 where it is gone."""
+        entry = self._by_instance.get(instance)
+        if entry is None:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is gone", Step.APPLICATION)
+        return entry
+
+    def by_aid(self, aid: bytes) -> Entry | None:
+        """Return the entry with exactly that AID, or None."""
+        return self._by_aid.get(aid)
+
+    def is_usable(self, entry: Entry) -> bool:
+        """Return whether an application may run: it is not locked, nor the card: then the issuer's domain alone is."""
+        if entry.instance == ISSUER_DOMAIN:
+            return True
+        return entry.is_selectable and self.card_state < CardState.CARD_LOCKED
+
+    @classmethod
+    @lru_cache(maxsize=1024)
+    def parse(cls, stored: bytes | None) -> Contents:
+        """Read the registry's cell; a chip without one is empty."""
+        if stored is None:
+            return cls(ISSUER_DOMAIN, ())
+        counter, *entries = parse_tlvs(stored)
+        return cls(int.from_bytes(counter.value), tuple(Entry.decode(entry) for entry in entries))
 
 
 class Registry:
@@ -122,40 +161,35 @@ class Registry:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def _load(self) -> tuple[int, tuple[Entry, ...]]:
-        stored = self._transaction.read(_CELL)
-        return _parse(stored) if stored is not None else (ISSUER_DOMAIN, ())
+    @property
+    def contents(self) -> Contents:
+        """What it holds now, this command's own changes included."""
+        return Contents.parse(self._transaction.read(CELL))
 
     def _save(self, next_instance: int, entries: tuple[Entry, ...]) -> None:
         counter = Tlv(0x80, next_instance.to_bytes(2))
         stored = b"".join(part.encode() for part in (counter, *(entry.encode() for entry in entries)))
-        self._transaction.write(_CELL, stored)
+        self._transaction.write(CELL, stored)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield all entries in the order of their installation, the issuer security domain first."""
-        return iter(self._load()[1])
+        return iter(self.contents.entries)
 
     def by_instance(self, instance: int) -> Entry:
         """Return the entry with that instance number; 6985 where it is gone."""
-        for entry in self:
-            if entry.instance == instance:
-                return entry
-        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is gone")
+        return self.contents.by_instance(instance)
 
     def by_aid(self, aid: bytes) -> Entry | None:
         """Return the entry with exactly that AID, or None."""
-        return next((entry for entry in self if bytes(entry.aid) == aid), None)
-
-    def matching(self, name: bytes) -> list[Entry]:
-        """Return the selectable entries whose AID starts with `name`, in registry order."""
-        return [entry for entry in self if entry.is_selectable and bytes(entry.aid).startswith(name)]
+        return self.contents.by_aid(aid)
 
     def add(
         self, aid: AID, load_file: AID, module: AID, domain: int | None, privileges: Privilege, state: int
     ) -> Entry:
         """Enter a new application under `domain` (None: its own, for the issuer's); its AID must be new (6A80)."""
-        next_instance, entries = self._load()
-        if any(entry.aid == aid for entry in entries):
+        contents = self.contents
+        next_instance, entries = contents.next_instance, contents.entries
+        if contents.by_aid(bytes(aid)):
             raise CardError(StatusWord.INCORRECT_DATA, f"an application {aid} exists")
         if next_instance >= MAX_INSTANCES:
             raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "this card has used up its instance numbers")
@@ -165,24 +199,22 @@ class Registry:
 
     def set_state(self, entry: Entry, state: int) -> None:
         """Move an entry to another life cycle state."""
-        next_instance, entries = self._load()
-        changed = tuple(replace(e, state=state) if e.instance == entry.instance else e for e in entries)
-        self._save(next_instance, changed)
+        contents = self.contents
+        changed = tuple(replace(e, state=state) if e.instance == entry.instance else e for e in contents.entries)
+        self._save(contents.next_instance, changed)
 
     def remove(self, entry: Entry) -> None:
         """Delete an application with every cell of its area."""
-        next_instance, entries = self._load()
-        self._save(next_instance, tuple(e for e in entries if e.instance != entry.instance))
-        for cell in self._transaction.cells(area_prefix(entry.instance)):
+        contents = self.contents
+        self._save(contents.next_instance, tuple(e for e in contents.entries if e.instance != entry.instance))
+        for cell in self._transaction.cells(entry.area):
             self._transaction.write(cell, None)
 
     def is_usable(self, entry: Entry) -> bool:
-        """Return whether an application may run: it is not locked, nor the card: then the issuer's domain alone is."""
-        if entry.instance == ISSUER_DOMAIN:
-            return True
-        return entry.is_selectable and self.card_state < CardState.CARD_LOCKED
+        """Return whether an application may run: see `Contents`."""
+        return self.contents.is_usable(entry)
 
     @property
     def card_state(self) -> CardState:
         """The card's life cycle state."""
-        return CardState(self.by_instance(ISSUER_DOMAIN).state)
+        return self.contents.card_state

@@ -6,6 +6,7 @@ changes of one commit become durable together, or none does.  A store knows noth
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -27,13 +28,39 @@ class Store(Protocol):
         """
 
 
+class CellNames:
+    """The names of a store's cells in order: those under a prefix are found without a look at all the others."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = sorted(names)
+
+    def under(self, prefix: str) -> list[str]:
+        """Return the names that start with `prefix`, sorted."""
+        names = self._names
+        start = end = bisect_left(names, prefix)
+        while end < len(names) and names[end].startswith(prefix):
+            end += 1
+        return names[start:end]
+
+    def add(self, name: str) -> None:
+        """Enter a name that is not there."""
+        insort(self._names, name)
+
+    def remove(self, name: str) -> None:
+        """Strike out a name that is there."""
+        del self._names[bisect_left(self._names, name)]
+
+
 class MemoryStore:
     """A store that lives as long as the process: for tests, and for a chip that is still in the issuing machine."""
 
-    __slots__ = ("_cells",)
+    __slots__ = ("_cells", "_names")
 
     def __init__(self, cells: Mapping[str, bytes] | None = None) -> None:
         self._cells: dict[str, bytes] = dict(cells or {})
+        self._names = CellNames(self._cells)
 
     def read(self, cell: str) -> bytes | None:
         """Return the content of `cell`, or None where there is no such cell."""
@@ -41,14 +68,17 @@ class MemoryStore:
 
     def cells(self, prefix: str = "") -> Iterable[str]:
         """Return the names of all cells that start with `prefix`, sorted."""
-        return sorted(name for name in self._cells if name.startswith(prefix))
+        return self._names.under(prefix)
 
     def commit(self, changes: Mapping[str, bytes | None], *, durable: bool = True) -> None:
         """Write all `changes` at once; None removes a cell."""
         for cell, content in changes.items():
             if content is None:
-                self._cells.pop(cell, None)
+                if self._cells.pop(cell, None) is not None:
+                    self._names.remove(cell)
             else:
+                if cell not in self._cells:
+                    self._names.add(cell)
                 self._cells[cell] = content
 
     def snapshot(self) -> dict[str, bytes]:

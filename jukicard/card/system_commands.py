@@ -8,7 +8,7 @@ from jukicard.card.applet import Applet
 from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command, data, only, span
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
-from jukicard.card.registry import ISSUER_DOMAIN, CardState, Entry
+from jukicard.card.registry import ISSUER_DOMAIN, Entry
 from jukicard.card.volatile import CHANNELS, Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
@@ -169,10 +169,12 @@ class SystemCommands:
 
 
 def _choose(cmd: CommandAPDU, ctx: DomainContext) -> Entry:
-    state = ctx.registry.card_state
-    matches = (
-        ctx.registry.matching(cmd.data) if state < CardState.CARD_LOCKED else [ctx.registry.by_instance(ISSUER_DOMAIN)]
-    )
+    """Return the application with this full name, else the first one whose name begins so; or the next one."""
+    contents = ctx.registry.contents
+    named = contents.by_aid(cmd.data)
+    if named is not None and not cmd.p2 & 0x02 and contents.is_usable(named):
+        return named
+    matches = [entry for entry in contents.entries if contents.is_usable(entry)]
     matches = [entry for entry in matches if bytes(entry.aid).startswith(cmd.data)]
     if cmd.p2 & 0x02:
         instances = [entry.instance for entry in matches]

@@ -20,17 +20,17 @@ class Transaction:
 
     __slots__ = ("_changes", "_relaxed", "_store", "writable")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, writable: bool = True) -> None:
         self._store = store
-        self.writable = True
         self._changes: dict[str, bytes | None] = {}
         self._relaxed: dict[str, bytes | None] = {}
+        self.writable = writable
 
     def read(self, cell: str) -> bytes | None:
         """Return a cell's content as this command sees it: its own writes included."""
-        if cell in self._changes:
+        if self._changes and cell in self._changes:
             return self._changes[cell]
-        if cell in self._relaxed:
+        if self._relaxed and cell in self._relaxed:
             return self._relaxed[cell]
         return self._store.read(cell)
 
@@ -50,14 +50,12 @@ class Transaction:
 
     def cells(self, prefix: str) -> Iterator[str]:
         """Yield the names under `prefix` as this command sees them, sorted."""
-        names = set(self._store.cells(prefix))
-        for cell, content in self._changes.items():
-            if cell.startswith(prefix):
-                if content is None:
-                    names.discard(cell)
-                else:
-                    names.add(cell)
-        yield from sorted(names)
+        names = self._store.cells(prefix)
+        if self._changes:
+            changed = {name: content for name, content in self._changes.items() if name.startswith(prefix)}
+            kept = {name for name in names if name not in changed}
+            names = sorted(kept | {name for name, content in changed.items() if content is not None})
+        yield from names
 
     def commit(self) -> None:
         """Make the command's writes durable.  A command that wrote nothing touches no disk."""
@@ -78,9 +76,10 @@ class Area:
 
     __slots__ = ("_prefix", "_transaction")
 
-    def __init__(self, transaction: Transaction, instance: int) -> None:
+    def __init__(self, transaction: Transaction, prefix: str) -> None:
+        """Open the area whose cells begin with `prefix`: that of an entry of the registry."""
         self._transaction = transaction
-        self._prefix = area_prefix(instance)
+        self._prefix = prefix
 
     def read(self, cell: str) -> bytes | None:
         """Return the content of the cell, or None."""

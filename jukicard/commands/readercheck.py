@@ -10,7 +10,6 @@ import json
 import statistics
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
@@ -134,7 +133,7 @@ def _lengths(connection: CardConnection) -> Facts:
 def _longest_challenge(connection: CardConnection, sizes: Iterable[int]) -> int | None:
     longest = None
     for size in sizes:
-        response = _asked(connection, replace(CHALLENGE, ne=size))
+        response = _asked(connection, CHALLENGE._replace(ne=size))
         if response is None or len(response.data) != size:
             break
         longest = size
@@ -148,7 +147,7 @@ def _extended(connection: CardConnection, command: CommandAPDU) -> bool | None:
     short = _asked(connection, command)
     if short is None or not short.data:
         return None
-    answer = _asked(connection, replace(command, extended=True))
+    answer = _asked(connection, command._replace(extended=True))
     return answer is not None and len(answer.data) == len(short.data)
 
 

@@ -25,11 +25,11 @@ business, not this module's.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import lru_cache
 
-from jukicard.iso7816.cla import ClassByte
+from jukicard.iso7816.cla import CLASS_BYTES
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
 
 MAX_DEPTH = 8
@@ -247,15 +247,18 @@ class ModeDo:
         """Whether this is a header pattern that the command header (CLA INS P1 P2, four bytes) fits."""
         if self.tag == 0x80:
             return False
-        wanted = iter(self.value)
-        for bit, actual in zip((8, 4, 2, 1), header, strict=True):
-            if not self.tag & bit:
-                continue
-            expected = next(wanted)
-            same_class = bit == 8 and ClassByte.parse(expected).plain == ClassByte.parse(actual).plain
-            if actual != expected and not same_class:
-                return False
-        return True
+        mask, wanted = self.pattern()
+        return _comparable(header) & mask == wanted
+
+    def pattern(self) -> tuple[int, int]:
+        """The header pattern as two 32-bit numbers, mask and value: a header fits if its masked bytes are the value."""
+        mask, wanted = 0, bytearray(4)
+        values = iter(self.value)
+        for position, bit in enumerate((8, 4, 2, 1)):
+            if self.tag & bit:
+                mask |= 0xFF << 8 * (3 - position)
+                wanted[position] = next(values)
+        return mask, _comparable(wanted) & mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,16 @@ class AccessRules:
     """The rules of one file or object, in the order in which they are tried."""
 
     entries: tuple[tuple[ModeDo, Condition], ...] = ()
+    _patterns: tuple[tuple[int, int, int], ...] = field(init=False, repr=False, compare=False)
+    _modes: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the entries by kind: rules are read once and asked for often."""
+        numbered = [(number, do) for number, (do, _) in enumerate(self.entries)]
+        patterns = tuple((*do.pattern(), number) for number, do in numbered if do.tag != 0x80)
+        modes = tuple((do.value[0], number) for number, do in numbered if do.tag == 0x80)
+        object.__setattr__(self, "_patterns", patterns)
+        object.__setattr__(self, "_modes", modes)
 
     @classmethod
     def parse(cls, value: bytes) -> AccessRules:
@@ -289,14 +302,28 @@ class AccessRules:
         The first header pattern that matches wins; then the first mode byte that has the mode; without
         either: Never.
         """
-        for do, condition in self.entries:
-            if do.matches_header(header):
-                return condition
-        if mode is not None:
-            for do, condition in self.entries:
-                if do.allows_mode(mode):
-                    return condition
-        return NEVER
+        number = self.entry_for(mode, header)
+        return NEVER if number is None else self.entries[number][1]
+
+    def entry_for(self, mode: AccessMode | None, header: bytes) -> int | None:
+        """The number (from 0) of the entry whose condition that is, None where there is none."""
+        if self._patterns:
+            comparable = _comparable(header)
+            for mask, wanted, number in self._patterns:
+                if comparable & mask == wanted:
+                    return number
+        wanted_modes = int(mode or 0)
+        if wanted_modes:
+            for modes, number in self._modes:
+                if modes & wanted_modes == wanted_modes:
+                    return number
+        return None
+
+
+def _comparable(header: bytes | bytearray) -> int:
+    """A command header as a number, the class byte without channel, chaining and secure messaging."""
+    cla, ins, p1, p2 = header
+    return CLASS_BYTES[cla].plain << 24 | ins << 16 | p1 << 8 | p2
 
 
 def _byte(number: int) -> bytes:
@@ -305,7 +332,7 @@ def _byte(number: int) -> bytes:
     return bytes((number,))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _parse(value: bytes) -> AccessRules:
     try:
         objects = parse_tlvs(value)

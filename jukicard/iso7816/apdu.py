@@ -15,7 +15,7 @@ The seven cases of a command APDU, by what follows the four header bytes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from jukicard.iso7816.status import StatusWord
 
@@ -25,13 +25,15 @@ MAX_NE = 0x10000
 # The enumeration's own table: a plain dict lookup in place of the costlier StatusWord(value).
 _STATUS_WORDS = StatusWord._value2member_map_
 
+# A chip parses one APDU per command: made by tuple's own constructor a named tuple costs a third (ADR 7).
+_new = tuple.__new__
+
 
 class ApduError(ValueError):
     """The bytes are no APDU, or the values cannot be put into one. The message never contains data bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandAPDU:
+class CommandAPDU(NamedTuple):
     """A command APDU.
 
     `cla`, `ins`, `p1`, `p2`: 0..255. `data`: 0..65535 bytes. `ne`: bytes expected at most, 1..65536, None
@@ -44,7 +46,7 @@ class CommandAPDU:
     ins: int
     p1: int
     p2: int
-    data: bytes = field(default=b"", repr=False)
+    data: bytes = b""
     ne: int | None = None
     extended: bool = False
 
@@ -55,20 +57,26 @@ class CommandAPDU:
         Anything else raises ApduError, and nothing but ApduError is raised.
         """
         size = len(raw)
+        if size == 5:
+            cla, ins, p1, p2, lc = raw
+            return _new(cls, (cla, ins, p1, p2, b"", lc or 256, False))
         if size < 4:
             raise ApduError(f"a command APDU has at least 4 bytes, not {size}")
         cla, ins, p1, p2 = raw[:4]
         if size == 4:
-            return cls(cla, ins, p1, p2)
+            return _new(cls, (cla, ins, p1, p2, b"", None, False))
         lc = raw[4]
-        if size == 5:
-            return cls(cla, ins, p1, p2, b"", lc or 256)
         if lc:
             if size == 5 + lc:
-                return cls(cla, ins, p1, p2, raw[5:])
+                return _new(cls, (cla, ins, p1, p2, raw[5:], None, False))
             if size == 6 + lc:
-                return cls(cla, ins, p1, p2, raw[5:-1], raw[-1] or 256)
+                return _new(cls, (cla, ins, p1, p2, raw[5:-1], raw[-1] or 256, False))
             raise ApduError(f"Lc {lc} does not fit a command APDU of {size} bytes")
+        return cls._parse_extended(raw, size)
+
+    @classmethod
+    def _parse_extended(cls, raw: bytes, size: int) -> CommandAPDU:
+        cla, ins, p1, p2 = raw[:4]
         if size < 7:
             raise ApduError(f"extended length field cut off in a command APDU of {size} bytes")
         length = raw[5] << 8 | raw[6]
@@ -129,8 +137,7 @@ class CommandAPDU:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseAPDU:
+class ResponseAPDU(NamedTuple):
     """A response APDU: up to 65536 data bytes and the status word.
 
     The representation shows the length, never data.

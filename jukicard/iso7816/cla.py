@@ -55,7 +55,7 @@ class ClassByte:
         """The one ClassByte of this value; ValueError outside 0..255."""
         if not 0 <= cla <= 0xFF:
             raise ValueError(f"a class byte is 0 to 255, not {cla}")
-        return _ALL[cla]
+        return CLASS_BYTES[cla]
 
     @staticmethod
     def build(
@@ -117,4 +117,5 @@ def _decode(cla: int) -> ClassByte:
     )
 
 
-_ALL = tuple(_decode(cla) for cla in range(256))
+CLASS_BYTES = tuple(_decode(cla) for cla in range(256))
+"""Every class byte, read: what `ClassByte.parse` looks up."""

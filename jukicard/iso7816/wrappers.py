@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.cla import CHAINING, ClassByte
 from jukicard.iso7816.connection import ApduLimits, CardConnection, ConnectionWrapper
@@ -35,7 +33,7 @@ class ExactLength(ConnectionWrapper):
         apdu = CommandAPDU.parse(command)
         if apdu.ne is None:
             return answer
-        return self.inner.transmit(replace(apdu, ne=answer[-1] or 256).encode())
+        return self.inner.transmit(apdu._replace(ne=answer[-1] or 256).encode())
 
 
 class ResponseChaining(ConnectionWrapper):
@@ -95,8 +93,7 @@ class CommandChaining(ConnectionWrapper):
             answer = self.inner.transmit(_link(apdu, apdu.data[start : start + link_size]))
             if _sw1(answer) != 0x90 or answer != b"\x90\x00":
                 return answer
-        last = replace(
-            apdu,
+        last = apdu._replace(
             data=apdu.data[last_start:],
             ne=None if apdu.ne is None else min(apdu.ne, limits.max_response if limits.extended else 256),
             extended=limits.extended,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import entry_points
 
 from jukicard.applets.catalogue import rom
 from jukicard.applets.gp.manufacture import ChipIdentity, manufacture
 from jukicard.card.applet import Rom
 from jukicard.card.card import Card
-from jukicard.card.ports import Interface, Observer, Ports, Unobserved
+from jukicard.card.explain import Refusal
+from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore
 from jukicard.reader.cardfile import CardFile, NotBefore, StorageKey
 from jukicard.reader.emulator import EmulatorConnection
@@ -23,8 +25,11 @@ APPLET_GROUP = "jukicard.applets"
 CARD_ID_SIZE = 16
 
 
+@cache
 def full_rom() -> Rom:
-    """Return the ROM with the built-in modules and those that installed packages register."""
+    """Return the ROM with the built-in modules and those that installed packages register: one for all chips, since
+    code has no state, and made once, since asking every package takes longer than all the rest of a power-on.
+    """
     return rom(found.load() for found in entry_points(group=APPLET_GROUP))
 
 
@@ -63,7 +68,7 @@ class CardFileChip:
         """Open the card file; raises `CardFileError`.  `closed` is called once with the closed file."""
         self._file = CardFile.open(path, storage_key, not_before=not_before, random=random)
         self._closed = closed
-        self.card = Card(self._file, full_rom(), Ports(random, delay, observer=observer or Unobserved()))
+        self.card = Card(self._file, full_rom(), Ports(random, delay, observer=observer))
 
     def close(self) -> None:
         """Take the power away and close the file; closing twice does no harm."""
@@ -80,6 +85,11 @@ class CardFileConnection(EmulatorConnection):
     def __init__(self, chip: CardFileChip, interface: Interface = Interface.CONTACT) -> None:
         super().__init__(chip.card, interface)
         self._chip = chip
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the chip refused the last command, None if it did not: what no card in a reader would ever tell."""
+        return self._chip.card.refusal
 
     def close(self) -> None:
         """Take the power away and close the file; closing twice does no harm."""

@@ -1,6 +1,6 @@
 """Key derivation and the MAC that all secure channels of the card are built from.
 
-Three functions on bytes, no state: AES-CMAC (NIST SP 800-38B, RFC 4493), the counter-mode derivation of
+No state but keys: AES-CMAC (NIST SP 800-38B, RFC 4493), the counter-mode derivation of
 GlobalPlatform Amendment D 4.1.5 (NIST SP 800-108 with CMAC), and the X9.63 derivation with SHA-256 that
 Amendment F uses.
 """
@@ -19,31 +19,43 @@ _LABEL_ZEROS = bytes(11)
 _MAX_DERIVED_BITS = 0xFFFF
 
 
+class MacKey:
+    """An AES key of 16, 24 or 32 bytes (else ValueError), set up once for any number of CMACs and derivations."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = CMAC(AES(key))
+
+    def mac(self, message: bytes) -> bytes:
+        """Return the AES-CMAC (RFC 4493), 16 bytes."""
+        mac = self._keyed.copy()
+        mac.update(message)
+        return mac.finalize()
+
+    def derive(self, constant: int, context: bytes, bits: int) -> bytes:
+        """Derive `bits` bits (SP 800-108 counter mode, input as in GP Amendment D 4.1.5).
+
+        Each block is the CMAC of: eleven zero bytes, the derivation constant (one byte), 00, the length L in
+        bits (two bytes), the block counter i (one byte, from 1), the context. `bits` is a multiple of 8 from 8
+        to 65528 that needs no more than 255 blocks; ValueError otherwise.
+        """
+        blocks = -(-bits // (8 * BLOCK_SIZE))
+        if bits < 8 or bits % 8 or bits > _MAX_DERIVED_BITS or blocks > 0xFF:
+            raise ValueError("the derived length must be a positive whole number of bytes in at most 255 blocks")
+        label = b"%b%c\0%b" % (_LABEL_ZEROS, constant, bits.to_bytes(2, "big"))
+        derived = b"".join([self.mac(b"%b%c%b" % (label, block, context)) for block in range(1, blocks + 1)])
+        return derived[: bits // 8]
+
+
 def aes_cmac(key: bytes, message: bytes) -> bytes:
     """Return the AES-CMAC (RFC 4493), 16 bytes, under a key of 16, 24 or 32 bytes (else ValueError)."""
-    mac = CMAC(AES(key))
-    mac.update(message)
-    return mac.finalize()
+    return MacKey(key).mac(message)
 
 
 def sp800_108(key: bytes, constant: int, context: bytes, bits: int) -> bytes:
-    """Derive `bits` bits from an AES key (SP 800-108 counter mode, input as in GP Amendment D 4.1.5).
-
-    Each block is the CMAC of: eleven zero bytes, the derivation constant (one byte), 00, the length L in
-    bits (two bytes), the block counter i (one byte, from 1), the context. `bits` is a multiple of 8 from 8
-    to 65528 that needs no more than 255 blocks; ValueError otherwise.
-    """
-    blocks = -(-bits // (8 * BLOCK_SIZE))
-    if bits < 8 or bits % 8 or bits > _MAX_DERIVED_BITS or blocks > 0xFF:
-        raise ValueError("the derived length must be a positive whole number of bytes in at most 255 blocks")
-    keyed = CMAC(AES(key))
-    keyed.update(_LABEL_ZEROS + bytes((constant, 0)) + bits.to_bytes(2, "big"))
-    derived = bytearray()
-    for counter in range(1, blocks + 1):
-        mac = keyed.copy()
-        mac.update(bytes((counter,)) + context)
-        derived += mac.finalize()
-    return bytes(derived[: bits // 8])
+    """Derive `bits` bits from an AES key; see MacKey.derive."""
+    return MacKey(key).derive(constant, context, bits)
 
 
 def x963_sha256(secret: bytes, shared_info: bytes, length: int) -> bytes:

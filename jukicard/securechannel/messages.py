@@ -15,7 +15,7 @@ What is fixed where the amendment leaves room:
   nothing are the same as no data.
 * A response is protected if its status is 9000, 62xx or 63xx; any other status travels bare and without data.
 * Keys are set up once in a session: a keyed CMAC is copied per message, and one CBC context serves all
-  messages (its own chaining from the message before is cancelled in the first block).
+  messages (its own chaining from the message before is cancelled in a block for the counter).
 
 Every failure is the same `SecureMessagingError`, MAC before padding, and ends the object: all later calls
 raise it.
@@ -29,12 +29,11 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
-from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.cla import CHAINING, ClassByte, SecureMessaging
-from jukicard.securechannel.kdf import BLOCK_SIZE
+from jukicard.securechannel.kdf import BLOCK_SIZE, MacKey
 from jukicard.securechannel.scp03 import SessionKeys
 
 MAC_SIZE: Final = 8
@@ -59,12 +58,22 @@ class SecurityLevel(IntFlag):
 LEVELS: Final = frozenset(map(SecurityLevel, (0x01, 0x03, 0x11, 0x13, 0x33)))
 """The levels of a channel. 00 is none of them: it would bind no later message to the handshake."""
 
+_BY_VALUE: Final = {int(level): level for level in LEVELS}
+_PROTECTED: Final = {
+    int(level): tuple(
+        part in level for part in (SecurityLevel.C_DECRYPTION, SecurityLevel.R_MAC, SecurityLevel.R_ENCRYPTION)
+    )
+    for level in LEVELS
+}
+"""For each level: are commands encrypted, have responses a MAC, are they encrypted."""
+
 
 def security_level(value: int) -> SecurityLevel:
     """Return the level that P1 of EXTERNAL AUTHENTICATE asks for; ValueError unless it is in `LEVELS`."""
-    if value not in LEVELS:
+    level = _BY_VALUE.get(value)
+    if level is None:
         raise ValueError(f"no security level {value:02X}")
-    return SecurityLevel(value)
+    return level
 
 
 class SecureMessagingError(Exception):
@@ -95,37 +104,35 @@ def _mac_header(secured_class: int, command: CommandAPDU) -> bytes:
 
 
 class _BlockChain:
-    """AES-CBC under one key for many messages, each with its own ICV, without a key set-up for each."""
+    """AES-CBC under one key for many messages, each with its own ICV, without a key set-up for each.
 
-    __slots__ = ("_block", "_decryptor", "_encryptor", "_last_in", "_last_out")
+    One encryptor and one decryptor chain on from message to message. A message's ICV is its encrypted counter: the
+    encryptor is fed the counter with its own last block cancelled, and what it chains on with is that ICV.
+    """
+
+    __slots__ = ("_decryptor", "_encryptor", "_last")
 
     def __init__(self, key: bytes) -> None:
-        aes = AES(key)
-        self._block = Cipher(aes, ECB()).encryptor()  # noqa: S305 - single blocks: counters made into ICVs
-        self._encryptor = Cipher(aes, CBC(ZERO_CHAIN)).encryptor()
-        self._decryptor = Cipher(aes, CBC(ZERO_CHAIN)).decryptor()
-        self._last_out = 0
-        self._last_in = 0
+        cipher = Cipher(AES(key), CBC(ZERO_CHAIN))
+        self._encryptor = cipher.encryptor()
+        self._decryptor = cipher.decryptor()
+        self._last = 0
 
-    def _icv(self, counter: int) -> int:
-        return int.from_bytes(self._block.update(counter.to_bytes(BLOCK_SIZE, "big")), "big")
+    def _chained(self, counter: int, blocks: bytes = b"") -> bytes:
+        """Return the counter's ICV, and the blocks encrypted under it."""
+        sealed = self._encryptor.update((counter ^ self._last).to_bytes(BLOCK_SIZE, "big") + blocks)
+        self._last = int.from_bytes(sealed[-BLOCK_SIZE:], "big")
+        return sealed
 
     def encrypt(self, counter: int, data: bytes) -> bytes:
         """Pad with 80 00… and encrypt, the ICV being the encrypted counter."""
-        padded = data + b"\x80" + bytes(-(len(data) + 1) % BLOCK_SIZE)
-        first = int.from_bytes(padded[:BLOCK_SIZE], "big") ^ self._icv(counter) ^ self._last_out
-        sealed = self._encryptor.update(first.to_bytes(BLOCK_SIZE, "big") + padded[BLOCK_SIZE:])
-        self._last_out = int.from_bytes(sealed[-BLOCK_SIZE:], "big")
-        return sealed
+        return self._chained(counter, data + b"\x80" + bytes(-(len(data) + 1) % BLOCK_SIZE))[BLOCK_SIZE:]
 
     def decrypt(self, counter: int, sealed: bytes) -> bytes:
         """Decrypt, take the padding off; SecureMessagingError if blocks or padding are not whole."""
         if len(sealed) % BLOCK_SIZE:
             raise SecureMessagingError
-        padded = self._decryptor.update(sealed)
-        first = int.from_bytes(padded[:BLOCK_SIZE], "big") ^ self._icv(counter) ^ self._last_in
-        self._last_in = int.from_bytes(sealed[-BLOCK_SIZE:], "big")
-        padded = first.to_bytes(BLOCK_SIZE, "big") + padded[BLOCK_SIZE:]
+        padded = self._decryptor.update(self._chained(counter) + sealed)[BLOCK_SIZE:]
         data = padded.rstrip(b"\x00")
         if data[-1:] != b"\x80" or len(padded) - len(data) >= BLOCK_SIZE:
             raise SecureMessagingError
@@ -149,12 +156,22 @@ class _Messages:
         "_response_mac",
     )
 
-    def __init__(self, keys: SessionKeys, level: SecurityLevel, chain: bytes = ZERO_CHAIN) -> None:
-        """Start with the chaining value `chain` (16 bytes), at one of `LEVELS` (ValueError otherwise)."""
+    def __init__(
+        self,
+        keys: SessionKeys,
+        level: SecurityLevel,
+        chain: bytes = ZERO_CHAIN,
+        *,
+        command_mac: MacKey | None = None,
+    ) -> None:
+        """Start with the chaining value `chain` (16 bytes), at one of `LEVELS` (ValueError otherwise).
+
+        `command_mac` is S-MAC where it has been set up before.
+        """
         if len(chain) != BLOCK_SIZE:
             raise ValueError("the MAC chaining value has 16 bytes")
-        self._command_mac = CMAC(AES(keys.mac))
-        self._response_mac = CMAC(AES(keys.rmac))
+        self._command_mac = command_mac or MacKey(keys.mac)
+        self._response_mac = MacKey(keys.rmac)
         self._cipher = _BlockChain(keys.enc)
         self._chain = chain
         self._counter = 0
@@ -188,9 +205,7 @@ class _Messages:
 
     def _set_level(self, level: SecurityLevel) -> None:
         self._level = security_level(level)
-        self._c_enc = SecurityLevel.C_DECRYPTION in level
-        self._r_mac = SecurityLevel.R_MAC in level
-        self._r_enc = SecurityLevel.R_ENCRYPTION in level
+        self._c_enc, self._r_mac, self._r_enc = _PROTECTED[level]
 
     def _check_alive(self) -> None:
         if not self._alive:
@@ -207,14 +222,10 @@ class _Messages:
     def _mac_of_command(self, header: bytes, data: bytes, *, extended: bool) -> bytes:
         """Return the full MAC, which is the next chaining value, of a command with `data` and 8 MAC bytes."""
         lc = len(data) + MAC_SIZE
-        mac = self._command_mac.copy()
-        mac.update(self._chain + header + lc.to_bytes(3 if extended else 1, "big") + data)
-        return mac.finalize()
+        return self._command_mac.mac(self._chain + header + lc.to_bytes(3 if extended else 1, "big") + data)
 
     def _mac_of_response(self, data: bytes, sw: int) -> bytes:
-        mac = self._response_mac.copy()
-        mac.update(self._chain + data + sw.to_bytes(2, "big"))
-        return mac.finalize()[:MAC_SIZE]
+        return self._response_mac.mac(self._chain + data + sw.to_bytes(2, "big"))[:MAC_SIZE]
 
     @staticmethod
     def _is_protected(sw: int) -> bool:

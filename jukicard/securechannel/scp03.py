@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
-from jukicard.securechannel.kdf import BLOCK_SIZE, sp800_108
+from jukicard.securechannel.kdf import BLOCK_SIZE, MacKey, sp800_108
 
 SCP_IDENTIFIER: Final = 0x03
 CHALLENGE_SIZE: Final = 8
@@ -83,20 +83,21 @@ def derive_session_keys(static: StaticKeys, context: bytes) -> SessionKeys:
     session's DEK.
     """
     bits = 8 * len(static.enc)
+    mac = MacKey(static.mac)
     return SessionKeys(
         enc=sp800_108(static.enc, _S_ENC, context, bits),
-        mac=sp800_108(static.mac, _S_MAC, context, bits),
-        rmac=sp800_108(static.mac, _S_RMAC, context, bits),
+        mac=mac.derive(_S_MAC, context, bits),
+        rmac=mac.derive(_S_RMAC, context, bits),
         dek=static.dek,
     )
 
 
-def card_cryptogram(keys: SessionKeys | bytes, context: bytes) -> bytes:
+def card_cryptogram(keys: SessionKeys | MacKey | bytes, context: bytes) -> bytes:
     """Return the card's proof, 8 bytes (Amendment D 6.2.2.2), from the session keys or from S-MAC alone."""
     return _cryptogram(keys, _CARD_CRYPTOGRAM, context)
 
 
-def host_cryptogram(keys: SessionKeys | bytes, context: bytes) -> bytes:
+def host_cryptogram(keys: SessionKeys | MacKey | bytes, context: bytes) -> bytes:
     """Return the host's proof, 8 bytes (Amendment D 6.2.2.3), from the session keys or from S-MAC alone."""
     return _cryptogram(keys, _HOST_CRYPTOGRAM, context)
 
@@ -174,9 +175,11 @@ class InitializeUpdateResponse:
         return cls(data[:10], data[10], data[12], data[13:21], data[21:29], sequence)
 
 
-def _cryptogram(keys: SessionKeys | bytes, constant: int, context: bytes) -> bytes:
-    mac_key = keys.mac if isinstance(keys, SessionKeys) else keys
-    return sp800_108(mac_key, constant, context, 8 * CRYPTOGRAM_SIZE)
+def _cryptogram(keys: SessionKeys | MacKey | bytes, constant: int, context: bytes) -> bytes:
+    if isinstance(keys, SessionKeys):
+        keys = keys.mac
+    key = keys if isinstance(keys, MacKey) else MacKey(keys)
+    return key.derive(constant, context, 8 * CRYPTOGRAM_SIZE)
 
 
 def _check_blocks(data: bytes) -> None:

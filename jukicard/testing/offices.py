@@ -21,7 +21,7 @@ from pathlib import Path
 from jukicard.applets.catalogue import rom
 from jukicard.applets.gp.manufacture import ChipIdentity, manufacture
 from jukicard.card.card import Card
-from jukicard.card.ports import Interface, Observer, Ports, Unobserved
+from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.connection import CardConnection
 from jukicard.issuer.authentication import Authentication, CardDialogue, Proof, authenticate
@@ -88,7 +88,7 @@ def blank_cells(number: int = CHIP_NUMBER) -> dict[str, bytes]:
 
 def new_card(store: Store, seed: object = "card", observer: Observer | None = None, *, strict: bool = True) -> Card:
     """A chip on that store, its randomness from the seed; strict: its bugs are the test's."""
-    return Card(store, rom(), Ports(randomness(seed), observer=observer or Unobserved(), strict=strict))
+    return Card(store, rom(), Ports(randomness(seed), observer=observer, strict=strict))
 
 
 @dataclass

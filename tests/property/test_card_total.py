@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,7 +185,7 @@ class Run:
     def _in_session(self, command: CommandAPDU) -> None:
         if self.session is None:
             return
-        plain = replace(command, cla=command.cla & 0x83, extended=False)
+        plain = command._replace(cla=command.cla & 0x83, extended=False)
         try:
             self.session.transmit(plain.encode())
         except (HostError, ValueError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +58,7 @@ near_commands = st.tuples(
 @given(commands)
 def test_commands_survive_encoding(command):
     parsed = CommandAPDU.parse(command.encode())
-    assert replace(parsed, extended=command.extended) == command
+    assert parsed._replace(extended=command.extended) == command
     assert parsed.extended or not command.extended or (not command.data and command.ne is None)
 
 
@@ -249,10 +247,10 @@ dialogue = st.lists(
 def test_every_reader_tells_the_same_story(script):
     # Each connection has a card of its own. VERIFY with Le is left out (T=0 cannot tell it from one without), as
     # are data for commands that take none: a T=0 command goes one way only.
-    script = [replace(c, ne=None) if c.ins == 0x20 else c for c in script]
-    script = [replace(c, data=b"") if c.ins in (0x84, 0xB0) else c for c in script]
-    script = [replace(c, ne=c.ne or 1) if not c.data and c.ins in (0x84, 0xB0) else c for c in script]
-    script = [replace(c, ne=None) if c.ins == 0xDB else c for c in script]
+    script = [c._replace(ne=None) if c.ins == 0x20 else c for c in script]
+    script = [c._replace(data=b"") if c.ins in (0x84, 0xB0) else c for c in script]
+    script = [c._replace(ne=c.ne or 1) if not c.data and c.ins in (0x84, 0xB0) else c for c in script]
+    script = [c._replace(ne=None) if c.ins == 0xDB else c for c in script]
     direct, short, t0 = ModelCard(), ModelCard(), ModelCard()
     stacks = [standard(direct), standard(ShortOnlyReader(short)), standard(T0Reader(t0), t0=True)]
     for command in script:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import ApduLimits
@@ -36,7 +35,7 @@ class ModelCard:
         if cmd.cla & 0x10:
             self._chain += cmd.data
             return b"\x90\x00"
-        cmd, self._chain = replace(cmd, data=self._chain + cmd.data), b""
+        cmd, self._chain = cmd._replace(data=self._chain + cmd.data), b""
         self.executed[cmd.ins] = self.executed.get(cmd.ins, 0) + 1
         return self._answer(cmd).encode()
 

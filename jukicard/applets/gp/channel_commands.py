@@ -17,6 +17,7 @@ from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import parse_tlvs
 from jukicard.securechannel.authorization import TerminalAuthorization
 from jukicard.securechannel.certificates import CertificateError, ChainVerifier
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.messages import CardMessages, SecurityLevel, security_level
 from jukicard.securechannel.scp03 import (
     InitializeUpdateResponse,
@@ -87,12 +88,13 @@ class SecureChannelCommands:
         challenge = pseudo_random_challenge(static.enc, sequence, bytes(ctx.selected.aid))
         context = cmd.data + challenge
         session = derive_session_keys(static, context)
+        mac_key = MacKey(session.mac)
         answer = InitializeUpdateResponse(
             diversification_data(domain),
             reference.kvn,
             SCP03_OPTIONS,
             challenge,
-            card_cryptogram(session, context),
+            card_cryptogram(mac_key, context),
             sequence,
         )
         ctx.channel.open_session(
@@ -100,11 +102,11 @@ class SecureChannelCommands:
                 KID_SCP03,
                 reference.kvn,
                 ctx.entry.instance,
-                CardMessages(session, SecurityLevel.C_MAC),
+                CardMessages(session, SecurityLevel.C_MAC, command_mac=mac_key),
                 SecurityLevel.C_MAC,
                 authenticated=False,
                 dek=static.dek,
-                expected=host_cryptogram(session, context),
+                expected=host_cryptogram(mac_key, context),
             )
         )
         return ResponseAPDU(answer.encode())

@@ -49,25 +49,24 @@ class DomainKeys:
         self._area = area
 
     def references(self) -> Iterator[KeyReference]:
-        """Yield the references of all keys, by identifier and version."""
-        for cell in self._area.cells("key/"):
-            _, kid, kvn = cell.split("/")
-            yield KeyReference(int(kid, 16), int(kvn, 16))
+        """Return the references of all keys, by identifier and version."""
+        return map(_reference, self._area.cells("key/"))
 
     def find(self, kid: int, kvn: int) -> KeyReference:
         """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.
 
         6A88 where there is none.
         """
-        for reference in self.references():
-            if reference.kid == kid and kvn in (0, reference.kvn):
+        for cell in self._area.cells(f"key/{kid:02x}/"):
+            reference = _reference(cell)
+            if kvn in (0, reference.kvn):
                 return reference
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
     def is_empty(self) -> bool:
         """Whether the domain has no key of its own yet."""
-        return next(self.references(), None) is None
+        return next(self._area.cells("key/"), None) is None
 
     def information(self) -> bytes:
         """Return the key information: one C0 per key (GP 2.3.1, 11.3.3.1)."""
@@ -135,10 +134,10 @@ class DomainKeys:
 
     def with_attribute(self, kind: str) -> Iterator[tuple[KeyReference, bytes]]:
         """Yield every key that has such an attribute, with it."""
-        for reference in self.references():
-            value = self.attribute(kind, reference)
+        for cell in self._area.cells(kind + "/"):
+            value = self._area.read(cell)
             if value:
-                yield reference, value
+                yield _reference(cell), value
 
     def sequence(self, reference: KeyReference) -> int:
         """Return the SCP03 sequence counter: how many handshakes were begun with the key set."""
@@ -153,10 +152,11 @@ class DomainKeys:
 
         6985 when the three bytes of the sequence counter are used up (Amendment D 1.2, 6.2.2.1).
         """
-        sequence = self.sequence(reference) + 1
+        counters = self._counters(reference)
+        sequence = int.from_bytes(counters[:3]) + 1
         if sequence > 0xFFFFFF:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the key set's sequence counter is used up")
-        attempts = min(255, self.attempts(reference) + 1)
+        attempts = min(255, counters[3] + 1)
         self._area.spend(_cell("seq", reference), sequence.to_bytes(3) + bytes((attempts,)))
         return sequence
 
@@ -176,3 +176,8 @@ class DomainKeys:
 
 def _cell(kind: str, reference: KeyReference) -> str:
     return f"{kind}/{reference.kid:02x}/{reference.kvn:02x}"
+
+
+def _reference(cell: str) -> KeyReference:
+    _, kid, kvn = cell.split("/")
+    return KeyReference(int(kid, 16), int(kvn, 16))

@@ -67,7 +67,7 @@ def manufacture(store: Store, identity: ChipIdentity) -> None:
     domain = Registry(transaction).add(
         ISSUER_DOMAIN_AID, SecurityDomain.load_file, SecurityDomain.module, None, _PRIVILEGES, CardState.OP_READY
     )
-    area = Area(transaction, domain.instance)
+    area = Area(transaction, domain.area)
     area.write(identity_cell(TAG_ISSUER_NUMBER), _ISSUER_NUMBER)
     area.write(identity_cell(TAG_CARD_NUMBER), identity.card_number)
     area.write(identity_cell(TAG_PRODUCTION), identity.production)

@@ -18,10 +18,11 @@ from jukicard.applets.juki.records import (
     CardStatus,
     RecordError,
     authentication_message,
+    expiry_in,
     is_city_code,
     is_resident_code,
 )
-from jukicard.card.applet import Applet
+from jukicard.card.applet import Applet, out_of_life
 from jukicard.card.commands import INTERINDUSTRY, NO_DATA, Guarded, On, command, data, only
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
@@ -143,7 +144,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         super().check_life_cycle(ctx, target, mode)
         guarded = isinstance(target, Password) or (isinstance(target, File) and target.fid == layout.EF_CODE)
         if guarded and self._has_expired(ctx):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card has expired")
+            raise out_of_life("the card has expired", target)
 
     @command(
         INTERINDUSTRY,
@@ -355,10 +356,5 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
 
     def _has_expired(self, ctx: Context) -> bool:
         """Return whether the domain's estimate of the date, the only one that the chip has, lies beyond the expiry."""
-        estimate = ctx.date_estimate
-        if estimate is None:
-            return False
-        try:
-            return estimate > int(CardData.parse(ctx.files.by_fid(layout.EF_CARD).content).expires)
-        except RecordError:
-            return False
+        estimate, expiry = ctx.date_estimate, expiry_in(ctx.files.by_fid(layout.EF_CARD).content)
+        return estimate is not None and expiry is not None and estimate > expiry

@@ -62,6 +62,12 @@ class CardData:
         return cls(text[:15], text[15:20], text[20:28], text[28], text[29:])
 
 
+def expiry_in(content: bytes) -> int | None:
+    """Return the expiry (YYYYMMDD) in the content of EF.CARD, None before it is written."""
+    digits = content[20:28]
+    return int(digits) if len(content) == CardData.SIZE and digits.isdigit() else None
+
+
 @dataclass(frozen=True, slots=True)
 class CardStatus:
     """EF.STATUS, 6 bytes: the state, and the code of the municipality that took the card over (5 digits), or five zero

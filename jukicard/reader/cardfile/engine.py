@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from jukicard.card.store import CellNames
 from jukicard.reader.cardfile import database
 from jukicard.reader.cardfile.database import Cell, Header, Loaded, Numbers
 from jukicard.reader.cardfile.disk import Connection, Disk, naming_errors, of_database
@@ -60,6 +61,7 @@ class Engine:
     ) -> None:
         self.path = path
         self.contents = loaded.contents
+        self.names = CellNames(loaded.contents)
         self.refusal: CardFileError | None = None
         self.settled: int | None = None  # after closing: the commits that the one file holds, on the disk
         self.card_id = sealer.card_id
@@ -168,9 +170,11 @@ class Engine:
         for name, content in staged.contents.items():
             cell = staged.cells[name]
             if content is None or cell is None:
-                self.contents.pop(name, None)
-                self._cells.pop(name, None)
+                self.names.remove(name)
+                del self.contents[name], self._cells[name]
             else:
+                if name not in self.contents:
+                    self.names.add(name)
                 self.contents[name], self._cells[name] = content, cell
         self._fingerprints = staged.fingerprints
         self.header = staged.header

@@ -135,7 +135,7 @@ class CardFile:
         """Return the names of all cells that start with `prefix`, sorted."""
         if self._engine.refusal is not None:
             raise self._engine.refusal
-        return sorted(name for name in self._contents if name.startswith(prefix))
+        return self._engine.names.under(prefix)
 
     def commit(self, changes: Mapping[str, bytes | None], *, durable: bool = True) -> None:
         """Write all `changes` at once; None removes a cell.  Returns when the disk has them.

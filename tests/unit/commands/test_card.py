@@ -127,6 +127,34 @@ def test_answers_as_json(active: Desk) -> None:
     assert facts == {"responses": [{"data": "", "sw": "9000"}, {"data": "", "sw": "63C3"}]}
 
 
+def test_a_refusal_is_explained_to_the_host_of_the_emulator(active: Desk) -> None:
+    result = active.run("apdu", "--reader", active.reader, "--explain", SELECT_JUKI, "00B081000B", "00200081")
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["9000", "6982"]
+    assert lines[-1] == "63C3"
+    assert any("would do: a terminal with the right identify" in line for line in lines)
+    assert result.exit_code == 0
+
+
+def test_explanations_as_json(active: Desk) -> None:
+    facts = active.facts("apdu", "--reader", active.reader, "--explain", SELECT_JUKI, "00B081000B")
+    done, refused = facts["responses"]
+    assert done["explanation"] is None
+    explanation = refused["explanation"]
+    assert explanation["command"] == "READ BINARY"
+    assert explanation["rule"]["fcp"].startswith("6255")
+    assert bytes.fromhex(explanation["rule"]["fcp"])[explanation["rule"]["offset"]] == 0xAF
+    needed = [(need["kind"], need["value"]) for need in explanation["rule"]["alternatives"][0]]
+    assert needed[:2] == [("right", 0), ("password", 0x81)]
+
+
+def test_a_card_in_a_reader_explains_nothing_and_is_not_asked(active: Desk) -> None:
+    result = active.run("apdu", "--reader", "pcsc:any", "--explain", "00A40400")
+    assert result.exit_code == 2
+    assert "emulator:PATH" in result.stderr
+    assert not result.stdout
+
+
 def test_decoding_explains_command_status_and_objects(active: Desk) -> None:
     result = active.run("apdu", "--reader", active.reader, "--decode", "00A4040000", "00B0000000")
     assert "SELECT" in result.stdout

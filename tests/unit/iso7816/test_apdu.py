@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
@@ -73,7 +71,7 @@ def test_malformed_commands_are_refused(raw):
 @pytest.mark.parametrize("value", [-1, 256])
 def test_header_out_of_range(name, value):
     with pytest.raises(ApduError):
-        replace(command(), **{name: value}).encode()
+        command()._replace(**{name: value}).encode()
 
 
 @pytest.mark.parametrize("ne", [-1, 0, 65537])

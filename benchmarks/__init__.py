@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks` (docs/performance.md explains each figure)."""
