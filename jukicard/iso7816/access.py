@@ -228,8 +228,6 @@ class ModeDo:
             if part is not None:
                 tag |= bit
                 value += _byte(part)
-        if tag == 0x80:
-            raise AccessRuleError("a header pattern names at least one byte")
         return cls(tag, value)
 
     def __post_init__(self) -> None:
@@ -240,17 +238,6 @@ class ModeDo:
             raise AccessRuleError(f"access mode {self.tag:X} has {wanted} bytes, not {len(self.value)}")
         if self.tag == 0x80 and not 0 < self.value[0] < 0x80:
             raise AccessRuleError(f"{self.value[0]:02X} is no access mode byte")
-
-    def allows_mode(self, mode: AccessMode) -> bool:
-        """Whether this is a mode byte with every bit of `mode` (at least one)."""
-        return self.tag == 0x80 and bool(mode) and self.value[0] & mode == mode
-
-    def matches_header(self, header: bytes) -> bool:
-        """Whether this is a header pattern that the command header (CLA INS P1 P2, four bytes) fits."""
-        if self.tag == 0x80:
-            return False
-        mask, wanted = self.pattern()
-        return _comparable(header) & mask == wanted
 
     def pattern(self) -> tuple[int, int]:
         """The header pattern as two 32-bit numbers, mask and value: a header fits if its masked bytes are the value."""

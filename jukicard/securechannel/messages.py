@@ -130,7 +130,7 @@ class _BlockChain:
 
     def decrypt(self, counter: int, sealed: bytes) -> bytes:
         """Decrypt, take the padding off; SecureMessagingError if blocks or padding are not whole."""
-        if not sealed or len(sealed) % BLOCK_SIZE:
+        if len(sealed) % BLOCK_SIZE:
             raise SecureMessagingError
         padded = self._decryptor.update(self._chained(counter) + sealed)[BLOCK_SIZE:]
         data = padded.rstrip(b"\x00")
@@ -227,8 +227,9 @@ class _Messages:
     def _mac_of_response(self, data: bytes, sw: int) -> bytes:
         return self._response_mac.mac(self._chain + data + sw.to_bytes(2, "big"))[:MAC_SIZE]
 
-    def _is_protected(self, sw: int) -> bool:
-        return self._r_mac and (sw == 0x9000 or sw >> 8 in (0x62, 0x63))
+    @staticmethod
+    def _is_protected(sw: int) -> bool:
+        return sw == 0x9000 or sw >> 8 in (0x62, 0x63)
 
 
 class HostMessages(_Messages):
@@ -311,7 +312,7 @@ class CardMessages(_Messages):
         return CommandAPDU(plain_class, command.ins, command.p1, command.p2, data, command.ne, command.extended)
 
     def _open(self, command: CommandAPDU) -> bytes:
-        if command.cla not in _PLAIN or command.nc < MAC_SIZE:
+        if command.cla not in _PLAIN:
             raise SecureMessagingError
         data, mac = command.data[:-MAC_SIZE], command.data[-MAC_SIZE:]
         extended = command.extended or command.nc > 0xFF

@@ -1,0 +1,172 @@
+"""The fast way: all tests are collected once, and each child swaps the code of the mutated functions in place.
+
+A mutant in the body of a function does nothing before that function is called; so it is enough to exchange the code of
+the function objects that exist, wherever decorators and tables have put them.  What was computed with the code as it
+was (`lru_cache`) is forgotten before each test.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+
+import pytest
+from _pytest.runner import runtestprotocol
+from coverage import Coverage
+
+from tests.mutation.operators import Mutant
+from tests.mutation.running import Verdict, limit_time, run_all
+
+IMPORTING, COLLECTING = "import", "collection"
+"""Coverage contexts besides those of the tests."""
+
+
+@dataclass
+class Baseline:
+    """What the tests do without a mutant: seconds of CPU time of each, and the tests that ran each line of a file."""
+
+    seconds: dict[str, float]
+    lines: dict[str, dict[int, set[str]]]
+
+    def tests(self, filename: str, first: int, last: int) -> set[str]:
+        """The tests that ran any of these lines."""
+        lines = self.lines.get(filename, {})
+        return set().union(*(lines.get(line, set()) for line in range(first, last + 1))) - {IMPORTING, COLLECTING}
+
+    def on_import(self, filename: str, first: int, last: int) -> bool:
+        """Whether any of these lines ran while the project's modules were imported."""
+        lines = self.lines.get(filename, {})
+        return any(IMPORTING in lines.get(line, set()) for line in range(first, last + 1))
+
+    def in_order(self, tests: set[str]) -> list[str]:
+        """The quick ones first."""
+        return sorted(tests, key=lambda test: (self.seconds[test], test))
+
+
+class WarmRun:
+    """A pytest plugin that runs all tests once, and then the tests that can notice it on each mutant that can be tried
+    in place; `left` are the others.
+    """
+
+    def __init__(
+        self,
+        mutants: list[Mutant],
+        filenames: dict[str, str],
+        coverage: Coverage,
+        workers: int,
+        done: Callable[[Mutant, Verdict], None],
+    ) -> None:
+        self._mutants = mutants
+        self._filenames = filenames
+        self._coverage = coverage
+        self._workers = workers
+        self._done = done
+        self.failed: str | None = None
+        self.baseline = Baseline({}, {})
+        self.left: list[Mutant] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Instead of pytest's loop."""
+        self._items = {item.nodeid: item for item in session.items}
+        self._caches = list(_caches())
+        for item in session.items:
+            if not self._measure(item):
+                self.failed = item.nodeid
+                return True
+        self._coverage.stop()
+        data = self._coverage.get_data()
+        for filename in self._filenames.values():
+            contexts = data.contexts_by_lineno(filename)
+            self.baseline.lines[filename] = {line: set(tests) for line, tests in contexts.items()}
+        functions = {module: _functions(filename) for module, filename in self._filenames.items()}
+        here = []
+        for mutant in self._mutants:
+            swaps = self._swaps(mutant, functions[mutant.module])
+            if swaps is None:
+                self.left.append(mutant)
+            else:
+                here.append((mutant, swaps))
+        if not self._is_repeatable():
+            self.failed = "the tests do not pass a second time in one process"
+            return True
+        run_all(here, lambda job: self._survives(*job), self._workers, lambda job, verdict: self._done(job[0], verdict))
+        return True
+
+    def _measure(self, item: pytest.Item) -> bool:
+        self._forget()
+        self._coverage.switch_context(item.nodeid)
+        began = time.process_time()
+        passed = _passes(item, None)
+        self.baseline.seconds[item.nodeid] = time.process_time() - began
+        return passed
+
+    def _is_repeatable(self) -> bool:
+        verdicts: list[Verdict] = []
+        everything = self.baseline.in_order(set(self._items))
+        run_all([everything], self._all_pass, 1, lambda _, verdict: verdicts.append(verdict))
+        return verdicts == [Verdict.SURVIVED]
+
+    def _swaps(self, mutant: Mutant, functions: list[FunctionType]) -> list[tuple[FunctionType, CodeType]] | None:
+        """The functions whose code this mutant replaces; None where it has to be imported anew."""
+        filename = self._filenames[mutant.module]
+        if not mutant.in_body or self.baseline.on_import(filename, mutant.first, mutant.last):
+            return None
+        codes = dict(_codes(mutant.code))
+        swaps = [(function, codes[key]) for function in functions if (key := _key(function.__code__)) in codes]
+        if any(function.__code__.co_freevars != code.co_freevars for function, code in swaps):
+            return None
+        return [(function, code) for function, code in swaps if function.__code__ != code]
+
+    def _survives(self, mutant: Mutant, swaps: list[tuple[FunctionType, CodeType]]) -> bool:
+        for function, code in swaps:
+            function.__code__ = code
+        tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
+        return self._all_pass(self.baseline.in_order(tests))
+
+    def _all_pass(self, tests: list[str]) -> bool:
+        self._forget()
+        items = [self._items[test] for test in tests]
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            limit_time(self.baseline.seconds[item.nodeid])
+            if not _passes(item, following):
+                return False
+        return True
+
+    def _forget(self) -> None:
+        for cache in self._caches:
+            cache.cache_clear()
+
+
+def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+
+
+def _caches() -> Iterator[functools._lru_cache_wrapper[object]]:
+    """Every `lru_cache` of the project and of its tests."""
+    for each in gc.get_objects():
+        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.split(".")[0] in {"jukicard", "tests"}:
+            yield each
+
+
+def _functions(filename: str) -> list[FunctionType]:
+    """Every function that exists and was defined in that file."""
+    name = os.path.realpath(filename)
+    return [each for each in gc.get_objects() if isinstance(each, FunctionType) and each.__code__.co_filename == name]
+
+
+def _key(code: CodeType) -> tuple[str, int]:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _codes(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:
+    """The code of every function in a module's."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield _key(constant), constant
+            yield from _codes(constant)
