@@ -26,6 +26,7 @@ class Facts:
     """What holds while one command runs.  A command outside a secure channel session has none of a session's facts.
 
     `session_key` is the key identifier (KID) that opened the session: 01 SCP03, 11 SCP11a, 13 SCP11b; None without one.
+    `authenticated` are the references (81-9F) of the application's keys that EXTERNAL AUTHENTICATE proved.
     """
 
     passwords: frozenset[int] = frozenset()
@@ -35,6 +36,7 @@ class Facts:
     command_enc: bool = False
     response_mac: bool = False
     response_enc: bool = False
+    authenticated: frozenset[int] = frozenset()
 
 
 NOTHING = Facts()
@@ -56,7 +58,7 @@ def holds(condition: Condition, facts: Facts) -> bool:
         case Right(number=number):
             return number in facts.rights
         case SessionKey(kid=kid):
-            return facts.session_key == kid
+            return facts.session_key == kid or kid in facts.authenticated
         case CommandMac():
             return facts.command_mac
         case CommandEnc():
