@@ -79,7 +79,7 @@ class Applet:
         life_cycle = target.header.life_cycle
         if life_cycle is LifeCycle.DEACTIVATED and not (mode and mode & _REVIVING):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the object is deactivated")
-        if life_cycle is LifeCycle.TERMINATED:
+        if life_cycle is LifeCycle.TERMINATED and not (mode and mode & AccessMode.DELETE):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the object is terminated")
 
 

@@ -1,4 +1,4 @@
-"""Files: transparent EFs, EFs with linear (fixed, variable) or cyclic records, and DFs (ISO/IEC 7816-4, data structures).
+"""Files: transparent EFs, EFs with linear (fixed, variable) or cyclic records, DFs (ISO/IEC 7816-4, data structures).
 
 A file's cells lie below those of the DF that it is in; so a DF goes with all that is in it.
 """
@@ -42,9 +42,9 @@ class FileKind(IntEnum):
 class FileSpec:
     """What a new file shall be.
 
-    A DF has only `fid` and rules.  `size` is the number of content bytes of a transparent file; `record_size` the length of a record (the longest one
-    in a variable file), `records` how many fit (1-254).  `sfi` 1-30, or None.  `compare_tries` (1-15) bounds how often
-    COMPARE may miss; 0 is no bound.
+    A DF has only `fid` and rules.  `size` is the number of content bytes of a transparent file; `record_size` the
+    length of a record (the longest one in a variable file), `records` how many fit (1-254).  `sfi` 1-30, or None.
+    `compare_tries` (1-15) bounds how often COMPARE may miss; 0 is no bound.
     """
 
     fid: int
@@ -116,9 +116,9 @@ class File:
         """Replace the content of a transparent file; its length is the file's size."""
         self._area.write(self._cells + "d", content)
 
-    def matches(self, candidate: bytes) -> bool:
-        """Return whether the whole content is `candidate`, in constant time for candidates of the right length."""
-        return bytes_eq(self.content, candidate)
+    def matches(self, candidate: bytes, offset: int = 0) -> bool:
+        """Return whether the content goes on with `candidate` from an offset on, compared in constant time."""
+        return bytes_eq(self.content[offset : offset + len(candidate)], candidate)
 
     @property
     def compare_tries(self) -> int:

@@ -24,7 +24,7 @@ EXTERNAL, INTERNAL = 0x80, 0x40
 class SecretKeySpec:
     """An AES key with its access rules.
 
-    `reference` 81-9F; `usage` EXTERNAL, INTERNAL or both; `tries` (1-15) bounds how often EXTERNAL AUTHENTICATE may miss.
+    `reference` 81-9F; `usage` EXTERNAL, INTERNAL or both; `tries` (1-15): how often EXTERNAL AUTHENTICATE may miss.
     """
 
     reference: int

@@ -56,10 +56,10 @@ class Challenge:
 @dataclass(frozen=True, slots=True)
 class Environment:
     """The current security environment (ISO/IEC 7816-4, security environments): the key reference in force for each
-    control reference template, and the session under which that was set (None: in the clear).
+    control reference template and usage, and the session under which that was set (None: in the clear).
     """
 
-    keys: Mapping[int, int]
+    keys: Mapping[tuple[int, int], int]
     session: Session | None
 
 
@@ -78,10 +78,11 @@ class TerminalChain:
 class Channel:
     """One logical channel (ISO/IEC 7816-4, logical channels).
 
-    `application` is the instance number of the selected one, `current_directory` the path of FIDs from its own DF to its
-    current DF, `current_file` the FID of the current EF, which lies there, and `current_record` the record pointer in
-    it (a record number from 1).  `challenge`, `environment`, `terminal`, `personalises` (the application that STORE DATA goes to) and `listing` (what GET STATUS has still to tell) end with
-    the session; `partial` is an unfinished chain of commands, `pending` the rest of a response, with its status word.
+    `application` is the instance number of the selected one; `current_directory` the path of FIDs from its own DF
+    to the current DF, `current_file` the FID of the current EF, which lies there, `current_record` the record
+    pointer in it (a record number from 1).  `challenge`, `environment`, `terminal`, `personalises` (the application
+    that STORE DATA goes to) and `listing` (what GET STATUS has still to tell) end with the session; `partial` is an
+    unfinished chain of commands, `pending` the rest of a response, with its status word.
     """
 
     number: int

@@ -17,7 +17,7 @@ def external_message(aid: bytes, reference: int, challenge: bytes) -> bytes:
 
 
 def internal_message(aid: bytes, reference: int, challenge: bytes) -> bytes:
-    """Return the message by which the application `aid` proves its key `reference` (0-255), for the host's challenge."""
+    """Return the message by which the application `aid` proves its key `reference` to a host, for its challenge."""
     return INTERNAL + _bound(aid, reference) + challenge
 
 
