@@ -80,7 +80,7 @@ class Applet:
         life_cycle = target.header.life_cycle
         if life_cycle is LifeCycle.DEACTIVATED and not (mode and mode & _REVIVING):
             raise out_of_life("the object is deactivated", target)
-        if life_cycle is LifeCycle.TERMINATED:
+        if life_cycle is LifeCycle.TERMINATED and not (mode and mode & AccessMode.DELETE):
             raise out_of_life("the object is terminated", target)
 
 

@@ -51,6 +51,11 @@ class Header:
         """Return the header in another state."""
         return replace(self, life_cycle=life_cycle)
 
+    @property
+    def cost(self) -> int:
+        """How many bytes its stored form takes."""
+        return len(self.encode())
+
     def encode(self) -> bytes:
         """Return the stored form."""
         parts = (
