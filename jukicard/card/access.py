@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jukicard.iso7816.access import (
     AllOf,
@@ -23,8 +22,7 @@ from jukicard.iso7816.access import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What holds while one command runs.  A command outside a secure channel session has none of a session's facts.
 
     `session_key` is the key identifier (KID) that opened the session: 01 SCP03, 11 SCP11a, 13 SCP11b; None without one.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
@@ -36,6 +37,9 @@ class FileKind(IntEnum):
     LINEAR_VARIABLE = 0x04
     CYCLIC = 0x06
     DIRECTORY = 0x38
+
+
+_KINDS = {kind.value: kind for kind in FileKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,16 @@ class File:
 
     def __init__(self, area: Area, fid: int, header: Header, directory: tuple[int, ...] = ()) -> None:
         self._area = area
-        self._cells = cells_below((*directory, fid))
         self.fid = fid
         self.header = header
         self.path = (*directory, fid)
+        self._cells = cells_below(self.path)
 
     @property
     def kind(self) -> FileKind:
         """The file's structure."""
         descriptor = self.header.parameter(0x82)
-        return FileKind(descriptor[0]) if descriptor else FileKind.TRANSPARENT
+        return _KINDS[descriptor[0]] if descriptor else FileKind.TRANSPARENT
 
     @property
     def has_records(self) -> bool:
@@ -249,12 +253,13 @@ class Files:
                 yield self.by_fid(int(cell[start : start + 4], 16))
 
     def _cells_of(self, fid: int) -> str:
-        return f"{self._cells}f/{fid:04x}/"
+        return cells_below((*self.path, fid))
 
     def _sfi_cell(self, sfi: int) -> str:
         return f"{self._cells}s/{sfi:02x}"
 
 
+@lru_cache(maxsize=4096)
 def cells_below(path: tuple[int, ...]) -> str:
     """Return the prefix of all cells of the file at the end of a path from the application's own DF."""
     return "".join(f"f/{fid:04x}/" for fid in path)

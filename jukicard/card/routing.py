@@ -75,7 +75,7 @@ class Route:
         What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is
         on; 6D00 and 6E00 where there is no such instruction.
         """
-        found = self._table[row_key(cmd.cla, cmd.ins)]
+        found = self._table[cmd.cla << 1 | cmd.ins]  # row_key, the class being plain
         if self._terminated and cmd.ins != _SELECT:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card is terminated", Step.APPLICATION)
         if not self.usable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.securechannel.authorization import TerminalAuthorization
@@ -43,8 +44,7 @@ class SecurityStatus:
     authenticated: set[int] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(NamedTuple):
     """What GET CHALLENGE gave last (8 bytes or more), and the session under which it was asked for (None: in the
     clear).
     """
@@ -131,14 +131,16 @@ class Channel:
 
 @dataclass(slots=True)
 class Volatile:
-    """The whole volatile state: the logical channels that are open."""
+    """The whole volatile state: the logical channels that are open.  The basic one always is."""
 
+    basic: Channel
     channels: list[Channel | None]
 
     @classmethod
     def at_reset(cls, application: int) -> Volatile:
         """Return the state after a reset: the basic channel, with `application` selected."""
-        return cls([Channel(0, application), *([None] * (CHANNELS - 1))])
+        basic = Channel(0, application)
+        return cls(basic, [basic, *([None] * (CHANNELS - 1))])
 
     def selected(self, application: int, besides: Channel) -> bool:
         """Return whether an application is selected on another channel than `besides`."""

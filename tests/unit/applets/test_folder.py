@@ -34,7 +34,7 @@ def test_it_is_empty_when_it_is_installed() -> None:
     shown = parse_one(chip.select(FOLDER).data).children
     assert [tlv.tag for tlv in shown] == [0x84, 0x82, 0x8A, 0xAB]
     assert [tlv.value for tlv in shown] == [bytes(FOLDER), b"\x38", b"\x05", APPLICATION.encode()]
-    quota = Quota(Area(Transaction(chip.store), int(instance_of(chip)[2:6], 16)))
+    quota = Quota(Area(Transaction(chip.store), instance_of(chip)))
     assert (quota.limit, quota.used) == (layout.DEFAULT_QUOTA, 0)
 
 
@@ -49,7 +49,7 @@ def test_installation_parameters() -> None:
     own = Tlv(0xAB, ANYTHING.encode()).encode()
     chip = folders.empty(b"\x80\x03\x01\x00\x00" + own)
     assert parse_one(chip.select(FOLDER).data).children[3].value == ANYTHING.encode()
-    assert Quota(Area(Transaction(chip.store), int(instance_of(chip)[2:6], 16))).limit == 0x10000
+    assert Quota(Area(Transaction(chip.store), instance_of(chip))).limit == 0x10000
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from jukicard.applets.folder.client import FolderClient, df, ef, record_ef
 from jukicard.card.quota import Quota
-from jukicard.card.transaction import Area, Transaction
+from jukicard.card.transaction import Area, Transaction, area_prefix
 from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.tlv import Tlv, parse_one
@@ -65,7 +65,7 @@ def read(chip: Chip, sfi: int) -> int:
 
 def used(chip: Chip) -> int:
     """What the folder's quota says is used."""
-    return Quota(Area(Transaction(chip.store), 6)).used
+    return Quota(Area(Transaction(chip.store), area_prefix(6))).used
 
 
 DELETE, ACTIVATE, DEACTIVATE, TERMINATE_EF, TERMINATE_DF = 0xE4, 0x44, 0x04, 0xE8, 0xE6
