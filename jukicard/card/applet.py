@@ -94,18 +94,18 @@ class Rom:
     """The code that a chip was made with: applet classes by module AID.  The first is the security domain's."""
 
     def __init__(self, applets: Iterable[type[Applet]]) -> None:
-        self._applets: dict[AID, Applet] = {}
+        self._applets: dict[bytes, Applet] = {}
         for applet in applets:
-            if applet.module in self._applets:
+            if applet.module.value in self._applets:
                 raise ValueError(f"two applets with the module AID {applet.module}")
-            self._applets[applet.module] = applet()
+            self._applets[applet.module.value] = applet()
 
     def __iter__(self) -> Iterator[Applet]:
         return iter(self._applets.values())
 
     def applet(self, module: AID) -> Applet:
         """Return the applet of a module, or refuse with 6A88."""
-        applet = self._applets.get(module)
+        applet = self._applets.get(module.value)
         if applet is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no module {module} in this chip")
         return applet
