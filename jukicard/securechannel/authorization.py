@@ -128,12 +128,14 @@ def _bit_string(rights: frozenset[Right]) -> bytes:
     """Return the contents of a BIT STRING of named bits (X.690, 11.2.2): unused bits, then the bits, no zeros last."""
     size = max(rights, default=-1) + 1
     unused = -size % 8
-    bits = sum(1 << (size + unused - 1 - right) for right in rights)
+    bits = sum([1 << (size + unused - 1 - right) for right in rights])
     return bytes((unused,)) + bits.to_bytes((size + unused) // 8)
 
 
 def _rights(contents: bytes) -> frozenset[Right]:
     """Undo `_bit_string`; ValueError for a bit that is no right."""
     bits = int.from_bytes(contents[1:])
-    last = 8 * len(contents[1:]) - 1
-    return frozenset(Right(number) for number in range(last + 1) if bits >> (last - number) & 1)
+    last = 8 * len(contents) - 9
+    if bits & ((1 << max(0, last + 1 - len(Right))) - 1):
+        raise ValueError("a right that is not known")
+    return frozenset([right for right in Right if right <= last and bits >> (last - right) & 1])
