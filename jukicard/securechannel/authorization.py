@@ -66,6 +66,7 @@ class Role(Enum):
 
 
 _ROLES: Final = tuple(Role)
+_RIGHTS: Final = tuple(Right)  # in the order of their bits
 _SEQUENCE, _ENUMERATED, _BIT_STRING, _UTF8_STRING = 0x30, 0x0A, 0x03, 0x0C
 
 
@@ -136,6 +137,6 @@ def _rights(contents: bytes) -> frozenset[Right]:
     """Undo `_bit_string`; ValueError for a bit that is no right."""
     bits = int.from_bytes(contents[1:])
     last = 8 * len(contents) - 9
-    if bits & ((1 << max(0, last + 1 - len(Right))) - 1):
+    if bits & ((1 << max(0, last + 1 - len(_RIGHTS))) - 1):
         raise ValueError("a right that is not known")
-    return frozenset([right for right in Right if right <= last and bits >> (last - right) & 1])
+    return frozenset([right for number, right in enumerate(_RIGHTS[: last + 1]) if bits >> (last - number) & 1])
