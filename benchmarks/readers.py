@@ -65,7 +65,7 @@ def _compare(command: Command, connections: Mapping[str, PcscConnection], effort
         connection.transmit(cards.SELECT_JUKI)
         cards.require(connection.transmit(command.apdu), 0x9000, command.size)
         contenders[name] = _transmitting(connection.transmit, command.apdu)
-    times = in_turns(contenders, effort.pcscd_rounds, effort.pcscd_commands / 10_000)
+    times = in_turns(contenders, effort.pcscd_rounds, effort.pcscd_seconds)
     if command.of_the_null_card:
         title = f"through pcscd: {command.name}, of the null card's rate"
         yield speed(title, times["ours"], times["null card"], command.of_the_null_card, "null card")

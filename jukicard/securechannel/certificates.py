@@ -4,10 +4,10 @@ The chip gets a terminal's certificates top-down, the leaf last, one command eac
 card's chain with the same code. There is no clock: the caller gives the date, if it has one.
 
 What is demanded of every certificate: X.509 v3, ECDSA with SHA-256 by the key above it, a P-256 key, issuer
-and subject linked by name (the same bytes) and (if present) by key identifier and serial number, key usage present, a start
-not after the end, the end not before the date, no critical extension that is not understood here. Of an
-authority: basic constraints, key usage keyCertSign, and room in the path lengths above. Of the leaf: to be
-no authority, and the usage asked for.
+and subject linked by name (the same bytes) and (if present) by key identifier and serial number, key usage
+present, a start not after the end, the end not before the date, no critical extension that is not understood
+here. Of an authority: basic constraints, key usage keyCertSign, and room in the path lengths above. Of the
+leaf: to be no authority, and the usage asked for.
 
 What is deliberately not: a start date in the past, as the date given may lag behind. Certificate policies
 are understood as RFC 5280 does where every policy will do: they restrict nothing (GlobalPlatform's SCP11
