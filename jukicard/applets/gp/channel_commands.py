@@ -85,9 +85,10 @@ class SecureChannelCommands:
         ctx.ports.delay(delay_after(keys.attempts(reference)))
         sequence = keys.begin_attempt(reference)
         static = keys.key_set(reference)
-        challenge = pseudo_random_challenge(static.enc, sequence, bytes(ctx.selected.aid))
+        enc_key = MacKey(static.enc)
+        challenge = pseudo_random_challenge(enc_key, sequence, bytes(ctx.selected.aid))
         context = cmd.data + challenge
-        session = derive_session_keys(static, context)
+        session = derive_session_keys(static, context, enc_key)
         mac_key = MacKey(session.mac)
         answer = InitializeUpdateResponse(
             diversification_data(domain),
