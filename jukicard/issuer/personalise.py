@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from hmac import compare_digest
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
@@ -285,7 +286,7 @@ class Personaliser:
     def _read_back(self, operation: plan.ReadBack) -> None:
         client = self._juki()
         code = self._order.record.resident_code.reveal().encode()
-        if client.card_data() != self._order.card_data or client.resident_code() != code:
+        if client.card_data() != self._order.card_data or not compare_digest(client.resident_code(), code):
             raise MismatchError("the chip does not hold what was written to it")
         if client.status().state is not CardState.PERSONALISATION:
             raise MismatchError("the chip is not in personalisation any more")
