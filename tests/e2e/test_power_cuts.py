@@ -23,8 +23,8 @@ from jukicard.issuer.ledgerrules import Event, Status
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.emulator import EmulatorConnection
 from tests.powercuts.offices import Handover, Issuing, books
-from tests.powercuts.plans import SCENARIOS, Entry, entries
-from tests.powercuts.registry import ROWS, not_cut, writing_rows
+from tests.powercuts.plans import ROWS, SCENARIOS, Entry, entries
+from tests.powercuts.registry import not_cut, writing_rows
 from tests.powercuts.runner import Plan, Sample, Trial
 from tests.support.issued import PASSWORD, WRONG_PASSWORD, Office, new_card
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from jukicard.card.store import MemoryStore, Store
+from jukicard.card.registry import Registry
+from jukicard.card.store import MemoryStore
+from jukicard.card.transaction import Transaction
 from jukicard.iso7816.apdu import CommandAPDU
 from tests.powercuts import cards
 from tests.support import chips
 from tests.support.issued import new_card
 
 NAMES = (chips.ISSUER, chips.JUKI_DOMAIN, chips.CITY_DOMAIN, chips.JUKI, chips.LIBRARY, cards.SECOND_LIBRARY)
+"""What is asked for besides the applications that there are: names that may have been deleted, or be half there."""
 TAGS = (0x0042, 0x0045, 0x0066, 0x00E0, 0x007F, 0x9F7F, 0xBF21, 0xFF33, 0xFF34)
 
 
@@ -32,13 +35,14 @@ def probes(cells: Mapping[str, bytes]) -> Iterator[CommandAPDU]:
 
 def readable(cells: Mapping[str, bytes]) -> tuple[bytes, ...]:
     """The answers to all probes by a chip with these cells; it must not have changed."""
-    store: Store = MemoryStore(cells)
+    store = MemoryStore(cells)
     card = new_card(store, "probes")
     card.power_on()
     answers = []
-    for name in NAMES:
+    for name in sorted({*NAMES, *(entry.aid for entry in Registry(Transaction(store)))}, key=bytes):
         answers.append(card.transmit(CommandAPDU(0x00, 0xA4, 0x04, 0x00, bytes(name), 256).encode()))
         answers += [card.transmit(probe.encode()) for probe in probes(cells)]
+    assert store.snapshot() == cells, "a probe changed the card"
     return tuple(answers)
 
 

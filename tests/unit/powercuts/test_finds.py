@@ -16,7 +16,8 @@ from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.scp03 import StaticKeys
 from tests.powercuts import cards, probes
 from tests.powercuts.cases import FlowCase, RowCase
-from tests.powercuts.registry import ROWS, FlowScenario, RowScenario, Sending, not_cut
+from tests.powercuts.plans import ROWS
+from tests.powercuts.registry import FlowScenario, RowScenario, Sending, not_cut
 from tests.powercuts.rows_applets import personalising
 from tests.powercuts.runner import Case, Plan, Report, Sample, Trial
 from tests.powercuts.timeline import is_spent
