@@ -102,8 +102,9 @@ def written(case: Case) -> str:
 
 
 @contextmanager
-def watched(seconds: int = WATCHDOG_SECONDS) -> Iterator[None]:
+def watched() -> Iterator[None]:
     """Raise Finding where a case hangs."""
+    seconds = WATCHDOG_SECONDS
 
     def bark(_signal: int, _frame: FrameType | None) -> None:
         raise Finding(f"no answer for {seconds} seconds")

@@ -382,11 +382,11 @@ def store_data(g: Grammar) -> Body:
     channel = g.world.model.channels
     if any(one is not None and one.personalises is not None for one in channel) and g.chance(0.8):
         return 0x90, 0, chips.PATRON if g.chance(0.8) else b"12a", None
-    kid = g.rng.choice((0x10, 0x10, 0x11, 0x13))
+    choice = g.rng.randrange(6) if g.entry.instance == 1 else g.rng.choice((0, 0, 0, 1, 2, 2, 3, 5))
+    kid = 0x10 if choice == 0 and g.chance(0.9) else g.rng.choice((0x10, 0x10, 0x11, 0x13))
     reference = Tlv.build(0xA6, Tlv(0x83, bytes((kid, 1)))).encode()
-    choice = g.rng.randrange(6) if g.entry.instance == 1 else g.rng.choice((0, 0, 1, 2, 2, 3, 5))
     if choice == 0:
-        day = g.rng.choice(("20240601", "20240701", "20250101", "20249901", "2024060A"))
+        day = g.rng.choice(("20240601", "20240701", "20240701", "20250101", "20249901", "2024060A"))
         return 0x90, 0, reference + Tlv(0x5F25, bytes.fromhex(day)).encode(), None
     if choice == 1:
         return 0x90, 0, reference + bytes.fromhex(g.rng.choice(("7003930107", "7000", "7003920107"))), None

@@ -40,25 +40,25 @@ def run_all(seconds: float, processes: int, seed: int, out: Path) -> list[str]:
     names = list(targets())
     if importlib.util.find_spec("atheris") is None:
         print("parsers: atheris is not installed for this Python, coverage-guided fuzzing is SKIPPED")
-        return ["atheris is missing, though this Python has it"] if _must_have_atheris() else []
+        return ["atheris is missing, though this Python has it"] if must_have_atheris() else []
     each = max(1, round(seconds * processes / len(names)))
     with ThreadPoolExecutor(processes) as pool:
-        results = list(pool.map(lambda name: _run(name, each, seed, out / name), names))
+        results = list(pool.map(lambda name: fuzz(name, each, seed, out / name), names))
     executions = {name: units for name, (units, _) in zip(names, results, strict=True)}
     print("parsers:", ", ".join(f"{name} {units}" for name, units in executions.items()))
     return [f"parser {name}: {text}" for name, (_, text) in zip(names, results, strict=True) if text]
 
 
-def _must_have_atheris() -> bool:
+def must_have_atheris() -> bool:
     """Whether the project's `dev` extra installs atheris here: then its absence is a fault."""
     return sys.version_info < (3, 14) and sys.platform == "linux"
 
 
-def _run(name: str, seconds: int, seed: int, out: Path) -> tuple[int, str]:
+def fuzz(name: str, seconds: int, seed: int, out: Path) -> tuple[int, str]:
     """Fuzz one target; how many inputs were tried, and what was found."""
     corpus = out / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, sample in enumerate(_seeds(name)):
+    for number, sample in enumerate(samples(name)):
         (corpus / f"seed-{number}").write_bytes(sample)
     options = [
         f"-max_total_time={seconds}",
@@ -82,10 +82,16 @@ def _run(name: str, seconds: int, seed: int, out: Path) -> tuple[int, str]:
     return units, f"see {out}/output.txt"
 
 
-def _seeds(name: str) -> Iterator[bytes]:
+def samples(name: str) -> Iterator[bytes]:
+    """The inputs that a target starts from."""
     from tests.fuzz import parser_targets
 
     yield from parser_targets.SEEDS.get(name, lambda: ())()
+
+
+def _broken(data: bytes) -> None:
+    """A target that breaks on some inputs: for the test that such are found."""
+    demand(not (data[:1] == b"F" and data[1:2] == b"U"), "found")
 
 
 def main() -> None:
@@ -94,7 +100,7 @@ def main() -> None:
 
     name, *options = sys.argv[1:]
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
-        target = targets()[name]
+        target = _broken if name == "broken" else targets()[name]
     atheris.Setup([f"fuzz-{name}", *options], target)
     atheris.Fuzz()
 

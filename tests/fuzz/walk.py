@@ -155,6 +155,8 @@ class Walk:
     def step(self) -> Step:
         """The next step."""
         rng = self.rng
+        if rng.random() < 0.5 and (step := self._about_a_waiting_answer()):
+            return step
         number = self._channel()
         host = self.world.hosts[number]
         choice = rng.random()
@@ -177,6 +179,18 @@ class Walk:
         if choice < 0.987:
             return ("power",)
         return self._select(number)
+
+    def _about_a_waiting_answer(self) -> Step | None:
+        """Fetch what waits for GET RESPONSE, or take its ground away; fetch after a reset what may not wait any more."""
+        rng = self.rng
+        if self.world.exchanges and not self.world.exchanges[-1][0]:
+            return "raw", bytes((0, 0xC0, 0, 0, 0))
+        for channel in self.world.model.channels:
+            if channel is not None and channel.pending is not None:
+                fetch = bytes((channel.number, 0xC0, 0, 0, rng.choice((0, 0, 0, 1, 200))))
+                choice = rng.random()
+                return ("reset",) if choice < 0.2 else ("power",) if choice < 0.25 else ("raw", fetch)
+        return None
 
     def _channel(self) -> int:
         """A logical channel that is open, the one with a session first; rarely any."""
@@ -277,6 +291,8 @@ class Walk:
     ) -> tuple[int, int, int, int, bytes, int | None, bool]:
         rng = self.rng
         p1, p2, data, ne = self.grammar.body(row, entry, host, current=current)
+        if ne is not None and rng.random() < 0.04:
+            ne = rng.choice((1, 5, 16))
         proprietary = row.classes is PROPRIETARY or (row.classes is BOTH and rng.random() < 0.5)
         return (0x80 if proprietary else 0) | number, row.ins, p1, p2, data, ne, rng.random() < 0.04
 
