@@ -157,6 +157,8 @@ class Walk:
         rng = self.rng
         if rng.random() < 0.5 and (step := self._about_a_waiting_answer()):
             return step
+        if self.world.handshakes and rng.random() < 0.1:
+            return "finish", rng.choice(tuple(self.world.handshakes))
         number = self._channel()
         host = self.world.hosts[number]
         choice = rng.random()

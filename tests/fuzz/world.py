@@ -135,6 +135,7 @@ class World:
         self.model = Model(cells, TABLES, MODULES)
         self.model.certificates = people.certificates()
         self.hosts: list[Host | None] = [None] * 4
+        self.handshakes: dict[int, tuple[Host, bytes]] = {}
         self.exchanges: list[tuple[bytes, bytes]] = []
         self._ports = Ports(randomness(("fuzz", seed)), strict=True)
         self._secrets = _secrets(cells)
@@ -163,6 +164,7 @@ class World:
     def _lose(self) -> None:
         self.model.reset()
         self.hosts = [None] * 4
+        self.handshakes.clear()
         self.exchanges.append((b"", b""))
 
     def do_raw(self, *commands: bytes) -> None:
@@ -234,7 +236,7 @@ class World:
     # --- handshakes
 
     def do_scp03(self, number: int, kvn: int, level: int, challenge: bytes, flaw: str = "") -> None:
-        """Open SCP03 with the keys that the card has; `flaw`: a wrong cryptogram, or the handshake is left open."""
+        """Open SCP03 with the keys that the card has; `flaw`: a wrong cryptogram, or it is left open (see do_finish)."""
         cla = 0x80 | number
         _, answer = self.send(bytes((cla, 0x50, kvn, 0, 8)) + challenge + b"\0")
         self.hosts[number] = None
@@ -249,11 +251,17 @@ class World:
         session = self.model.channels[number].session  # type: ignore[union-attr]
         assert session is not None
         session.host, session.expected = host, proof
-        if flaw == "open":
+        self.handshakes[number] = host, bytes(8) if flaw == "cryptogram" else proof
+        if flaw != "open":
+            self.do_finish(number)
+
+    def do_finish(self, number: int) -> None:
+        """Finish the handshake of SCP03 that was begun on a logical channel."""
+        if number not in self.handshakes:
             return
-        sent = bytes(8) if flaw == "cryptogram" else proof
-        raw = self._wrapped(number, host, CommandAPDU(cla, 0x82, level, 0, sent))
-        _, answer = self.send(raw)
+        host, proof = self.handshakes.pop(number)
+        level = host.level
+        _, answer = self.send(self._wrapped(number, host, CommandAPDU(0x80 | number, 0x82, level, 0, proof)))
         if answer == b"\x90\x00":
             host.messages.unwrap(ResponseAPDU())
             host.messages.raise_level(SecurityLevel(level))
