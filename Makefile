@@ -1,6 +1,8 @@
-# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side.
+# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side,
+# SECONDS=... how long make fuzz takes.
 VENV := .venv
 WORKERS := 2
+SECONDS := 30
 PYTHON ?=
 export PYTHON
 
@@ -8,7 +10,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak bench constraints clean
+.PHONY: help demo test dev lint format docs soak fuzz bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +42,9 @@ docs: dev ## build the documentation into site/, strictly
 
 soak: dev ## many more examples, every power cut of an issue, every kill of a command, a whole city's faces
 	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py tests/unit/faces
+
+fuzz: dev ## fuzz the chip and the parsers on all cores, for SECONDS (30)
+	$(run) tests.fuzz --seconds $(SECONDS)
 
 bench: dev ## the benchmarks
 	set -e; for file in benchmarks/bench_*.py; do $(VENV)/bin/python $$file; done

@@ -10,8 +10,9 @@ from random import Random
 from types import FrameType
 
 from jukicard.reader.recording import Dialogue, Exchange, Pattern, Reset, format_dialogue
+from tests.fuzz.oracles import Finding
 from tests.fuzz.walk import Walk, start_of
-from tests.fuzz.world import Finding, Step, Tally, World
+from tests.fuzz.world import Step, Tally, World
 
 CASE_COMMANDS = 400
 WATCHDOG_SECONDS = 120

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.fuzz.facts import Entry
+from tests.fuzz.facts import Entry, objects
 from tests.fuzz.model import (
     CARD_LOCKED,
     ISSUER,
@@ -23,6 +23,7 @@ from tests.fuzz.model import (
     Expectation,
     Grant,
     Model,
+    Refused,
     Session,
     area,
     refuse,
@@ -78,7 +79,7 @@ def _find(pairs: list[tuple[int, int]], kid: int, kvn: int) -> int:
     for pair in pairs:
         if pair[0] == kid and kvn in (0, pair[1]):
             return pair[1]
-    refuse(0x6A88)
+    raise Refused(0x6A88)
 
 
 # --- handshakes
@@ -172,8 +173,6 @@ def _accepted(
 
 
 def _serials(allowed: bytes) -> set[int]:
-    from tests.fuzz.facts import objects
-
     return {int.from_bytes(value) for _, value in objects(allowed)}
 
 
@@ -315,9 +314,7 @@ def _moved(model: Model, instance: int, state: int) -> dict[str, object]:
 def set_card_status(model: Model, call: Call) -> Expectation:
     _supervised(model, call)
     wanted = call.cmd.p2
-    if call.entry.instance != ISSUER or (
-        wanted != TERMINATED and wanted not in TRANSITIONS.get(model.card_state, ())
-    ):
+    if call.entry.instance != ISSUER or (wanted != TERMINATED and wanted not in TRANSITIONS.get(model.card_state, ())):
         refuse(0x6985)
     return Expectation(OK, changes=_moved(model, ISSUER, wanted))
 
@@ -359,9 +356,7 @@ DOMAIN_RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "PUT KEY (AES key set)": management(0x9000, 0x6A80, 0x6A88, above=True, keys=True),
     "PUT KEY (EC key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
     "GENERATE EC KEY": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
-    "INSTALL [for install (and make selectable)]": management(
-        0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True
-    ),
+    "INSTALL [for install (and make selectable)]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True),
     "INSTALL [for make selectable]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True),
     "INSTALL [for personalization]": personalize,
     "DELETE": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True, keys=True),

@@ -1,4 +1,4 @@
-"""What a host may say: for each row data that fit it, by a small grammar; for rows without one, whatever fits the table.
+"""What a host may say: for each row data by a small grammar; for rows without one, whatever fits the table.
 
 Everything is drawn from one `random.Random`, so that a seed gives the same again.
 """

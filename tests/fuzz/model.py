@@ -22,12 +22,8 @@ CHANNELS, MAX_CHAINED, MAX_RESPONSE = 4, 65535, 65533
 CARD_LOCKED, TERMINATED = 0x7F, 0xFF
 
 OK = frozenset((0x9000,))
-DOCUMENTED = frozenset(
-    (0x9000, 0x6200, 0x6282, 0x6283, 0x6285, 0x6300, 0x6310, 0x6700, 0x6B00, 0x6D00, 0x6E00, 0x6881, 0x6882)
-    + tuple(range(0x6981, 0x6989))
-    + tuple(range(0x6A80, 0x6A8B))
-    + tuple(range(0x63C0, 0x63D0))
-)
+_SINGLE = (0x9000, 0x6200, 0x6282, 0x6283, 0x6285, 0x6300, 0x6310, 0x6700, 0x6B00, 0x6D00, 0x6E00, 0x6881, 0x6882)
+DOCUMENTED = frozenset((*_SINGLE, *range(0x6981, 0x6989), *range(0x6A80, 0x6A8B), *range(0x63C0, 0x63D0)))
 """The status words that the profile knows: whatever a row answers that the model does not know is one of them."""
 
 
@@ -168,7 +164,9 @@ class Expectation:
 class Model:
     """One powered chip."""
 
-    def __init__(self, cells: Mapping[str, bytes], tables: Mapping[str, list[RowFact]], modules: Mapping[bytes, Module]):
+    def __init__(
+        self, cells: Mapping[str, bytes], tables: Mapping[str, list[RowFact]], modules: Mapping[bytes, Module]
+    ):
         from tests.fuzz import rules
 
         self.rules: Mapping[str, Callable[[Model, Call], Expectation]] = rules.RULES
@@ -198,7 +196,7 @@ class Model:
         for entry in self.registry:
             if entry.instance == instance:
                 return entry
-        refuse(0x6985)
+        raise Refused(0x6985)
 
     @property
     def card_state(self) -> int:
@@ -285,7 +283,7 @@ class Model:
                         return row, entry, selected
                 refuse(0x6A86)
         other = (not key[0], key[1])
-        refuse(0x6E00 if any(self.tables[kind].get(other) for kind, _ in places) else 0x6D00)
+        raise Refused(0x6E00 if any(self.tables[kind].get(other) for kind, _ in places) else 0x6D00)
 
     def _places(self, key: tuple[bool, int], selected: Entry) -> list[tuple[str, Entry]]:
         if not self.usable(selected):

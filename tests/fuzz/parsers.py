@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def run_all(seconds: float, processes: int, seed: int, out: Path) -> list[str]:
 
 def must_have_atheris() -> bool:
     """Whether the project's `dev` extra installs atheris here: then its absence is a fault."""
-    return sys.version_info < (3, 14) and sys.platform == "linux"
+    return sys.version_info < (3, 14) and sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 def fuzz(name: str, seconds: int, seed: int, out: Path) -> tuple[int, str]:

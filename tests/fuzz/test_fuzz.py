@@ -14,7 +14,7 @@ from jukicard.card.commands import FREE, NO_DATA, PROPRIETARY, command
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.reader.recording import parse_dialogue, play
-from tests.fuzz import report, world
+from tests.fuzz import report, tables, world
 from tests.fuzz.cases import run_case, shrink, written
 from tests.fuzz.world import Tally
 
@@ -69,7 +69,7 @@ def test_a_new_row_joins_by_itself() -> None:
             return ResponseAPDU()
 
     (row,) = (row for row in Another.table.rows if row.ins == 0x10)
-    assert world.row_fact(row).name == "ANYTHING"
-    assert {world.row_key(row) for rows in world.ROWS.values() for row in rows} == set(report.row_names())
-    for applet in world.APPLETS:
-        assert set(applet.table.rows) <= {row for rows in world.ROWS.values() for row in rows}
+    assert tables.row_fact(row).name == "ANYTHING"
+    assert {tables.row_key(row) for rows in tables.ROWS.values() for row in rows} == set(report.row_names())
+    for applet in tables.APPLETS:
+        assert set(applet.table.rows) <= {row for rows in tables.ROWS.values() for row in rows}

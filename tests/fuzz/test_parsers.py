@@ -12,6 +12,9 @@ from jukicard.iso7816 import tlv
 from tests.fuzz import parsers
 from tests.fuzz.parser_targets import SEEDS, TARGETS
 
+with_atheris = pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md"
+)
 every_target = pytest.mark.parametrize("name", sorted(TARGETS))
 
 
@@ -42,14 +45,18 @@ def test_atheris_is_there_where_the_project_installs_it() -> None:
     assert importlib.util.find_spec("atheris") or not parsers.must_have_atheris()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md")
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md"
+)
 def test_coverage_guided_fuzzing_runs(tmp_path: Path) -> None:
     units, found = parsers.fuzz("tlvs", 1, 1, tmp_path)
     assert found == ""
     assert units > 100
 
 
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md")
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md"
+)
 def test_coverage_guided_fuzzing_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target made for that: it fails on an input that only its coverage leads to."""
     monkeypatch.setattr(parsers, "samples", lambda _name: [b"seed"])

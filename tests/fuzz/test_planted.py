@@ -19,10 +19,10 @@ from jukicard.card.files import File
 from jukicard.card.objects import LifeCycle
 from jukicard.card.passwords import Password
 from jukicard.card.volatile import Channel
-from jukicard.securechannel import messages
-from jukicard.securechannel.authorization import TerminalAuthorization
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.reader.recording import DialogueMismatch, parse_dialogue, play
+from jukicard.securechannel import messages
+from jukicard.securechannel.authorization import TerminalAuthorization
 from tests.fuzz import cases, people, rules, world
 from tests.fuzz.cases import Case, failure, run_case, shrink, written
 from tests.fuzz.world import Tally

@@ -9,12 +9,13 @@ from random import Random
 from jukicard.card.commands import BOTH, PROPRIETARY, Row
 from jukicard.iso7816.apdu import CommandAPDU
 from tests.fuzz import people
-from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.facts import Entry
+from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.model import CARD_LOCKED, SYSTEM, Channel, area
-from tests.fuzz.rules import DEACTIVATED, SCP11A
-from tests.fuzz.rules import INITIAL as _INITIAL
-from tests.fuzz.world import APPLETS, KINDS, ROWS, Host, Step, World, links
+from tests.fuzz.proofs import DEACTIVATED, SCP11A
+from tests.fuzz.proofs import INITIAL as _INITIAL
+from tests.fuzz.tables import APPLETS, KINDS, ROWS
+from tests.fuzz.world import Host, Step, World, links
 from tests.support import chips
 
 _WEIGHTS = {
@@ -126,9 +127,7 @@ def _weighted(kind: str, who: str) -> Choice:
 
 
 _CHOICES = {
-    (kind, who): _weighted(kind, who)
-    for kind in _APPLET_OF
-    for who in ("nobody", "personalising", *_SESSIONS.values())
+    (kind, who): _weighted(kind, who) for kind in _APPLET_OF for who in ("nobody", "personalising", *_SESSIONS.values())
 }
 _ROW_OF = {(kind, row.name): row for kind, rows in ROWS.items() for row in rows}
 _EVERY_ROW = tuple(row for rows in ROWS.values() for row in rows)
@@ -183,7 +182,7 @@ class Walk:
         return self._select(number)
 
     def _about_a_waiting_answer(self) -> Step | None:
-        """Fetch what waits for GET RESPONSE, or take its ground away; fetch after a reset what may not wait any more."""
+        """Fetch what waits for GET RESPONSE, or take its ground away; fetch after a reset what is gone."""
         rng = self.rng
         if self.world.exchanges and not self.world.exchanges[-1][0]:
             return "raw", bytes((0, 0xC0, 0, 0, 0))

@@ -9,11 +9,8 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.applets import catalogue
-from jukicard.card.applet import Applet
 from jukicard.card.card import Card
-from jukicard.card.commands import Row
 from jukicard.card.ports import Ports
-from jukicard.card.system_commands import System
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.reader.emulator import EmulatorConnection
@@ -38,17 +35,24 @@ from tests.fuzz.domain_rules import keys_in_force
 from tests.fuzz.facts import Entry, Fact, fact, objects
 from tests.fuzz.model import (
     ANYTHING,
-    DOCUMENTED,
-    SYSTEM,
     Expectation,
     Model,
-    Module,
-    RowFact,
     covered,
     parse,
     protects,
     wire_size,
 )
+from tests.fuzz.oracles import (
+    SUCCESS,
+    Finding,
+    called,
+    check_estimates,
+    check_registry,
+    holds_secret,
+    listed,
+    secrets_of,
+)
+from tests.fuzz.tables import MODULES, TABLES
 from tests.support.chains import private_key
 from tests.support.chips import WatchedStore
 
@@ -56,47 +60,6 @@ Step = tuple[object, ...]
 """What a host does, as a literal: its name and its arguments."""
 
 
-class Finding(Exception):  # noqa: N818 - what the fuzzer is for
-    """The chip did what it must not; `reason` has no secrets in it but those of test cards."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def row_key(row: Row) -> str:
-    """A name for a row that is its own: rows that applications inherit are one."""
-    return f"{row.handler.__qualname__.split('.')[0]}: {row.name}"
-
-
-def row_fact(row: Row) -> RowFact:
-    """A row as data."""
-    return RowFact(
-        row_key(row),
-        row.name,
-        row.classes.value,
-        row.ins,
-        row.p1.mask,
-        row.p2.mask,
-        row.length.minimum,
-        row.length.maximum,
-        row.writes,
-    )
-
-
-APPLETS: tuple[type[Applet], ...] = catalogue.BUILT_IN
-KINDS = {applet: applet.label.lower() if not applet.is_domain else "domain" for applet in APPLETS}
-ROWS: dict[str, tuple[Row, ...]] = {
-    SYSTEM: System.table.rows,
-    **{kind: applet.table.rows for applet, kind in KINDS.items()},
-}
-TABLES = {kind: [row_fact(row) for row in rows] for kind, rows in ROWS.items()}
-MODULES = {
-    bytes(applet.module): Module(
-        kind, applet.label.encode(), applet.is_domain, applet.multi_selectable, applet.forwarded
-    )
-    for applet, kind in KINDS.items()
-}
 _ROM = catalogue.rom()
 
 
@@ -138,7 +101,7 @@ class World:
         self.handshakes: dict[int, tuple[Host, bytes]] = {}
         self.exchanges: list[tuple[bytes, bytes]] = []
         self._ports = Ports(randomness(("fuzz", seed)), strict=True)
-        self._secrets = _secrets(cells)
+        self._secrets = secrets_of(cells)
         self._power_on()
 
     def _power_on(self) -> None:
@@ -222,21 +185,21 @@ class World:
         return channel is not None and channel.session is not None and channel.session.host is host
 
     def _check_plain(self, expected: Expectation, data: bytes, sw: int) -> None:
-        if sw >> 8 not in _SUCCESS:
+        if sw >> 8 not in SUCCESS:
             return
         if isinstance(expected.data, bytes):
             if data != expected.data:
-                raise Finding(f"{_called(expected)} answers other data in the session than the model")
+                raise Finding(f"{called(expected)} answers other data in the session than the model")
         elif expected.data is not None:
             if len(data) != expected.data:
-                raise Finding(f"{_called(expected)} answers {len(data)} bytes, not {expected.data}")
+                raise Finding(f"{called(expected)} answers {len(data)} bytes, not {expected.data}")
         else:
             self._check_secrets(expected, data, passwords=True)
 
     # --- handshakes
 
     def do_scp03(self, number: int, kvn: int, level: int, challenge: bytes, flaw: str = "") -> None:
-        """Open SCP03 with the keys that the card has; `flaw`: a wrong cryptogram, or it is left open (see do_finish)."""
+        """Open SCP03 with the keys that the card has; `flaw`: a wrong cryptogram, or left open (see do_finish)."""
         cla = 0x80 | number
         _, answer = self.send(bytes((cla, 0x50, kvn, 0, 8)) + challenge + b"\0")
         self.hosts[number] = None
@@ -336,23 +299,23 @@ class World:
             raise
         except Exception as error:
             self.exchanges.append((raw, b""))
-            raise Finding(f"{_called(expected)} raises {type(error).__name__}: {error}") from error
+            raise Finding(f"{called(expected)} raises {type(error).__name__}: {error}") from error
         self.exchanges.append((raw, answer))
         size = len(answer)
         if size < 2:
             raise Finding(f"an answer of {size} bytes")
         sw = answer[-2] << 8 | answer[-1]
-        success = sw >> 8 in _SUCCESS
+        success = sw >> 8 in SUCCESS
         if sw not in expected.sws and not (sw >> 8 == 0x61 and expected.data != b""):
-            raise Finding(f"{_called(expected)} answers {sw:04X}, the model {_listed(expected.sws)}")
+            raise Finding(f"{called(expected)} answers {sw:04X}, the model {listed(expected.sws)}")
         if size > 2 and not success:
-            raise Finding(f"{_called(expected)} answers data with {sw:04X}")
+            raise Finding(f"{called(expected)} answers data with {sw:04X}")
         if size > expected.limit + 2:
-            raise Finding(f"{_called(expected)} answers {size - 2} bytes where {expected.limit} fit")
+            raise Finding(f"{called(expected)} answers {size - 2} bytes where {expected.limit} fit")
         changes = self._changes(expected)
         self.model.settle(expected, answer, changes)
-        if changes and any(_holds_secret(cell) for cell in changes):
-            self._secrets = _secrets(self.store.snapshot())
+        if changes and any(holds_secret(cell) for cell in changes):
+            self._secrets = secrets_of(self.store.snapshot())
         if success:
             self._check_answer(expected, answer, sw)
             if expected.protected:
@@ -370,19 +333,19 @@ class World:
                 changed[cell] = None if content is None else fact(cell, content)
         changed = {cell: new for cell, new in changed.items() if before.get(cell) != new}
         if expected.changes is None:
-            refused = self.exchanges[-1][1][-2] not in _SUCCESS
+            refused = self.exchanges[-1][1][-2] not in SUCCESS
             stray = [cell for cell in changed if refused or not cell.startswith(expected.areas)]
             if stray:
-                raise Finding(f"{_called(expected)} {'is refused and ' if refused else ''}writes {stray}")
+                raise Finding(f"{called(expected)} {'is refused and ' if refused else ''}writes {stray}")
             if "registry" in changed:
-                _check_registry(before["registry"], changed["registry"])  # type: ignore[arg-type]
-            _check_estimates(before, changed)
+                check_registry(before["registry"], changed["registry"])  # type: ignore[arg-type]
+            check_estimates(before, changed)
             return changed
         wanted = {cell: new for cell, new in expected.changes.items() if new is ANYTHING or before.get(cell) != new}
         if changed.keys() != wanted.keys() or any(
             new is not ANYTHING and changed[cell] != new for cell, new in wanted.items()
         ):
-            raise Finding(f"{_called(expected)} changes {sorted(changed)}, the model {sorted(wanted)}, or otherwise")
+            raise Finding(f"{called(expected)} changes {sorted(changed)}, the model {sorted(wanted)}, or otherwise")
         return changed
 
     def _check_answer(self, expected: Expectation, answer: bytes, sw: int) -> None:
@@ -391,84 +354,24 @@ class World:
         whole = wire_size(expected)
         if whole is not None:
             if (whole > expected.limit) != (sw >> 8 == 0x61) or len(data) != min(whole, expected.limit):
-                raise Finding(f"{_called(expected)} answers {len(data)} bytes and {sw:04X}; there are {whole}")
+                raise Finding(f"{called(expected)} answers {len(data)} bytes and {sw:04X}; there are {whole}")
             left = min(whole - expected.limit, 256) & 0xFF
             if sw >> 8 == 0x61 and sw & 0xFF != left:
-                raise Finding(f"{_called(expected)} announces {sw & 0xFF} bytes, and {left} wait")
+                raise Finding(f"{called(expected)} announces {sw & 0xFF} bytes, and {left} wait")
         if not data:
             return
         if isinstance(expected.data, bytes) and not protects(expected):
             if data != expected.data[: len(data)]:
-                raise Finding(f"{_called(expected)} answers other data than the model")
+                raise Finding(f"{called(expected)} answers other data than the model")
         else:
             self._check_secrets(expected, data, passwords=expected.data is None and not expected.protected)
 
     def _check_secrets(self, expected: Expectation, data: bytes, *, passwords: bool) -> None:
         for secret in self._secrets[0]:
             if secret in data:
-                raise Finding(f"{_called(expected)} answers a secret of {len(secret)} bytes")
+                raise Finding(f"{called(expected)} answers a secret of {len(secret)} bytes")
         if passwords and any(secret in data for secret in self._secrets[1]):
-            raise Finding(f"{_called(expected)} answers a password")
-
-
-_SUCCESS = frozenset((0x61, 0x62, 0x63, 0x90))
-
-
-def _called(expected: Expectation) -> str:
-    return expected.row.name if expected.row else "a link of a chain" if expected.link else "a command without a row"
-
-
-def _listed(sws: frozenset[int]) -> str:
-    return "any documented one" if sws is DOCUMENTED else ", ".join(f"{sw:04X}" for sw in sorted(sws))
-
-
-def _check_registry(old: tuple[object, ...], new: tuple[object, ...]) -> None:
-    """An opaque command adds one application, removes, or moves one a step on; it changes nothing else of any."""
-    before = {entry.instance: entry for entry in old[1:]}  # type: ignore[attr-defined]
-    for entry in new[1:]:
-        was = before.get(entry.instance)  # type: ignore[attr-defined]
-        if was is None:
-            if (entry.instance, new[0]) != (old[0], entry.instance + 1):  # type: ignore[attr-defined]
-                raise Finding("an instance number was used again or left out")
-        elif entry != was and (entry != was._replace(state=entry.state) or (was.state, entry.state) not in _STEPS):  # type: ignore[attr-defined]
-            raise Finding("an application moved along no transition that there is")
-
-
-_STEPS = {(0x03, 0x07), (0x07, 0x0F)}
-
-
-def _check_estimates(before: dict[str, Fact], changed: dict[str, Fact | None]) -> None:
-    for cell, new in changed.items():
-        old = before.get(cell)
-        if "/day/" in cell and isinstance(old, bytes) and isinstance(new, bytes) and new < old:
-            raise Finding("an estimate of the date went back")
-
-
-def _secrets(cells: dict[str, bytes]) -> tuple[list[bytes], list[bytes]]:
-    """What no command may tell: keys, resident codes and loans; and passwords."""
-    long: list[bytes] = []
-    passwords: list[bytes] = []
-    for cell, content in cells.items():
-        if cell[6:].startswith("/key/") and content[0] != 0xB0:
-            long += _key_parts(content)
-        elif cell[6:].startswith("/k/") and cell.endswith("/v"):
-            long.append(content)
-        elif cell[6:].startswith("/p/") and cell.endswith("/v"):
-            passwords.append(content)
-        elif cell.endswith("/f/0001/d") and len(content) == 11 and any(content):
-            long.append(content)
-    return long, passwords
-
-
-@lru_cache(maxsize=1024)
-def _holds_secret(cell: str) -> bool:
-    return cell.endswith(("/v", "/f/0001/d")) or "/key/" in cell
-
-
-@lru_cache(maxsize=256)
-def _key_parts(content: bytes) -> list[bytes]:
-    ((tag, value),) = objects(content)
-    return [part for _, part in objects(value)] if tag == 0xE1 else [value]
+            raise Finding(f"{called(expected)} answers a password")
 
 
 @lru_cache(maxsize=64)
@@ -495,7 +398,6 @@ def links(raw: bytes, size: int) -> list[bytes]:
     chained = [CommandAPDU(cmd.cla | 0x10, cmd.ins, cmd.p1, cmd.p2, part) for part in parts[:-1]]
     last = CommandAPDU(cmd.cla, cmd.ins, cmd.p1, cmd.p2, parts[-1], cmd.ne)
     return [link.encode() for link in (*chained, last)]
-
 
 
 def connection(start: str) -> EmulatorConnection:
