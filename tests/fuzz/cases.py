@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -104,16 +105,17 @@ def written(case: Case) -> str:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Raise Finding where a case hangs."""
+    """Raise Finding where a case hangs; an alarm that was set before comes in its time."""
     seconds = WATCHDOG_SECONDS
 
     def bark(_signal: int, _frame: FrameType | None) -> None:
         raise Finding(f"no answer for {seconds} seconds")
 
-    old: Callable[[int, FrameType | None], object] | int | None = signal.signal(signal.SIGALRM, bark)
-    signal.alarm(seconds)
+    started = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, bark)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, old)
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, left - (time.monotonic() - started)) if left else 0)
+        signal.signal(signal.SIGALRM, handler)

@@ -60,7 +60,7 @@ def city_of(domain: bytes) -> str | None:
 def newest_estimate(model: Model, domain: int) -> int | None:
     """The newest date that a domain's own anchors know."""
     prefix = area(domain) + "day/"
-    days = [int(day.hex()) for cell, day in model.cells.items() if cell.startswith(prefix)]  # type: ignore[union-attr]
+    days = [int(day.hex()) for cell, day in model.cells.items() if cell.startswith(prefix)]
     return max(days, default=None)
 
 
@@ -256,9 +256,9 @@ def management(*sws: int, above: bool = False, below: bool = False, keys: bool =
             own = area(call.entry.instance)
             areas += [f"{own}{kind}/" for kind in ("key", "seq", "crt", "alw", "ski", "day")]
         if below:
-            following = model.cells["registry"][0]  # type: ignore[index]
+            following = model.cells["registry"][0]
             areas += [area(entry.instance) for entry in model.registry if entry.domain == call.entry.instance]
-            areas = [name for name in areas if name != area(call.entry.instance)] + [area(int(following))]  # type: ignore[call-overload]
+            areas = [name for name in areas if name != area(call.entry.instance)] + [area(int(following))]
         return Expectation(frozenset(sws), None, None if areas else {}, tuple(areas))
 
     return rule
@@ -295,7 +295,7 @@ def store_data(model: Model, call: Call) -> Expectation:
     patron = model.cells[cell]
     if len(data) != 10 or not DIGITS.issuperset(data):
         refuse(0x6A80)
-    if any(patron) and patron != data:  # type: ignore[arg-type]
+    if any(patron) and patron != data:
         refuse(0x6985)
     return Expectation(OK, changes={cell: data})
 
@@ -306,7 +306,7 @@ def get_status(model: Model, call: Call) -> Expectation:
 
 
 def _moved(model: Model, instance: int, state: int) -> dict[str, object]:
-    following, *entries = model.cells["registry"]  # type: ignore[misc]
+    following, *entries = model.cells["registry"]
     moved = (entry._replace(state=state) if entry.instance == instance else entry for entry in entries)
     return {"registry": (following, *moved)}
 

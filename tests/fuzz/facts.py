@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-Fact = bytes | int | tuple[object, ...]
+Fact = Any
+"""Bytes, a life cycle status, or the registry's next instance number and entries."""
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.fuzz.facts import Entry, tlv
-from tests.fuzz.model import ISSUER, OK, Call, Channel, Expectation, Model, area, refuse, unknown
+from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, refuse, unknown
 from tests.fuzz.proofs import (
     CARD,
     CERTIFICATES,
@@ -91,6 +91,8 @@ def _file(model: Model, call: Call, sfi: int, *, records: bool) -> Target:
         fid = call.channel.current
         if fid is None:
             refuse(0x6986)
+        if fid == ANY_FILE:
+            raise Unsure
     if known[fid].records != records:
         refuse(0x6981)
     stored = computed(model, fid) if call.entry.instance == ISSUER else content(model, call.entry, fid)
@@ -199,7 +201,7 @@ def compare_binary(model: Model, call: Call) -> Expectation:
     equal = call.cmd.data == target.content
     if model.kind(call.entry) != "juki" or target.fid != CODE:
         return Expectation(OK if equal else frozenset((0x6300,)), then=then)
-    left = model.cells.get(target.cell + "c", bytes((MATCH_TRIES,)))[0]  # type: ignore[index]
+    left = model.cells.get(target.cell + "c", bytes((MATCH_TRIES,)))[0]
     if left == 0:
         refuse(0x6983)
     after = MATCH_TRIES if equal else left - 1

@@ -160,7 +160,7 @@ def read_binary(g: Grammar) -> Body:
 def update_binary(g: Grammar) -> Body:
     choice = g.rng.random()
     if choice < 0.4:
-        return 0x81, 0, g.rng.choice(CODES), None
+        return 0x81, 0 if g.chance(0.9) else 5, g.rng.choice(CODES), None
     if choice < 0.7:
         return 0x86, 0, chips.CARD_DATA, None
     if choice < 0.9:
@@ -287,6 +287,8 @@ def _versions(g: Grammar, kid: int) -> tuple[int, int]:
     """The version to replace (or 00) and the new one."""
     own = f"{area(g.entry.instance)}key/{kid:02x}/"
     present = [int(cell[-2:], 16) for cell in g.world.model.cells if cell.startswith(own)]
+    if g.chance(0.05):
+        return 9, 9  # there is none
     if present and g.chance(0.6):
         old = g.rng.choice(present)
         return old, old if old < 0x80 else 1

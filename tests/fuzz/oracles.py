@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from tests.fuzz.facts import Fact, objects
 from tests.fuzz.model import DOCUMENTED, Expectation
@@ -27,15 +28,15 @@ def listed(sws: frozenset[int]) -> str:
     return "any documented one" if sws is DOCUMENTED else ", ".join(f"{sw:04X}" for sw in sorted(sws))
 
 
-def check_registry(old: tuple[object, ...], new: tuple[object, ...]) -> None:
+def check_registry(old: tuple[Any, ...], new: tuple[Any, ...]) -> None:
     """An opaque command adds one application, removes, or moves one a step on; it changes nothing else of any."""
-    before = {entry.instance: entry for entry in old[1:]}  # type: ignore[attr-defined]
+    before = {entry.instance: entry for entry in old[1:]}
     for entry in new[1:]:
-        was = before.get(entry.instance)  # type: ignore[attr-defined]
+        was = before.get(entry.instance)
         if was is None:
-            if (entry.instance, new[0]) != (old[0], entry.instance + 1):  # type: ignore[attr-defined]
+            if (entry.instance, new[0]) != (old[0], entry.instance + 1):
                 raise Finding("an instance number was used again or left out")
-        elif entry != was and (entry != was._replace(state=entry.state) or (was.state, entry.state) not in _STEPS):  # type: ignore[attr-defined]
+        elif entry != was and (entry != was._replace(state=entry.state) or (was.state, entry.state) not in _STEPS):
             raise Finding("an application moved along no transition that there is")
 
 

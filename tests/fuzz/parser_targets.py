@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from jukicard.applets.library import layout as library
 from jukicard.iso7816.access import AccessRuleError, AccessRules
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
@@ -18,10 +19,10 @@ from jukicard.issuer.csvrecords import load_csv
 from jukicard.issuer.errors import RecordError
 from jukicard.issuer.records import RecordRules, load_json
 from jukicard.reader.recording import Dialogue, DialogueError, format_dialogue, parse_dialogue
-from jukicard.securechannel.authorization import AuthorizationError, TerminalAuthorization
+from jukicard.securechannel.authorization import AuthorizationError, Right, Role, TerminalAuthorization
 from jukicard.securechannel.certificates import CertificateError, ChainVerifier
 from jukicard.securechannel.scp03 import InitializeUpdateResponse
-from jukicard.securechannel.scp11 import KeyAgreementError, KeyAgreementRequest, KeyAgreementResponse
+from jukicard.securechannel.scp11 import KeyAgreementError, KeyAgreementRequest, KeyAgreementResponse, Variant
 from tests.fuzz.parsers import Target, demand
 from tests.fuzz.people import terminals
 from tests.fuzz.world import World, request_for
@@ -38,7 +39,7 @@ def _codec(parse: Callable[[bytes], object], error: type[Exception]) -> Target:
             value = parse(data)
         except error:
             return
-        demand(value.encode() == data, "what was parsed encodes to other bytes")  # type: ignore[attr-defined]
+        demand(value.encode() == data, "what was parsed encodes to other bytes")
 
     return target
 
@@ -235,7 +236,7 @@ def _certificates() -> Iterable[bytes]:
 def _gp_commands() -> Iterable[bytes]:
     named = b"\0\0" + bytes((len(bytes(chips.LIBRARY)),)) + bytes(chips.LIBRARY) + b"\0\0\0"
     data = (
-        chips.install_data(chips.library.MODULE, AID(b"\xf0fuzz")),
+        chips.install_data(library.MODULE, AID(b"\xf0fuzz")),
         named,
         named,
         chips.key_set_data(1, chips.static_keys("fuzz"), chips.CITY_KEYS.dek),
@@ -262,7 +263,7 @@ SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "class-byte": lambda: [bytes(range(256))],
     "certificate": _certificates,
     "authorization": lambda: [TerminalAuthorization.decode(_extension()).encode()],
-    "key-agreement-request": lambda: [request_for(variant, 1) for variant in (0, 1)],  # type: ignore[arg-type]
+    "key-agreement-request": lambda: [request_for(variant, 1) for variant in Variant],
     "key-agreement-response": lambda: [b"\x5f\x49\x41" + chips.active().juki_11a + b"\x86\x10" + bytes(16)],
     "initialize-update": lambda: [bytes(10) + b"\x01\x03\x70" + bytes(19), bytes(10) + b"\x01\x03\x60" + bytes(16)],
     "gp-commands": _gp_commands,
@@ -273,6 +274,4 @@ SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
 
 
 def _extension() -> bytes:
-    from jukicard.securechannel.authorization import Right, Role
-
     return TerminalAuthorization(Role.COUNTER, frozenset((Right.IDENTIFY, Right.MATCH)), "99201").encode()

@@ -47,7 +47,7 @@ def _password_cell(call: Call) -> str:
 
 def _state(model: Model, cell: str) -> tuple[bytes | None, int]:
     value, left = model.cells.get(cell + "v"), model.cells.get(cell + "t", bytes((TRIES,)))
-    return value, left[0]  # type: ignore[return-value, index]
+    return value, left[0]
 
 
 def _holder(proved: Proof, juki: bool) -> bool:

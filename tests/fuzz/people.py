@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from jukicard.securechannel.authorization import Right, Role
+from jukicard.securechannel.authorization import OID, Right, Role, TerminalAuthorization
 from jukicard.securechannel.certificates import ChainVerifier
 from jukicard.securechannel.host import LocalTerminalKey
 from jukicard.securechannel.scp11 import encode_point
@@ -72,20 +73,18 @@ def _read(der: bytes, signer: bytes) -> Certificate:
     is_authority = any(
         isinstance(extension.value, x509.BasicConstraints) and extension.value.ca for extension in constraints
     )
-    from jukicard.securechannel.authorization import OID, TerminalAuthorization
-
     rights, city = None, ""
     for extension in constraints:
         if extension.oid.dotted_string == OID:
-            authorization = TerminalAuthorization.decode(extension.value.value)  # type: ignore[attr-defined]
+            authorization = TerminalAuthorization.decode(extension.value.value)
             rights, city = frozenset(map(int, authorization.rights)), authorization.municipality
-    days = (moment.year * 10000 + moment.month * 100 + moment.day for moment in _validity(parsed))
-    point = encode_point(parsed.public_key())  # type: ignore[arg-type]
-    return Certificate(signer, point, is_authority, *days, parsed.serial_number, rights, city)
-
-
-def _validity(parsed: x509.Certificate) -> tuple[object, ...]:
-    return parsed.not_valid_before_utc, parsed.not_valid_after_utc
+    start, end = (
+        moment.year * 10000 + moment.month * 100 + moment.day
+        for moment in (parsed.not_valid_before_utc, parsed.not_valid_after_utc)
+    )
+    key = parsed.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return Certificate(signer, encode_point(key), is_authority, start, end, parsed.serial_number, rights, city)
 
 
 @lru_cache(maxsize=1)

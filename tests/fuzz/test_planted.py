@@ -26,6 +26,7 @@ from jukicard.securechannel.authorization import TerminalAuthorization
 from tests.fuzz import cases, people, rules, world
 from tests.fuzz.cases import Case, failure, run_case, shrink, written
 from tests.fuzz.world import Tally
+from tests.support import chips
 
 SEED = 20260101
 MAX_CASES = 150
@@ -48,9 +49,9 @@ def an_access_check_is_skipped(patch: pytest.MonkeyPatch) -> None:
 
     def authorise(self: commands.On, cmd: object, ctx: Context) -> None:
         if ctx.row.name == "READ RECORD":
-            ctx.target = self.locate(cmd, ctx)  # type: ignore[arg-type]
+            ctx.target = self.locate(cmd, ctx)
         else:
-            checked(self, cmd, ctx)  # type: ignore[arg-type]
+            checked(self, cmd, ctx)
 
     patch.setattr(commands.On, "authorise", authorise)
 
@@ -75,7 +76,7 @@ def rights_hold_for_plain_commands(patch: pytest.MonkeyPatch) -> None:
 
     def facts(self: Context) -> object:
         self.session = self.channel.session
-        return honest.fget(self)  # type: ignore[attr-defined]
+        return honest.fget(self)
 
     patch.setattr(Context, "facts", property(facts))
 
@@ -99,9 +100,9 @@ def a_waiting_answer_survives_a_reset(patch: pytest.MonkeyPatch) -> None:
     reset = Card.reset
 
     def keeping(self: Card) -> bytes:
-        waiting = self._services.volatile.channels[0].pending  # type: ignore[union-attr]
+        waiting = self._services.volatile.channels[0].pending
         atr = reset(self)
-        self._services.volatile.channels[0].pending = waiting  # type: ignore[union-attr]
+        self._services.volatile.channels[0].pending = waiting
         return atr
 
     patch.setattr(Card, "reset", keeping)
@@ -125,8 +126,8 @@ def a_suspended_card_takes_the_password(patch: pytest.MonkeyPatch) -> None:
     check = JukiApplet.check_life_cycle
 
     def lenient(self: JukiApplet, ctx: Context, target: object, mode: object) -> None:
-        if target.header.life_cycle is not LifeCycle.DEACTIVATED:  # type: ignore[attr-defined]
-            check(self, ctx, target, mode)  # type: ignore[arg-type]
+        if target.header.life_cycle is not LifeCycle.DEACTIVATED:
+            check(self, ctx, target, mode)
 
     patch.setattr(JukiApplet, "check_life_cycle", lenient)
 
@@ -161,7 +162,7 @@ def a_code_is_told_with_the_certificates(patch: pytest.MonkeyPatch) -> None:
     encode = ResponseAPDU.encode
 
     def leaking(self: ResponseAPDU) -> bytes:
-        return people.chips.CODE + encode(self) if len(self.data) == 64 else encode(self)
+        return chips.CODE + encode(self) if len(self.data) == 64 else encode(self)
 
     patch.setattr(ResponseAPDU, "encode", leaking)
 

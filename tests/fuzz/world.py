@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -56,7 +57,7 @@ from tests.fuzz.tables import MODULES, TABLES
 from tests.support.chains import private_key
 from tests.support.chips import WatchedStore
 
-Step = tuple[object, ...]
+Step = tuple[Any, ...]
 """What a host does, as a literal: its name and its arguments."""
 
 
@@ -134,9 +135,9 @@ class World:
         for command in commands:
             self.send(command)
 
-    def do_secure(self, number: int, plain: tuple[object, ...], twist: str = "", amount: int = 0) -> None:
+    def do_secure(self, number: int, plain: tuple[Any, ...], twist: str = "", amount: int = 0) -> None:
         """Send a command in the session of a logical channel (in the clear without one), maybe twisted."""
-        cmd = CommandAPDU(*plain)  # type: ignore[arg-type]
+        cmd = CommandAPDU(*plain)
         host = self.hosts[number]
         if host is None:
             self.send(cmd.encode())
@@ -211,7 +212,7 @@ class World:
         keys = derive_session_keys(static, context)
         proof = host_cryptogram(keys, context)
         host = Host(HostMessages(keys, SecurityLevel.C_MAC), 0x01, level, static.dek)
-        session = self.model.channels[number].session  # type: ignore[union-attr]
+        session = self.model.channels[number].session
         assert session is not None
         session.host, session.expected = host, proof
         self.handshakes[number] = host, bytes(8) if flaw == "cryptogram" else proof
@@ -233,7 +234,7 @@ class World:
     def static_keys(self, number: int, kvn: int) -> StaticKeys:
         """The key set that a handshake on this logical channel uses, as it lies in the cells."""
         where, _ = self._keys(number)
-        ((_, value),) = objects(self.model.cells[f"{where}key/01/{kvn:02x}"])  # type: ignore[arg-type]
+        ((_, value),) = objects(self.model.cells[f"{where}key/01/{kvn:02x}"])
         return StaticKeys(*(part for _, part in objects(value)))
 
     def _keys(self, number: int) -> tuple[str, list[tuple[int, int]]]:
@@ -272,7 +273,7 @@ class World:
         if answer[-2:] != b"\x90\x00":
             return
         kvn = next(kvn for found, kvn in pairs if found == kid)
-        ((_, scalar),) = objects(self.model.cells[f"{where}key/{kid:02x}/{kvn:02x}"])  # type: ignore[arg-type]
+        ((_, scalar),) = objects(self.model.cells[f"{where}key/{kid:02x}/{kvn:02x}"])
         public = _public_key(scalar)
         agreed = KeyAgreementResponse.parse(answer[:-2])
         static = people.terminals()[terminal].agree(public) if terminal else own.exchange(ec.ECDH(), public)
@@ -281,7 +282,7 @@ class World:
         if proof != agreed.receipt:
             raise Finding("the receipt of a key agreement is wrong")
         host = Host(HostMessages(keys, SecurityLevel.FULL, proof), kid, 0x33, None, terminal)
-        self.model.channels[number].session.host = host  # type: ignore[union-attr]
+        self.model.channels[number].session.host = host
         self.hosts[number] = host
 
     # --- one command and its oracles
@@ -338,7 +339,7 @@ class World:
             if stray:
                 raise Finding(f"{called(expected)} {'is refused and ' if refused else ''}writes {stray}")
             if "registry" in changed:
-                check_registry(before["registry"], changed["registry"])  # type: ignore[arg-type]
+                check_registry(before["registry"], changed["registry"])
             check_estimates(before, changed)
             return changed
         wanted = {cell: new for cell, new in expected.changes.items() if new is ANYTHING or before.get(cell) != new}
