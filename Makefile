@@ -1,6 +1,8 @@
-# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side.
+# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side,
+# SECONDS=... how long make fuzz takes.
 VENV := .venv
 WORKERS := 2
+SECONDS := 30
 PYTHON ?=
 export PYTHON
 
@@ -8,7 +10,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak powercuts bench constraints clean
+.PHONY: help demo test dev lint format docs soak powercuts fuzz bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +45,9 @@ soak: dev powercuts ## many more examples, every power cut, every kill of a comm
 
 powercuts: dev ## the power cut at every write of every command and flow, and again while the card recovers
 	$(run) tests.powercuts
+
+fuzz: dev ## fuzz the chip and the parsers on all cores, for SECONDS (30)
+	$(run) tests.fuzz --seconds $(SECONDS)
 
 bench: dev ## the benchmarks, as a table and in out/bench.json
 	$(run) benchmarks --out out/bench.json
