@@ -81,9 +81,13 @@ def test_a_try_is_spent_at_once_and_stays_whatever_becomes_of_the_command(store:
 @pytest.mark.parametrize("write", ["write", "give_back", "spend"])
 def test_nothing_reaches_the_store_from_a_command_that_declares_no_writes(store: Recording, write: str) -> None:
     transaction = Transaction(store, writable=False)
-    with pytest.raises(UndeclaredWriteError):
+
+    def act() -> None:
         getattr(transaction, write)("a/1", b"x")
         transaction.commit()
+
+    with pytest.raises(UndeclaredWriteError):
+        act()
     assert store.commits == []
 
 

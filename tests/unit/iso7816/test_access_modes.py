@@ -37,3 +37,16 @@ def test_rules_are_values_that_nobody_can_change() -> None:
 def test_a_pattern_of_no_byte_is_refused() -> None:
     with pytest.raises(AccessRuleError):
         ModeDo.header()
+
+
+@pytest.mark.parametrize(("name", "position"), [("ins", 1), ("p1", 2), ("p2", 3)])
+@pytest.mark.parametrize("value", [0x00, 0x20, 0xFF])
+def test_every_bit_of_a_named_header_byte_counts_and_no_other_byte_does(name: str, position: int, value: int) -> None:
+    rules = AccessRules(((ModeDo.header(**{name: value}), Always()),))
+    for others in (0x00, 0xFF):
+        header = bytearray((0x00, others, others, others))
+        header[position] = value
+        assert rules.condition_for(None, bytes(header)) == Always()
+        for bit in range(8):
+            header[position] = value ^ 1 << bit
+            assert rules.condition_for(None, bytes(header)) == Never()
