@@ -8,7 +8,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak bench constraints clean
+.PHONY: help demo test dev lint format docs soak mutants bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ docs: dev ## build the documentation into site/, strictly
 
 soak: dev ## many more examples, every power cut of an issue, every kill of a command, a whole city's faces
 	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py tests/unit/faces
+
+mutants: dev ## one fault at a time in what guards the card: does a test notice it?
+	$(run) tests.mutation --workers $(WORKERS)
 
 bench: dev ## the benchmarks, as a table and in out/bench.json
 	$(run) benchmarks --out out/bench.json

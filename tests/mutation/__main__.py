@@ -12,6 +12,7 @@ import pickle
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -106,8 +107,8 @@ class Run:
         if kind == "failed":
             sys.exit(f"without any mutant: {what[0]}")
         baseline, left, imported = what
-        for name in imported:
-            with contextlib.suppress(Exception):
+        for name in imported:  # so that the children need not
+            with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
                 importlib.import_module(name)
         return baseline, [self.mutants[number] for number in left]
 

@@ -151,11 +151,11 @@ class _Places:
 
 
 def _is_no_behaviour(node: ast.AST) -> bool:
-    """Whether a node is left alone: texts (messages and names), how instances are laid out in memory, assertions that
-    only tell the type checker something.
+    """Whether a node is left alone: texts (messages and names), how instances are laid out in memory, how large caches
+    are, assertions that only tell the type checker something.
     """
     match node:
-        case ast.JoinedStr() | ast.keyword(arg="slots") | ast.Assert():
+        case ast.JoinedStr() | ast.keyword(arg="slots" | "maxsize") | ast.Assert():
             return True
         case ast.Assign(targets=[ast.Name(id="__slots__")]) | ast.Expr(value=ast.Constant()):
             return True

@@ -74,8 +74,7 @@ class WarmRun:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of pytest's loop."""
         self._items = {item.nodeid: item for item in session.items}
-        self._own_caches = list(_caches("jukicard"))
-        self._caches = [*self._own_caches, *_caches("tests")]
+        self._computed, self._prepared = list(_caches("jukicard")), list(_caches("tests"))
         for item in session.items:
             if not self._measure(item):
                 self.failed = item.nodeid
@@ -101,7 +100,7 @@ class WarmRun:
         return True
 
     def _measure(self, item: pytest.Item) -> bool:
-        _clear(self._caches)
+        _clear([*self._computed, *self._prepared])
         self._coverage.switch_context(item.nodeid)
         began = time.process_time()
         passed = _passes(item, None)
@@ -124,11 +123,11 @@ class WarmRun:
             function.__code__ = code
         tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
         in_order = self.baseline.in_order(tests)
-        _clear(self._own_caches)
-        if not self._all_pass(in_order):  # most mutants are noticed on cards that were made before
+        _clear(self._computed)
+        if not self._all_pass(in_order):  # most mutants are noticed on cards that were made without them
             return False
-        prepared = any(cache.cache_info().currsize for cache in self._caches if cache not in self._own_caches)
-        _clear(self._caches)
+        prepared = any(cache.cache_info().currsize for cache in self._prepared)
+        _clear([*self._computed, *self._prepared])
         return not prepared or self._all_pass(in_order)
 
     def _all_pass(self, tests: list[str]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jukicard.reader.cardfile import CardFile
+from jukicard.reader.cardfile.database import Numbers
 from jukicard.reader.cardfile.disk import LocalDisk
 from tests.support.cardfile import CARD_ID, CELLS, KEY
 
@@ -154,3 +155,52 @@ def test_a_number_is_not_given_twice_after_opening(path: Path) -> None:
         card.commit({f"new/{number}": bytes(60 + number) for number in range(10)})
         numbers = [cell.number for cell in card._engine._cells.values()]
     assert len(set(numbers)) == len(numbers) == len(CELLS) + 10
+
+
+def test_when_the_small_numbers_are_used_up_small_cells_get_large_ones() -> None:
+    numbers = Numbers()
+    numbers.taken((1 << 20) - 2)
+    assert [numbers.take(b"") for _ in range(3)] == [(1 << 20) - 1, 1 << 20, (1 << 20) + 1]
+    numbers.taken(1 << 21)
+    numbers.taken(5)
+    numbers.taken((1 << 20) + 9)
+    assert numbers.take(bytes(65)) == (1 << 21) + 1
+    assert numbers.take(b"") == (1 << 21) + 2
+
+
+SETTINGS = [
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA synchronous = FULL",
+]
+SETTINGS_WITH_CONTENT = ["PRAGMA secure_delete = ON", "PRAGMA cache_size = 64", "PRAGMA wal_autocheckpoint = 256"]
+
+
+def test_nothing_is_left_to_the_defaults_of_this_sqlite_when_a_file_is_opened(path: Path, disk: Listening) -> None:
+    with CardFile.open(path, KEY, disk=disk):
+        heard = disk.heard()
+    assert heard[: len(SETTINGS)] == SETTINGS  # before any page is read
+    assert heard[-len(SETTINGS_WITH_CONTENT) :] == SETTINGS_WITH_CONTENT  # once it is known to be ours
+
+
+def test_nothing_is_left_to_the_defaults_of_this_sqlite_when_a_file_is_made(tmp_path: Path, disk: Listening) -> None:
+    CardFile.create(tmp_path / "card.juki", KEY, {"one": b"1"}, card_id=CARD_ID, disk=disk).close()
+    heard = disk.heard()
+    made = [*SETTINGS, "PRAGMA page_size = 4096", "PRAGMA journal_mode = WAL", *SETTINGS_WITH_CONTENT]
+    written = heard[len(made) : heard.index("PRAGMA wal_checkpoint(TRUNCATE)") + 1]
+    assert heard[: len(made)] == made
+    assert written == [
+        "BEGIN IMMEDIATE",
+        f"PRAGMA application_id = {int.from_bytes(b'JUKI')}",
+        "PRAGMA user_version = 1",
+        "CREATE TABLE card",
+        "CREATE TABLE cells",
+        "INSERT INTO card VALUES",
+        "INSERT INTO cells VALUES",
+        "INSERT INTO cells VALUES",
+        "COMMIT",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ]
