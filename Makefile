@@ -10,7 +10,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak powercuts fuzz bench constraints clean
+.PHONY: help demo test dev lint format docs soak powercuts fuzz mutants bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ powercuts: dev ## the power cut at every write of every command and flow, and ag
 
 fuzz: dev ## fuzz the chip and the parsers on all cores, for SECONDS (30)
 	$(run) tests.fuzz --seconds $(SECONDS)
+
+mutants: dev ## one fault at a time in what guards the card: does a test notice it?
+	$(run) tests.mutation --workers $(WORKERS)
 
 bench: dev ## the benchmarks, as a table and in out/bench.json
 	$(run) benchmarks --out out/bench.json

@@ -162,7 +162,7 @@ class ResponseEnc(Condition):
         return Tlv(0xB8, b"\x95\x01\x20")
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True)
 class AllOf(Condition):
     """Every one of `conditions` holds; ValueError for none at all."""
 
@@ -178,7 +178,7 @@ class AllOf(Condition):
         return Tlv.build(0xAF, *(condition.to_tlv() for condition in self.conditions))
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True)
 class AnyOf(Condition):
     """At least one of `conditions` holds; ValueError for none at all."""
 

@@ -12,6 +12,7 @@ import pickle
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.mutation.running import Verdict, run_all, silence
 from tests.mutation.warm import COLLECTING, IMPORTING, Baseline, WarmRun
 
 ROOT = Path(__file__).parents[2]
+MEMORY_DISK = Path("/dev/shm")  # card files wait for their disk at each commit
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 MODULES = (
     "jukicard/card/access.py",
@@ -105,8 +107,8 @@ class Run:
         if kind == "failed":
             sys.exit(f"without any mutant: {what[0]}")
         baseline, left, imported = what
-        for name in imported:
-            with contextlib.suppress(Exception):
+        for name in imported:  # so that the children need not
+            with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
                 importlib.import_module(name)
         return baseline, [self.mutants[number] for number in left]
 
@@ -233,7 +235,7 @@ def main() -> int:
     sys.path.insert(0, str(root))
     began = time.monotonic()
     run = Run(root, wanted.modules, wanted.tests, wanted.workers)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         baseline, left = run.warm()
         print(f"{len(run.verdicts)} tried in place after {(time.monotonic() - began) / 60:.1f} minutes", flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import marshal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,19 +64,25 @@ def mutants_of(module: str, source: str, filename: str) -> list[Mutant]:
     """Return every mutant of a module's source, each fault once.  `filename` is what its code says it comes from."""
     tree = ast.parse(source, filename)
     lines = source.splitlines()
-    seen = {marshal.dumps(compile(tree, filename, "exec", dont_inherit=True))}
+    seen = {_form(compile(tree, filename, "exec", dont_inherit=True))}
     found = []
     for place, after, change in _Places().of(tree):
         before = place.node
         place.put(ast.fix_missing_locations(ast.copy_location(after, before)))
         code = compile(tree, filename, "exec", dont_inherit=True)
         place.put(before)
-        if (form := marshal.dumps(code)) not in seen:
+        if (form := _form(code)) not in seen:
             seen.add(form)
             text = lines[before.lineno - 1].strip()
             first, last = place.lines
             found.append(Mutant(module, place.scope, text, change, first, last, place.in_body, code))
     return found
+
+
+def _form(code: CodeType) -> tuple[object, ...]:
+    """What a code does: all of it but where in the source it stands.  Constants as they are written: 1 is not True."""
+    constants = tuple(_form(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts)
+    return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_exceptiontable
 
 
 @dataclass(frozen=True)
@@ -146,11 +151,11 @@ class _Places:
 
 
 def _is_no_behaviour(node: ast.AST) -> bool:
-    """Whether a node is left alone: texts (messages and names), how instances are laid out in memory, assertions that
-    only tell the type checker something.
+    """Whether a node is left alone: texts (messages and names), how instances are laid out in memory, how large caches
+    are, assertions that only tell the type checker something.
     """
     match node:
-        case ast.JoinedStr() | ast.keyword(arg="slots") | ast.Assert():
+        case ast.JoinedStr() | ast.keyword(arg="slots" | "maxsize") | ast.Assert():
             return True
         case ast.Assign(targets=[ast.Name(id="__slots__")]) | ast.Expr(value=ast.Constant()):
             return True

@@ -2,7 +2,7 @@
 
 A mutant in the body of a function does nothing before that function is called; so it is enough to exchange the code of
 the function objects that exist, wherever decorators and tables have put them.  What was computed with the code as it
-was (`lru_cache`) is forgotten before each test.
+was (`lru_cache`) is forgotten.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class WarmRun:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of pytest's loop."""
         self._items = {item.nodeid: item for item in session.items}
-        self._caches = list(_caches())
+        self._computed, self._prepared = list(_caches("jukicard")), list(_caches("tests"))
         for item in session.items:
             if not self._measure(item):
                 self.failed = item.nodeid
@@ -92,25 +92,20 @@ class WarmRun:
                 self.left.append(mutant)
             else:
                 here.append((mutant, swaps))
-        if not self._is_repeatable():
+        if not self._all_pass(self.baseline.in_order(set(self._items))):  # this fills the caches for all children, too
             self.failed = "the tests do not pass a second time in one process"
             return True
+        limit_time(None)
         run_all(here, lambda job: self._survives(*job), self._workers, lambda job, verdict: self._done(job[0], verdict))
         return True
 
     def _measure(self, item: pytest.Item) -> bool:
-        self._forget()
+        _clear([*self._computed, *self._prepared])
         self._coverage.switch_context(item.nodeid)
         began = time.process_time()
         passed = _passes(item, None)
         self.baseline.seconds[item.nodeid] = time.process_time() - began
         return passed
-
-    def _is_repeatable(self) -> bool:
-        verdicts: list[Verdict] = []
-        everything = self.baseline.in_order(set(self._items))
-        run_all([everything], self._all_pass, 1, lambda _, verdict: verdicts.append(verdict))
-        return verdicts == [Verdict.SURVIVED]
 
     def _swaps(self, mutant: Mutant, functions: list[FunctionType]) -> list[tuple[FunctionType, CodeType]] | None:
         """The functions whose code this mutant replaces; None where it has to be imported anew."""
@@ -127,10 +122,15 @@ class WarmRun:
         for function, code in swaps:
             function.__code__ = code
         tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
-        return self._all_pass(self.baseline.in_order(tests))
+        in_order = self.baseline.in_order(tests)
+        _clear(self._computed)
+        if not self._all_pass(in_order):  # most mutants are noticed on cards that were made without them
+            return False
+        prepared = any(cache.cache_info().currsize for cache in self._prepared)
+        _clear([*self._computed, *self._prepared])
+        return not prepared or self._all_pass(in_order)
 
     def _all_pass(self, tests: list[str]) -> bool:
-        self._forget()
         items = [self._items[test] for test in tests]
         for item, following in zip(items, [*items[1:], None], strict=True):
             limit_time(self.baseline.seconds[item.nodeid])
@@ -138,20 +138,21 @@ class WarmRun:
                 return False
         return True
 
-    def _forget(self) -> None:
-        for cache in self._caches:
-            cache.cache_clear()
-
 
 def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
 
 
-def _caches() -> Iterator[functools._lru_cache_wrapper[object]]:
-    """Every `lru_cache` of the project and of its tests."""
+def _caches(package: str) -> Iterator[functools._lru_cache_wrapper[object]]:
+    """Every `lru_cache` in a package."""
     for each in gc.get_objects():
-        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.split(".")[0] in {"jukicard", "tests"}:
+        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.split(".")[0] == package:
             yield each
+
+
+def _clear(caches: list[functools._lru_cache_wrapper[object]]) -> None:
+    for cache in caches:
+        cache.cache_clear()
 
 
 def _functions(filename: str) -> list[FunctionType]:

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from jukicard.iso7816.access import AccessMode, AccessRuleError, AccessRules, Always, ModeDo, Never, Password
+from jukicard.iso7816.access import (
+    AccessMode,
+    AccessRuleError,
+    AccessRules,
+    AllOf,
+    Always,
+    AnyOf,
+    CommandEnc,
+    CommandMac,
+    Condition,
+    ModeDo,
+    Never,
+    Not,
+    Password,
+    ResponseEnc,
+    ResponseMac,
+    Right,
+    SessionKey,
+)
 
 READ_BINARY = bytes.fromhex("00B00000")
 
@@ -27,13 +45,63 @@ def test_a_command_header_has_four_bytes(header: bytes) -> None:
         AccessRules(((ModeDo.header(p2=0), Always()),)).condition_for(None, header)
 
 
-def test_rules_are_values_that_nobody_can_change() -> None:
-    rules = AccessRules(((ModeDo.modes(AccessMode.READ), Password(1)),))
-    for value, name in ((rules, "entries"), (rules.entries[0][0], "value"), (rules.entries[0][1], "ref")):
-        with pytest.raises(AttributeError):
-            setattr(value, name, b"")
-
-
 def test_a_pattern_of_no_byte_is_refused() -> None:
     with pytest.raises(AccessRuleError):
         ModeDo.header()
+
+
+@pytest.mark.parametrize(("name", "position"), [("ins", 1), ("p1", 2), ("p2", 3)])
+@pytest.mark.parametrize("value", [0x00, 0x20, 0xFF])
+def test_every_bit_of_a_named_header_byte_counts_and_no_other_byte_does(name: str, position: int, value: int) -> None:
+    rules = AccessRules(((ModeDo.header(**{name: value}), Always()),))
+    for others in (0x00, 0xFF):
+        header = bytearray((0x00, others, others, others))
+        header[position] = value
+        assert rules.condition_for(None, bytes(header)) == Always()
+        for bit in range(8):
+            header[position] = value ^ 1 << bit
+            assert rules.condition_for(None, bytes(header)) == Never()
+
+
+def test_access_modes_are_the_bits_of_the_standards_mode_byte() -> None:
+    """ISO/IEC 7816-4, access mode byte for EFs; DELETE is b7."""
+    in_order = (
+        AccessMode.READ,
+        AccessMode.UPDATE,
+        AccessMode.WRITE,
+        AccessMode.DEACTIVATE,
+        AccessMode.ACTIVATE,
+        AccessMode.TERMINATE,
+        AccessMode.DELETE,
+    )
+    assert [int(mode) for mode in in_order] == [1 << bit for bit in range(7)]
+
+
+CONDITIONS = (
+    *(Always(), Never(), CommandMac(), CommandEnc(), ResponseMac(), ResponseEnc()),
+    *(Password(1), Right(1), SessionKey(1), AllOf(Always()), AnyOf(Always()), Not(Always())),
+)
+
+
+def test_conditions_and_rules_are_values_that_nobody_can_change() -> None:
+    entry = ModeDo.modes(AccessMode.READ)
+    rules = AccessRules(((entry, Always()),))
+    values = (*CONDITIONS, entry, rules)
+    assert len(set(values)) == len(values)
+    for value in values:
+        for name in ("ref", "number", "kid", "conditions", "condition", "tag", "entries"):
+            if hasattr(value, name):
+                with pytest.raises(AttributeError):
+                    setattr(value, name, getattr(value, name))
+
+
+def test_conditions_are_nested_eight_deep_and_no_deeper() -> None:
+    def nested(depth: int) -> bytes:
+        condition: Condition = Always()
+        for _ in range(depth):
+            condition = Not(condition)
+        return b"\x80\x01\x01" + condition.encode()
+
+    assert AccessRules.parse(nested(8)).encode() == nested(8)
+    with pytest.raises(AccessRuleError, match="deep"):
+        AccessRules.parse(nested(9))

@@ -1,0 +1,89 @@
+"""What a chip forgets: at a reset all of it, at the end of a session what was proved in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from jukicard.card.volatile import CHANNELS, Channel, Session, TerminalChain, Volatile
+from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.securechannel.certificates import ChainVerifier
+from jukicard.securechannel.messages import CardMessages, SecurityLevel
+from jukicard.securechannel.scp03 import SessionKeys
+from tests.support.chips import NATIONAL_ROOT
+
+SECRET = b"\xa5\x5a" * 8
+
+
+def session() -> Session:
+    messages = CardMessages(SessionKeys(SECRET, SECRET, SECRET), SecurityLevel.FULL)
+    return Session(1, 1, 3, messages, SecurityLevel.FULL, authenticated=True, dek=SECRET, expected=SECRET)
+
+
+@pytest.fixture
+def channel() -> Channel:
+    """A channel on which much has been proved."""
+    used = Channel(2, 7, current_file=0x0001)
+    used.session = session()
+    used.security.verified.add(0x81)
+    used.terminal = TerminalChain(ChainVerifier(NATIONAL_ROOT.public_key(), today=None), 3, 1, 0x10, complete=True)
+    used.personalises = 9
+    used.listing = (b"one",)
+    used.partial = CommandAPDU(0, 0xD6, 0, 0, SECRET)
+    used.pending, used.pending_sw = SECRET, 0x6282
+    return used
+
+
+def proved(channel: Channel) -> tuple[object, ...]:
+    return channel.session, channel.security.verified, channel.terminal, channel.personalises, channel.listing
+
+
+NOTHING_PROVED = (None, set(), None, None, ())
+
+
+def test_the_end_of_a_session_is_the_end_of_all_that_was_proved_in_it(channel: Channel) -> None:
+    channel.end_session()
+    assert proved(channel) == NOTHING_PROVED
+    assert (channel.application, channel.current_file) == (7, 0x0001)
+
+
+def test_a_new_session_inherits_nothing(channel: Channel) -> None:
+    opened = session()
+    channel.open_session(opened)
+    assert channel.session is opened
+    channel.session = None
+    assert proved(channel) == NOTHING_PROVED
+
+
+def test_another_application_finds_neither_session_nor_file(channel: Channel) -> None:
+    channel.select(8)
+    assert (channel.application, channel.current_file) == (8, None)
+    assert proved(channel) == NOTHING_PROVED
+
+
+def test_after_a_reset_only_the_basic_channel_is_open_and_nothing_is_proved() -> None:
+    after = Volatile.at_reset(5)
+    basic, *others = after.channels
+    assert others == [None] * (CHANNELS - 1)
+    assert len(after.channels) == 4
+    assert basic == Channel(0, 5)
+    assert proved(basic) == NOTHING_PROVED
+    assert (basic.current_file, basic.partial, basic.pending, basic.pending_sw) == (None, None, b"", 0x9000)
+    assert not TerminalChain(ChainVerifier(NATIONAL_ROOT.public_key(), today=None), 3, 1, 0x10).complete
+
+
+def test_an_application_is_in_use_elsewhere_only_on_another_open_channel() -> None:
+    state = Volatile.at_reset(5)
+    basic = state.channels[0]
+    assert basic is not None
+    assert not state.selected(5, basic)
+    other = state.channels[2] = Channel(2, 6)
+    assert state.selected(6, basic)
+    assert not state.selected(5, basic)
+    assert state.selected(5, other)
+    assert not state.selected(7, other)
+
+
+def test_no_representation_shows_a_secret(channel: Channel) -> None:
+    shown = repr(channel) + repr(channel.session)
+    assert repr(SECRET)[2:-1] not in shown
+    assert "messages" not in shown

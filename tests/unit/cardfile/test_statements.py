@@ -1,0 +1,206 @@
+"""What a card file asks of SQLite: each commit what it needs for its promise, and no more."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from jukicard.reader.cardfile import CardFile
+from jukicard.reader.cardfile.database import Numbers
+from jukicard.reader.cardfile.disk import LocalDisk
+from tests.support.cardfile import CARD_ID, CELLS, KEY
+
+TRIES = "password/tries"
+COMMIT = ["BEGIN IMMEDIATE", "UPDATE cells", "UPDATE cells", "COMMIT"]
+"""One cell that exists, and the header."""
+MARK = "PRAGMA wal_checkpoint(PASSIVE)"
+WAIT, NO_WAIT = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
+
+
+class Listening(LocalDisk):
+    """Keeps the statements, without what follows the table's name."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def connect(self, path: str) -> sqlite3.Connection:
+        disk = self
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql: str, parameters: Sequence[int | bytes] = (), /) -> sqlite3.Cursor:
+                disk.statements.append(sql.split(" SET")[0].split(" WHERE")[0].split(" (")[0])
+                return super().execute(sql, parameters)
+
+        return sqlite3.connect(path, factory=Connection, isolation_level=None, timeout=0, check_same_thread=False)
+
+    def heard(self) -> list[str]:
+        """What was asked since the last time."""
+        heard, self.statements = self.statements, []
+        return heard
+
+
+@pytest.fixture
+def disk() -> Listening:
+    return Listening()
+
+
+@pytest.fixture
+def card(path: Path, disk: Listening) -> CardFile:
+    opened = CardFile.open(path, KEY, disk=disk)
+    disk.heard()
+    return opened
+
+
+def test_the_first_durable_commit_marks_the_file_itself_and_the_next_ones_do_not(
+    card: CardFile, disk: Listening
+) -> None:
+    card.commit({TRIES: b"\x02"})
+    assert disk.heard() == [*COMMIT, MARK]
+    for tries in (b"\x01", b"\x00"):
+        card.commit({TRIES: tries})
+        assert disk.heard() == COMMIT
+
+
+def test_only_durable_commits_wait_and_only_a_change_is_told_to_sqlite(card: CardFile, disk: Listening) -> None:
+    card.commit({TRIES: b"\x03"}, durable=False)
+    assert disk.heard() == [NO_WAIT, *COMMIT]
+    card.commit({TRIES: b"\x02"}, durable=False)
+    assert disk.heard() == COMMIT
+    card.commit({TRIES: b"\x01"})
+    assert disk.heard() == [WAIT, *COMMIT, MARK]
+    card.commit({TRIES: b"\x00"})
+    assert disk.heard() == COMMIT
+
+
+def test_an_empty_commit_waits_for_those_before_it_and_for_nothing_else(card: CardFile, disk: Listening) -> None:
+    header_only = [COMMIT[0], *COMMIT[2:]]
+    card.commit({})
+    card.commit({}, durable=False)
+    assert disk.heard() == []
+    card.commit({TRIES: b"\x02"}, durable=False)
+    disk.heard()
+    card.commit({}, durable=False)
+    assert disk.heard() == []
+    card.commit({})
+    assert disk.heard() == [WAIT, *header_only, MARK]
+    card.commit({})
+    assert disk.heard() == []
+
+
+def test_a_cell_is_inserted_once_then_updated_then_deleted(card: CardFile, disk: Listening) -> None:
+    card.commit({TRIES: b"\x02"})
+    disk.heard()
+    for content, statement in (
+        (b"1", ["INSERT INTO cells"]),
+        (b"2", ["UPDATE cells"]),
+        (None, ["DELETE FROM cells"]),
+        (None, []),
+        (b"3", ["INSERT INTO cells"]),
+    ):
+        card.commit({"new": content})
+        assert disk.heard() == [COMMIT[0], *statement, *COMMIT[2:]]
+
+
+def test_closing_unmarks_a_file_that_was_marked_and_waits_only_once(card: CardFile, disk: Listening) -> None:
+    card.commit({TRIES: b"\x02"})
+    before = card.commits
+    disk.heard()
+    card.close()
+    assert disk.heard() == [NO_WAIT, COMMIT[0], *COMMIT[2:]]  # SQLite waits when it moves the log
+    assert card.commits == card.settled == before + 1
+
+
+def test_closing_a_file_that_was_only_read_writes_nothing(card: CardFile, disk: Listening, path: Path) -> None:
+    before = path.read_bytes()
+    card.snapshot()
+    card.close()
+    assert disk.heard() == []
+    assert path.read_bytes() == before
+    assert card.commits == card.settled == 1
+
+
+def test_a_file_whose_every_commit_may_be_lost_is_not_marked(card: CardFile, disk: Listening) -> None:
+    card.commit({TRIES: b"\x02"}, durable=False)
+    disk.heard()
+    card.close()
+    assert disk.heard() == []
+    assert card.commits == card.settled == 2
+
+
+def test_small_cells_share_the_headers_page_and_large_ones_do_not(tmp_path: Path) -> None:
+    """Numbers order the table: small cells right behind the header, in the order in which they came."""
+    cells = {"small": bytes(64), "large": bytes(65), "empty": b""}
+    path = tmp_path / "card.juki"
+    with CardFile.create(path, KEY, cells, card_id=CARD_ID) as card:
+        card.commit({"more": b"m", "much more": bytes(1000), "small": bytes(500)})
+    with CardFile.open(path, KEY) as card:
+        card.commit({"last": b"", "last large": bytes(65)})
+        numbers = {name: cell.number for name, cell in card._engine._cells.items()}
+    assert numbers == {
+        "small": 1,
+        "empty": 2,
+        "more": 3,
+        "last": 4,
+        "large": 1 << 20,
+        "much more": (1 << 20) + 1,
+        "last large": (1 << 20) + 2,
+    }
+
+
+def test_a_number_is_not_given_twice_after_opening(path: Path) -> None:
+    with CardFile.open(path, KEY) as card:
+        card.commit({f"new/{number}": bytes(60 + number) for number in range(10)})
+        numbers = [cell.number for cell in card._engine._cells.values()]
+    assert len(set(numbers)) == len(numbers) == len(CELLS) + 10
+
+
+def test_when_the_small_numbers_are_used_up_small_cells_get_large_ones() -> None:
+    numbers = Numbers()
+    numbers.taken((1 << 20) - 2)
+    assert [numbers.take(b"") for _ in range(3)] == [(1 << 20) - 1, 1 << 20, (1 << 20) + 1]
+    numbers.taken(1 << 21)
+    numbers.taken(5)
+    numbers.taken((1 << 20) + 9)
+    assert numbers.take(bytes(65)) == (1 << 21) + 1
+    assert numbers.take(b"") == (1 << 21) + 2
+
+
+SETTINGS = [
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA synchronous = FULL",
+]
+SETTINGS_WITH_CONTENT = ["PRAGMA secure_delete = ON", "PRAGMA cache_size = 64", "PRAGMA wal_autocheckpoint = 256"]
+
+
+def test_nothing_is_left_to_the_defaults_of_this_sqlite_when_a_file_is_opened(path: Path, disk: Listening) -> None:
+    with CardFile.open(path, KEY, disk=disk):
+        heard = disk.heard()
+    assert heard[: len(SETTINGS)] == SETTINGS  # before any page is read
+    assert heard[-len(SETTINGS_WITH_CONTENT) :] == SETTINGS_WITH_CONTENT  # once it is known to be ours
+
+
+def test_nothing_is_left_to_the_defaults_of_this_sqlite_when_a_file_is_made(tmp_path: Path, disk: Listening) -> None:
+    CardFile.create(tmp_path / "card.juki", KEY, {"one": b"1"}, card_id=CARD_ID, disk=disk).close()
+    heard = disk.heard()
+    made = [*SETTINGS, "PRAGMA page_size = 4096", "PRAGMA journal_mode = WAL", *SETTINGS_WITH_CONTENT]
+    written = heard[len(made) : heard.index("PRAGMA wal_checkpoint(TRUNCATE)") + 1]
+    assert heard[: len(made)] == made
+    assert written == [
+        "BEGIN IMMEDIATE",
+        f"PRAGMA application_id = {int.from_bytes(b'JUKI')}",
+        "PRAGMA user_version = 1",
+        "CREATE TABLE card",
+        "CREATE TABLE cells",
+        "INSERT INTO card VALUES",
+        "INSERT INTO cells VALUES",
+        "INSERT INTO cells VALUES",
+        "COMMIT",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ]
