@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks import cards
-from benchmarks.measuring import Effort, Item, Measure, in_turns, repeat, speed
+from benchmarks.measuring import WALL, Effort, Item, Measure, in_turns, repeat, speed
 from jukicard.iso7816.errors import TransportError
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
@@ -76,7 +76,7 @@ def _compare(command: Command, connections: Mapping[str, PcscConnection], effort
 
 
 def _transmitting(transmit: Callable[[bytes], bytes], apdu: bytes) -> Measure:
-    return repeat(lambda: transmit(apdu))
+    return repeat(lambda: transmit(apdu), WALL)
 
 
 def _inserted(stack: contextlib.ExitStack) -> dict[str, PcscConnection]:
