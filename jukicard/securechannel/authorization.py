@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import lru_cache
 from typing import Final
 
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_one
@@ -92,12 +93,18 @@ class TerminalAuthorization:
             Tlv(_UTF8_STRING, self.municipality.encode()),
         ).encode()
 
-    @classmethod
-    def decode(cls, der: bytes) -> TerminalAuthorization:
-        """Read an extension's value; AuthorizationError for anything but what `encode` makes."""
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def decode(der: bytes) -> TerminalAuthorization:
+        """Read an extension's value; AuthorizationError for anything but what `encode` makes.
+
+        What was read is remembered: there are few kinds of terminals, and nothing in it is secret.
+        """
         try:
             role, rights, municipality = parse_one(der).children
-            found = cls(_ROLES[int.from_bytes(role.value)], _rights(rights.value), municipality.value.decode())
+            found = TerminalAuthorization(
+                _ROLES[int.from_bytes(role.value)], _rights(rights.value), municipality.value.decode()
+            )
         except (TlvError, ValueError, IndexError):
             raise AuthorizationError("not a terminal authorization") from None
         if found.encode() != der:
