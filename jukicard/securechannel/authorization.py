@@ -109,7 +109,7 @@ class TerminalAuthorization:
             value: dict[str, Any] = _Authorization.load(der, strict=True).native
             rights = frozenset(Right(number) for number, bit in enumerate(value["rights"]) if bit)
             found = cls(Role(value["role"]), rights, value["municipality"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, IndexError):  # the last for an empty BIT STRING
             raise AuthorizationError("not a terminal authorization") from None
         if found.encode() != der:
             raise AuthorizationError("a terminal authorization that is not in DER")
