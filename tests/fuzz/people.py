@@ -91,16 +91,16 @@ def _read(der: bytes, signer: bytes) -> Certificate:
 
 
 @lru_cache(maxsize=1)
-def _active() -> dict[str, bytes]:
+def _furnished() -> dict[str, bytes]:
     """Handed over, and with an application of each further module of the catalogue in the municipality's domain."""
     chip = chips.active().chip()
     installed = {entry.module for entry in facts(chip.cells)["registry"][1:]}
-    chip.select(chips.CITY_DOMAIN)
-    session = chip.scp03(chips.CITY_KEYS)
-    for number, applet in enumerate(BUILT_IN, 2):
-        if bytes(applet.module) not in installed:
-            aid = municipal_service_aid(chips.CITY, number)
-            chips.say(session, 0x80, 0xE6, 0x0C, 0, chips.install_data(applet.module, aid, load_file=applet.load_file))
+    further = [applet for applet in BUILT_IN if bytes(applet.module) not in installed]
+    for number, applet in enumerate(further, 2):
+        chip.select(chips.CITY_DOMAIN)
+        session = chip.scp03(chips.CITY_KEYS)
+        aid = municipal_service_aid(chips.CITY, number)
+        chips.say(session, 0x80, 0xE6, 0x0C, 0, chips.install_data(applet.module, aid, load_file=applet.load_file))
     return chip.cells
 
 
@@ -115,7 +115,8 @@ def _personalising() -> dict[str, bytes]:
 
 
 START: dict[str, Callable[[], dict[str, bytes]]] = {
-    "active": _active,
+    "active": lambda: chips.active().cells,
+    "furnished": _furnished,
     "delivered": lambda: chips.delivered().cells,
     "personalisation": _personalising,
     "blank": _blank,
