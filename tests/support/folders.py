@@ -11,6 +11,7 @@ from jukicard.applets.folder import layout
 from jukicard.applets.folder.client import FolderClient, df, ef, record_ef
 from jukicard.applets.folder.rules import APPLICATION, OWNER
 from jukicard.applets.gp.layout import municipal_service_aid
+from jukicard.card.applet import Applet
 from jukicard.iso7816.access import AccessMode, AccessRules, Always, Condition, ModeDo, Password, SessionKey
 from jukicard.iso7816.tlv import Tlv
 from jukicard.iso7816.wrappers import standard
@@ -167,8 +168,12 @@ def owners(seed: object = 1) -> Chip:
     return chip
 
 
-def furnished(seed: object = 1) -> Chip:
+KEY_IMPORT = bytes.fromhex("4D1D A403830191 7F48029210 5F4810") + KEY_VALUE
+"""The data field that puts key 91's value in."""
+
+
+def furnished(seed: object = 1, *further: type[Applet]) -> Chip:
     """An active chip with a furnished folder, selected."""
-    chip = Chip(furnished_cells(), seed)
+    chip = Chip(furnished_cells(), seed, *further)
     assert chip.select(FOLDER).sw == 0x9000
     return chip

@@ -542,6 +542,16 @@ def test_scalars_that_are_none(chip: Chip, scalar: bytes) -> None:
     assert put(folder, import_of(0xB6, 0x84, 0x95, scalar)) == 0x6A80
 
 
+def test_a_proof_ends_with_the_value_that_it_was_for(chip: Chip) -> None:
+    folder = folders.owner(chip)
+    folder.prove_key(KEY, KEY_VALUE)
+    assert keyed(folder.connection) == 0x9000
+    folder.import_secret_key(KEY, bytes(16))
+    assert keyed(folder.connection) == 0x6982
+    folder.prove_key(KEY, bytes(16))
+    assert keyed(folder.connection) == 0x9000
+
+
 def test_a_reference_is_taken_once_whatever_it_is(chip: Chip) -> None:
     folder = folders.owner(chip)
     before = chip.cells
