@@ -86,7 +86,7 @@ class File:
 
     def __init__(self, area: Area, fid: int, header: Header, directory: tuple[int, ...] = ()) -> None:
         self._area = area
-        self._cells = f"{cells_below(directory)}f/{fid:04x}/"
+        self._cells = cells_below((*directory, fid))
         self.fid = fid
         self.header = header
         self.path = (*directory, fid)
@@ -257,7 +257,7 @@ class Files:
 
 def cells_below(path: tuple[int, ...]) -> str:
     """Return the prefix of all cells of the file at the end of a path from the application's own DF."""
-    return "".join([f"f/{fid:04x}/" for fid in path]) if path else ""
+    return "".join(f"f/{fid:04x}/" for fid in path)
 
 
 def _split_records(stored: bytes) -> Iterator[bytes]:
