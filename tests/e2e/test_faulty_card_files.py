@@ -20,6 +20,7 @@ from jukicard.issuer.anchors import ANCHORS_FILE
 from jukicard.issuer.storagekey import load_storage_key
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chips import open_emulator
+from tests.support import quick_keys
 from tests.support.desk import Desk, private_file
 from tests.support.issued import Offices, Stage
 from tests.support.private_mounts import UnavailableError, in_private_mounts, make_read_only, mount_small_disk
@@ -29,12 +30,20 @@ NEW = "3852"
 DISK_BYTES = 256 * 1024
 
 
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_keys.use(monkeypatch)
+
+
 @pytest.fixture
 def desk(offices: Offices, tmp_path: Path) -> Desk:
     """A desk with an active card, and a folder for a disk of its own."""
     desk = Desk.at(offices, Stage.ACTIVE, tmp_path)
     private_file(tmp_path / "new.txt", NEW + "\n")
     (tmp_path / "disk").mkdir()
+    desk.run(
+        "terminal", "export", "counter", "--with-key", *desk.authority
+    )  # the key is derived here, for all children
     return desk
 
 
