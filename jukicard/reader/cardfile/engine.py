@@ -242,7 +242,6 @@ def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_befo
         used = _verified(connection, path, sealer, not_before)[0]
     try:
         with disk.rehearse(path, log=False) as copy, contextlib.closing(disk.connect(copy)) as connection:
-            database.set_up(connection)
             card_id, check = database.identify(connection, path)
     except (sqlite3.Error, CardFileError):
         return  # torn, as a power cut may leave it: only the log makes it whole
