@@ -68,7 +68,7 @@ def test_a_header_that_says_nothing_is_an_empty_file(area: Area) -> None:
     assert (bare.record_size, bare.max_records, bare.compare_tries) == (0, 0, 0)
 
 
-def test_an_identifier_is_given_once_whether_long_or_short(files: Files) -> None:
+def test_an_identifier_is_given_once_whether_long_or_short(files: Files, area: Area) -> None:
     files.create(spec(1, size=1, sfi=5), LifeCycle.ACTIVATED)
     files.create(spec(2, size=1), LifeCycle.ACTIVATED)
     assert refusal(files.create, spec(1, size=1), LifeCycle.ACTIVATED) == 0x6A89
@@ -77,6 +77,7 @@ def test_an_identifier_is_given_once_whether_long_or_short(files: Files) -> None
     files.create(spec(3, size=1, sfi=6), LifeCycle.ACTIVATED)
     assert [file.fid for file in files.all()] == [1, 2, 3]
     assert (files.by_sfi(5).fid, files.by_sfi(6).fid) == (1, 3)
+    assert area.read("s/06") == b"\x00\x03"  # as on the cards out there
     assert refusal(files.by_sfi, 7) == 0x6A82
     assert refusal(files.by_fid, 4) == 0x6A82
 
