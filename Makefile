@@ -1,6 +1,8 @@
-# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side.
+# make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side,
+# SECONDS=... how long make fuzz takes.
 VENV := .venv
 WORKERS := 2
+SECONDS := 30
 PYTHON ?=
 export PYTHON
 
@@ -8,7 +10,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak mutants bench constraints clean
+.PHONY: help demo test dev lint format docs soak powercuts fuzz mutants bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,8 +40,14 @@ docs: dev ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
-soak: dev ## many more examples, every power cut of an issue, every kill of a command, a whole city's faces
-	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_power_cuts.py tests/e2e/test_kill_commands.py tests/unit/faces
+soak: dev powercuts ## many more examples, every power cut, every kill of a command, a whole city's faces
+	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_kill_commands.py tests/unit/faces
+
+powercuts: dev ## the power cut at every write of every command and flow, and again while the card recovers
+	$(run) tests.powercuts
+
+fuzz: dev ## fuzz the chip and the parsers on all cores, for SECONDS (30)
+	$(run) tests.fuzz --seconds $(SECONDS)
 
 mutants: dev ## one fault at a time in what guards the card: does a test notice it?
 	$(run) tests.mutation --workers $(WORKERS)

@@ -12,12 +12,11 @@ import contextlib
 import os
 import sqlite3
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import cards
-from benchmarks.measuring import Clock, Effort, Item, cost, in_turns, limit
+from benchmarks.measuring import WALL, Clock, Effort, Item, cost, in_turns, limit
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.layout import PASSWORD as REFERENCE
 from jukicard.iso7816.apdu import CommandAPDU
@@ -57,10 +56,10 @@ def _power_on(path: Path, storage_key: bytes, effort: Effort) -> Item:
     def measure(count: int) -> float:
         seconds = 0.0
         for _ in range(count):
-            start = time.perf_counter()
+            start = WALL()
             chip = CardFileChip(path, storage_key)
             chip.card.power_on()
-            seconds += time.perf_counter() - start
+            seconds += WALL() - start
             chip.close()
         return seconds
 
@@ -72,15 +71,15 @@ def _verify(office: Office, path: Path, effort: Effort) -> Iterator[Item]:
     with contextlib.ExitStack() as stack:
         chip = stack.enter_context(contextlib.closing(CardFileChip(path, office.authority.storage_key)))
         commit = stack.enter_context(_bare_commit(path.with_name("bare.sqlite")))
-        clock = Clock()
+        clock = Clock(WALL)
         verify = _verifier(office, chip, clock)
         times: dict[str, list[float]] = {"refused": [], "successful": [], "bare": []}
         for _ in range(effort.rounds):
             slices: dict[str, list[float]] = {name: [] for name in times}
             for _ in range(max(1, round(effort.slice_seconds / 5e-4))):
-                start = time.perf_counter()
+                start = WALL()
                 commit()
-                slices["bare"].append(time.perf_counter() - start)
+                slices["bare"].append(WALL() - start)
                 for name, password in (("refused", WRONG_PASSWORD), ("successful", PASSWORD)):
                     clock.seconds = 0.0
                     verify(password)

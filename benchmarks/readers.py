@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks import cards
-from benchmarks.measuring import Effort, Item, Measure, in_turns, repeat, speed
+from benchmarks.measuring import WALL, Effort, Item, Measure, in_turns, repeat, speed
 from jukicard.iso7816.errors import TransportError
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
@@ -65,7 +65,7 @@ def _compare(command: Command, connections: Mapping[str, PcscConnection], effort
         connection.transmit(cards.SELECT_JUKI)
         cards.require(connection.transmit(command.apdu), 0x9000, command.size)
         contenders[name] = _transmitting(connection.transmit, command.apdu)
-    times = in_turns(contenders, effort.pcscd_rounds, effort.pcscd_commands / 10_000)
+    times = in_turns(contenders, effort.pcscd_rounds, effort.pcscd_seconds)
     if command.of_the_null_card:
         title = f"through pcscd: {command.name}, of the null card's rate"
         yield speed(title, times["ours"], times["null card"], command.of_the_null_card, "null card")
@@ -76,7 +76,7 @@ def _compare(command: Command, connections: Mapping[str, PcscConnection], effort
 
 
 def _transmitting(transmit: Callable[[bytes], bytes], apdu: bytes) -> Measure:
-    return repeat(lambda: transmit(apdu))
+    return repeat(lambda: transmit(apdu), WALL)
 
 
 def _inserted(stack: contextlib.ExitStack) -> dict[str, PcscConnection]:

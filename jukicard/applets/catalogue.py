@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.card.applet import Applet, Rom
 
-BUILT_IN: tuple[type[Applet], ...] = (SecurityDomain, JukiApplet, LibraryApplet)
+BUILT_IN: tuple[type[Applet], ...] = (SecurityDomain, JukiApplet, LibraryApplet, FolderApplet)
 
 
 def rom(further: Iterable[type[Applet]] = ()) -> Rom:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jukicard.iso7816.access import (
     AllOf,
@@ -23,11 +22,11 @@ from jukicard.iso7816.access import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What holds while one command runs.  A command outside a secure channel session has none of a session's facts.
 
     `session_key` is the key identifier (KID) that opened the session: 01 SCP03, 11 SCP11a, 13 SCP11b; None without one.
+    `authenticated` are the references (81-9F) of the application's keys that EXTERNAL AUTHENTICATE proved.
     """
 
     passwords: frozenset[int] = frozenset()
@@ -37,6 +36,7 @@ class Facts:
     command_enc: bool = False
     response_mac: bool = False
     response_enc: bool = False
+    authenticated: frozenset[int] = frozenset()
 
 
 NOTHING = Facts()
@@ -51,7 +51,7 @@ _TESTS: dict[type[Condition], _Test] = {
     Not: lambda condition, facts: not holds(condition.condition, facts),
     Password: lambda condition, facts: condition.ref in facts.passwords,
     Right: lambda condition, facts: condition.number in facts.rights,
-    SessionKey: lambda condition, facts: facts.session_key == condition.kid,
+    SessionKey: lambda condition, facts: facts.session_key == condition.kid or condition.kid in facts.authenticated,
     CommandMac: lambda _, facts: facts.command_mac,
     CommandEnc: lambda _, facts: facts.command_enc,
     ResponseMac: lambda _, facts: facts.response_mac,

@@ -80,7 +80,7 @@ class Applet:
         life_cycle = target.header.life_cycle
         if life_cycle is LifeCycle.DEACTIVATED and not (mode and mode & _REVIVING):
             raise out_of_life("the object is deactivated", target)
-        if life_cycle is LifeCycle.TERMINATED:
+        if life_cycle is LifeCycle.TERMINATED and not (mode and mode & AccessMode.DELETE):
             raise out_of_life("the object is terminated", target)
 
 
@@ -94,18 +94,18 @@ class Rom:
     """The code that a chip was made with: applet classes by module AID.  The first is the security domain's."""
 
     def __init__(self, applets: Iterable[type[Applet]]) -> None:
-        self._applets: dict[AID, Applet] = {}
+        self._applets: dict[bytes, Applet] = {}
         for applet in applets:
-            if applet.module in self._applets:
+            if applet.module.value in self._applets:
                 raise ValueError(f"two applets with the module AID {applet.module}")
-            self._applets[applet.module] = applet()
+            self._applets[applet.module.value] = applet()
 
     def __iter__(self) -> Iterator[Applet]:
         return iter(self._applets.values())
 
     def applet(self, module: AID) -> Applet:
         """Return the applet of a module, or refuse with 6A88."""
-        applet = self._applets.get(module)
+        applet = self._applets.get(module.value)
         if applet is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no module {module} in this chip")
         return applet

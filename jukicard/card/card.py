@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from jukicard.card.applet import Rom
 from jukicard.card.context import Services
-from jukicard.card.dispatch import find_row, run, run_secured
+from jukicard.card.dispatch import execute, find_row, run_secured
 from jukicard.card.errors import CardError, Step, StoreError
 from jukicard.card.explain import Refusal
 from jukicard.card.ports import Interface, Ports
@@ -30,6 +30,7 @@ ATR = {
 MAX_CHAINED = 65535
 MAX_RESPONSE = 65533
 _GET_RESPONSE = 0xC0
+_PLAIN = (0x00, 0x80)
 _OK = StatusWord.OK.to_bytes(2)
 _KNOWN_MESSAGING = (SecureMessaging.NONE, SecureMessaging.PROPRIETARY)
 
@@ -68,7 +69,9 @@ class Card:
 
     def transmit(self, command: bytes) -> bytes:
         """Answer one command APDU with one response APDU."""
-        services = self._powered()
+        services = self._services
+        if services is None:
+            raise _no_power()
         services.row = services.refusal = None
         try:
             response = _answer(command, services)
@@ -92,7 +95,7 @@ class Card:
 
     def _powered(self) -> Services:
         if self._services is None:
-            raise NotPoweredError("the chip has no power; call power_on first")
+            raise _no_power()
         return self._services
 
     def _forget(self, services: Services, sw: StatusWord, step: Step, reason: str) -> bytes:
@@ -106,13 +109,17 @@ class Card:
         return refusal.sw.to_bytes(2)
 
 
+def _no_power() -> NotPoweredError:
+    return NotPoweredError("the chip has no power; call power_on first")
+
+
 def _answer(raw: bytes, services: Services) -> bytes:
     try:
         cmd = CommandAPDU.parse(raw)
     except ApduError as error:
         raise CardError(StatusWord.WRONG_LENGTH, str(error), Step.FORM) from None
     cla = CLASS_BYTES[cmd.cla]
-    channel = _channel(cla, services)
+    channel = services.volatile.basic if cmd.cla in _PLAIN else _channel(cla, services)
     secured = cla.secure_messaging is not SecureMessaging.NONE
     if cmd.ins == _GET_RESPONSE and cla.interindustry and not secured:
         return _get_response(cmd, cla, channel, services)
@@ -124,12 +131,13 @@ def _answer(raw: bytes, services: Services) -> bytes:
     if secured:
         response = run_secured(whole, cla, channel, services)
     else:
-        response = run(whole if whole.cla == cla.plain else whole._replace(cla=cla.plain), channel, services)
+        plain = whole if whole.cla == cla.plain else whole._replace(cla=cla.plain)
+        response = execute(plain, None, channel, services)
     return _deliver(response, cmd, channel, secured=secured)
 
 
 def _get_response(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Services) -> bytes:
-    response = run(cmd._replace(cla=cla.plain), channel, services)
+    response = execute(cmd._replace(cla=cla.plain), None, channel, services)
     channel.pending = b""
     return _deliver(response, cmd, channel, secured=False)
 

@@ -13,6 +13,7 @@ from jukicard.card.keypairs import KeyPairs
 from jukicard.card.passwords import Passwords
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import Entry, Registry
+from jukicard.card.secretkeys import SecretKeys
 from jukicard.card.transaction import Area, Transaction
 from jukicard.card.volatile import Channel, Session, Volatile
 from jukicard.iso7816.aid import AID
@@ -112,6 +113,11 @@ class Context:
         return KeyPairs(self.area)
 
     @property
+    def secret_keys(self) -> SecretKeys:
+        """The application's secret keys."""
+        return SecretKeys(self.area)
+
+    @property
     def ports(self) -> Ports:
         """The chip's ports."""
         return self._services.ports
@@ -122,20 +128,27 @@ class Context:
         return self._services.interface
 
     @property
+    def counts(self) -> bool:
+        """Whether the command belongs to the channel's session, or there is none: only then it has what was proved
+        there, and what it proves is added to it.
+        """
+        return self.session is self.channel.session and (self.session is None or self.session.authenticated)
+
+    @property
     def facts(self) -> Facts:
         """What holds for this command.
 
         A command outside the channel's session is given none of the session's facts.
         """
         session = self.session
-        if session is not self.channel.session:
+        if not self.counts:
             return NOTHING
         passwords = frozenset(self.channel.security.verified)
+        authenticated = frozenset(self.channel.security.authenticated)
         if session is None:
-            return Facts(passwords=passwords)
-        if not session.authenticated:
-            return NOTHING
-        return Facts(passwords, self.applet.rights(self, session), session.kid, *_PROTECTION[session.level])
+            return Facts(passwords=passwords, authenticated=authenticated)
+        rights = self.applet.rights(self, session)
+        return Facts(passwords, rights, session.kid, *_PROTECTION[session.level], authenticated)
 
     def on_success(self, action: Callable[[], None]) -> None:
         """Do something volatile (grant a right, make a file current) once the command's writes are committed, and only

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from jukicard.card.commands import Row
 from jukicard.card.context import Context, DomainContext, Services
 from jukicard.card.errors import CardError, Step
 from jukicard.card.routing import SYSTEM, Place
@@ -19,11 +18,6 @@ from jukicard.securechannel.messages import SecureMessagingError
 _EXTERNAL_AUTHENTICATE = 0x82
 
 
-def run(cmd: CommandAPDU, channel: Channel, services: Services) -> ResponseAPDU:
-    """Execute a command that came in the clear."""
-    return _execute(cmd, None, channel, services)
-
-
 def run_secured(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Services) -> ResponseAPDU:
     """Unwrap, execute, wrap.
 
@@ -33,7 +27,7 @@ def run_secured(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Se
     session = _session(channel, cmd)
     protected = session.authenticated
     cmd = _unwrap(session, cmd, channel)
-    response = _execute(cmd._replace(cla=cla.plain), session, channel, services)
+    response = execute(cmd._replace(cla=cla.plain), session, channel, services)
     if protected and session is channel.session:
         response = session.messages.wrap(response)
     return response
@@ -52,21 +46,17 @@ def find_row(cmd: CommandAPDU, session: Session | None, channel: Channel, servic
         ctx = DomainContext(services, transaction, channel, SYSTEM, route.selected, route.selected, session)
     else:
         ctx = DomainContext(services, transaction, channel, route.domain_applet, route.domain, route.selected, session)
-    services.row = ctx.row = row = _match(rows, cmd)
-    transaction.writable = row.writes
-    return ctx
-
-
-def _match(rows: tuple[Row, ...], cmd: CommandAPDU) -> Row:
     p1, p2 = cmd.p1, cmd.p2
     for row in rows:
         if p1 in row.p1 and p2 in row.p2:
-            return row
-    reason = f"{rows[0].name} does not take P1-P2 {p1:02X}{p2:02X}"
-    raise CardError(StatusWord.INCORRECT_P1P2, reason, Step.PARAMETERS)
+            services.row = ctx.row = row
+            transaction.writable = row.writes
+            return ctx
+    raise CardError(StatusWord.INCORRECT_P1P2, f"{rows[0].name} does not take these P1-P2", Step.PARAMETERS)
 
 
-def _execute(cmd: CommandAPDU, session: Session | None, channel: Channel, services: Services) -> ResponseAPDU:
+def execute(cmd: CommandAPDU, session: Session | None, channel: Channel, services: Services) -> ResponseAPDU:
+    """Execute a plain command that came under `session` or (None) in the clear: checks, handler, commit."""
     ctx = find_row(cmd, session, channel, services)
     row = ctx.row
     if not row.length.minimum <= len(cmd.data) <= row.length.maximum:

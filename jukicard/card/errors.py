@@ -36,7 +36,7 @@ class CardError(Exception):
     """
 
     def __init__(self, sw: StatusWord, reason: str, step: Step = Step.COMMAND, blame: Blame | None = None) -> None:
-        super().__init__(sw, reason)
+        # BaseException keeps the arguments by itself: refusals are made as often as commands come.
         self.sw = sw
         self.reason = reason
         self.step = step

@@ -7,7 +7,7 @@ security attributes).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
 
@@ -26,21 +26,27 @@ class LifeCycle(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The control parameters of one object.  `parameters` are the DOs that its FCP shows before 8A and AB."""
+    """The control parameters of one object.  `parameters` are the DOs that its FCP shows before 8A and AB.
+
+    `rules`, which follow from the others, are the access rules in force.
+    """
 
     parameters: tuple[Tlv, ...]
     life_cycle: LifeCycle
     initial: AccessRules
     operational: AccessRules
+    rules: AccessRules = field(init=False, repr=False, compare=False)
+    _values: dict[int, bytes] = field(init=False, repr=False, compare=False)
 
-    @property
-    def rules(self) -> AccessRules:
-        """The access rules in force."""
-        return self.initial if self.life_cycle is LifeCycle.INITIALISATION else self.operational
+    def __post_init__(self) -> None:
+        """Work out what every command on the object asks for."""
+        personalising = self.life_cycle is LifeCycle.INITIALISATION
+        object.__setattr__(self, "rules", self.initial if personalising else self.operational)
+        object.__setattr__(self, "_values", {tlv.tag: tlv.value for tlv in reversed(self.parameters)})
 
     def parameter(self, tag: int) -> bytes | None:
-        """Return the value of the control parameter `tag`, or None."""
-        return next((tlv.value for tlv in self.parameters if tlv.tag == tag), None)
+        """Return the value of the (first) control parameter `tag`, or None."""
+        return self._values.get(tag)
 
     def fcp(self) -> bytes:
         """Return the control parameters as they are shown: DO 62."""
@@ -50,6 +56,11 @@ class Header:
     def with_life_cycle(self, life_cycle: LifeCycle) -> Header:
         """Return the header in another state."""
         return replace(self, life_cycle=life_cycle)
+
+    @property
+    def cost(self) -> int:
+        """How many bytes its stored form takes."""
+        return len(self.encode())
 
     def encode(self) -> bytes:
         """Return the stored form."""
@@ -62,7 +73,7 @@ class Header:
         return b"".join(part.encode() for part in parts)
 
     @staticmethod
-    @lru_cache(maxsize=512)
+    @lru_cache(maxsize=4096)
     def parse(stored: bytes) -> Header:
         """Read the stored form."""
         parameters, status, initial, operational = parse_tlvs(stored)

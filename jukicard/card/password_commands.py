@@ -32,7 +32,8 @@ class PasswordCommands:
     def verify(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Compare with the password: 9000, or 63Cx with the tries left.
 
-        Without data only the tries are told, and none is spent.
+        Without data only the tries are told, and none is spent.  In the clear beside a session it proves nothing: what
+        counts in the session was proved in it.
         """
         password = target_password(ctx)
         if not cmd.data:
@@ -41,7 +42,8 @@ class PasswordCommands:
         verified.discard(password.reference)
         if not password.compare(cmd.data):
             return ResponseAPDU(b"", password.status())
-        ctx.on_success(lambda: verified.add(password.reference))
+        if ctx.counts:
+            ctx.on_success(lambda: verified.add(password.reference))
         return ResponseAPDU()
 
     @command(

@@ -22,9 +22,15 @@ class Root:
         self.header = header
 
     @classmethod
-    def create(cls, area: Area, initial: AccessRules, operational: AccessRules) -> Root:
-        """Create it in its initialisation state."""
-        header = Header((Tlv(0x82, b"\x38"),), LifeCycle.INITIALISATION, initial, operational)
+    def create(
+        cls,
+        area: Area,
+        initial: AccessRules,
+        operational: AccessRules,
+        life_cycle: LifeCycle = LifeCycle.INITIALISATION,
+    ) -> Root:
+        """Create it, in its initialisation state or another."""
+        header = Header((Tlv(0x82, b"\x38"),), life_cycle, initial, operational)
         area.write(_CELL, header.encode())
         return cls(area, header)
 

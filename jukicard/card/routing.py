@@ -75,27 +75,23 @@ class Route:
         What was locked since it was selected, the whole card included, answers no more (6985), whatever channel it is
         on; 6D00 and 6E00 where there is no such instruction.
         """
-        found = self._table[row_key(cmd.cla, cmd.ins)]
+        found = self._table[cmd.cla << 1 | cmd.ins]  # row_key, the class being plain
         if self._terminated and cmd.ins != _SELECT:
-            raise _refused(StatusWord.CONDITIONS_NOT_SATISFIED, "the card is terminated", Step.APPLICATION)
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the card is terminated", Step.APPLICATION)
         if not self.usable:
             rows = SYSTEM.table.find(cmd.cla, cmd.ins)
             if not rows:
-                raise _refused(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked", Step.APPLICATION)
+                raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked", Step.APPLICATION)
             return Found(Place.CARD, rows)
         if found is None:
             other = self._table[row_key(~cmd.cla, cmd.ins)]
             if other and other.place is not Place.DOMAIN:
-                reason = f"instruction {cmd.ins:02X} exists in the other class only"
-                raise _refused(StatusWord.CLA_NOT_SUPPORTED, reason, Step.INSTRUCTION)
-            raise _refused(StatusWord.INS_NOT_SUPPORTED, f"no instruction {cmd.ins:02X} here", Step.INSTRUCTION)
+                reason = "this instruction exists in the other class only"
+                raise CardError(StatusWord.CLA_NOT_SUPPORTED, reason, Step.INSTRUCTION)
+            raise CardError(StatusWord.INS_NOT_SUPPORTED, "no such instruction here", Step.INSTRUCTION)
         if found.place is Place.DOMAIN and not self.domain_usable:
-            raise _refused(StatusWord.CONDITIONS_NOT_SATISFIED, "the security domain is locked", Step.APPLICATION)
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the security domain is locked", Step.APPLICATION)
         return found
-
-
-def _refused(sw: StatusWord, reason: str, step: Step) -> CardError:
-    return CardError(sw, reason, step)
 
 
 class Routing:

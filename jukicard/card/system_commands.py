@@ -4,17 +4,25 @@ GET RESPONSE.
 
 from __future__ import annotations
 
+from jukicard.card import selection
 from jukicard.card.applet import Applet
 from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command, data, only, span
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
+from jukicard.card.files import MAX_DEPTH
 from jukicard.card.registry import ISSUER_DOMAIN, Entry
-from jukicard.card.volatile import CHANNELS, Channel
+from jukicard.card.volatile import CHANNELS, Challenge, Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
 
-_FCI, _FCP, _NOTHING = 0x00, 0x04, 0x0C
+MINIMUM_CHALLENGE = 8
+"""Bytes of the shortest challenge that EXTERNAL AUTHENTICATE accepts an answer to."""
+
+_FCI, _FCP, _FMD, _NOTHING = 0x00, 0x04, 0x08, 0x0C
+_FILE_P2 = only(_FCI, _FCP, _FMD, _NOTHING)
+MAX_PATH = 2 * (MAX_DEPTH + 2)
+"""Bytes of the longest path: 3FFF, the DFs, an EF."""
 
 
 class SystemCommands:
@@ -24,7 +32,7 @@ class SystemCommands:
         INTERINDUSTRY,
         ins=0xA4,
         p1=only(0x04),
-        p2=only(0x00, 0x02, 0x04, 0x06, 0x0C, 0x0E),
+        p2=only(0x00, 0x02, 0x04, 0x06, 0x08, 0x0A, 0x0C, 0x0E),
         length=data(0, 16),
         access=FREE,
         writes=False,
@@ -46,18 +54,13 @@ class SystemCommands:
                 StatusWord.CONDITIONS_NOT_SATISFIED, "the application is selected on another logical channel"
             )
         ctx.on_success(lambda: ctx.channel.select(entry.instance))
-        wanted = cmd.p2 & _NOTHING
-        if wanted == _NOTHING:
-            return ResponseAPDU()
-        tag = 0x6F if wanted == _FCI else 0x62
-        parts = applet.file_control(system.inside(entry))
-        return ResponseAPDU(Tlv.build(tag, Tlv(0x84, bytes(entry.aid)), *parts).encode())
+        return _application_answer(system, entry, cmd.p2)
 
     @command(
         INTERINDUSTRY,
         ins=0xA4,
-        p1=only(0x00, 0x02),
-        p2=only(_FCI, _FCP, _NOTHING),
+        p1=only(selection.BY_FID, selection.CHILD_DF, selection.CHILD_EF, selection.PARENT),
+        p2=_FILE_P2,
         length=data(0, 2),
         access=FREE,
         writes=False,
@@ -65,21 +68,31 @@ class SystemCommands:
         name="SELECT (file)",
     )
     def select_file(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Select an EF of the current application by its identifier.
+        """Select an EF or DF in the current DF by its identifier, or the DF around it (P1 = 03, no data).
 
-        There is no MF: 3F00 is 6A82.  The session goes on.
+        There is no MF: 3F00 is 6A82.  The session goes on.  A deactivated or terminated file is selected like any
+        other: DO 8A of its control parameters tells.
         """
-        if len(cmd.data) != 2:
-            raise CardError(StatusWord.FILE_NOT_FOUND, "there is no MF; an EF has a two-byte identifier")
-        system = require_domain(ctx)
-        if not system.registry.is_usable(system.selected):
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked")
-        file = system.inside(system.selected).files.by_fid(int.from_bytes(cmd.data))
-        ctx.on_success(lambda: setattr(ctx.channel, "current_file", file.fid))
-        if cmd.p2 == _NOTHING:
-            return ResponseAPDU()
-        fcp = file.header.fcp()
-        return ResponseAPDU(fcp if cmd.p2 == _FCP else Tlv(0x6F, fcp).encode())
+        return _select_file(cmd, ctx)
+
+    @command(
+        INTERINDUSTRY,
+        ins=0xA4,
+        p1=only(selection.FROM_APPLICATION, selection.FROM_CURRENT),
+        p2=_FILE_P2,
+        length=data(2, MAX_PATH),
+        access=FREE,
+        writes=False,
+        spec="ISO/IEC 7816-4, selection",
+        name="SELECT (path)",
+    )
+    def select_path(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Select an EF or DF by its path from the application's own DF (P1 = 08), or from the current one (09).
+
+        The standard begins P1 = 08 at the MF.  There is none here: a path begins at the application's DF, which may be
+        named at its head as 3FFF; alone, that selects it.
+        """
+        return _select_file(cmd, ctx)
 
     @command(
         INTERINDUSTRY,
@@ -144,11 +157,18 @@ class SystemCommands:
         spec="ISO/IEC 7816-4, basic security handling",
     )
     def get_challenge(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Return 1-256 random bytes, 8 where Le is absent.  No command of this card takes it as a challenge."""
-        count = 8 if cmd.ne is None else cmd.ne
+        """Return 1-256 random bytes, 8 where Le is absent.
+
+        8 or more are the challenge for the next EXTERNAL AUTHENTICATE on this logical channel, in this session: until
+        then, until the next GET CHALLENGE, or until an application is selected or the session ends.
+        """
+        count = MINIMUM_CHALLENGE if cmd.ne is None else cmd.ne
         if count > 256:
             raise CardError(StatusWord.WRONG_LENGTH, "a challenge has 256 bytes at most")
-        return ResponseAPDU(ctx.ports.random(count))
+        value = ctx.ports.random(count)
+        challenge = Challenge(value, ctx.session) if count >= MINIMUM_CHALLENGE else None
+        ctx.on_success(lambda: setattr(ctx.channel, "challenge", challenge))
+        return ResponseAPDU(value)
 
     @command(
         INTERINDUSTRY,
@@ -168,14 +188,45 @@ class SystemCommands:
         return ResponseAPDU(ctx.channel.pending, StatusWord(ctx.channel.pending_sw))
 
 
+def _application_answer(ctx: DomainContext, entry: Entry, p2: int) -> ResponseAPDU:
+    """Return what SELECT answers for an application's own DF: FCI, FCP, FMD or nothing."""
+    name, applet = Tlv(0x84, bytes(entry.aid)), ctx.rom.applet(entry.module)
+    match p2 & _NOTHING:
+        case 0x0C:
+            return ResponseAPDU()
+        case 0x08:
+            return ResponseAPDU(Tlv.build(0x64, name, Tlv(0x50, applet.label.encode())).encode())
+        case form:
+            tag = 0x6F if form == _FCI else 0x62
+            return ResponseAPDU(Tlv.build(tag, name, *applet.file_control(ctx.inside(entry))).encode())
+
+
+def _select_file(cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+    system = require_domain(ctx)
+    if not system.registry.is_usable(system.selected):
+        raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application is locked")
+    file = selection.find(system.inside(system.selected), cmd.p1, cmd.data)
+    selection.select(ctx, file)
+    if file is None:
+        return _application_answer(system, system.selected, cmd.p2)
+    match cmd.p2:
+        case 0x00:
+            return ResponseAPDU(Tlv(0x6F, file.header.fcp()).encode())
+        case 0x04:
+            return ResponseAPDU(file.header.fcp())
+        case 0x08:
+            return ResponseAPDU(Tlv(0x64).encode())
+    return ResponseAPDU()
+
+
 def _choose(cmd: CommandAPDU, ctx: DomainContext) -> Entry:
     """Return the application with this full name, else the first one whose name begins so; or the next one."""
     contents = ctx.registry.contents
     named = contents.by_aid(cmd.data)
     if named is not None and not cmd.p2 & 0x02 and contents.is_usable(named):
         return named
-    matches = [entry for entry in contents.entries if contents.is_usable(entry)]
-    matches = [entry for entry in matches if bytes(entry.aid).startswith(cmd.data)]
+    begun = (entry for entry in contents.entries if entry.aid.value.startswith(cmd.data))
+    matches = [entry for entry in begun if contents.is_usable(entry)]
     if cmd.p2 & 0x02:
         instances = [entry.instance for entry in matches]
         current = ctx.selected.instance

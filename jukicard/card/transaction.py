@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from jukicard.card.store import Store
 
 
@@ -48,14 +46,14 @@ class Transaction:
         self._check_writable()
         self._store.commit({cell: content})
 
-    def cells(self, prefix: str) -> Iterator[str]:
-        """Yield the names under `prefix` as this command sees them, sorted."""
-        names = self._store.cells(prefix)
-        if self._changes:
-            changed = {name: content for name, content in self._changes.items() if name.startswith(prefix)}
-            kept = {name for name in names if name not in changed}
-            names = sorted(kept | {name for name, content in changed.items() if content is not None})
-        yield from names
+    def cells(self, prefix: str) -> list[str]:
+        """Return the names under `prefix` as this command sees them, sorted."""
+        names = list(self._store.cells(prefix))
+        if not self._changes:
+            return names
+        changed = {name: content for name, content in self._changes.items() if name.startswith(prefix)}
+        kept = {name for name in names if name not in changed}
+        return sorted(kept | {name for name, content in changed.items() if content is not None})
 
     def commit(self) -> None:
         """Make the command's writes durable.  A command that wrote nothing touches no disk."""
@@ -97,10 +95,10 @@ class Area:
         """Write a cell when the command succeeds, without waiting for the disk."""
         self._transaction.give_back(self._prefix + cell, content)
 
-    def cells(self, prefix: str = "") -> Iterator[str]:
-        """Yield the names in this area that start with `prefix`, sorted, without the area's own prefix."""
+    def cells(self, prefix: str = "") -> list[str]:
+        """Return the names in this area that start with `prefix`, sorted, without the area's own prefix."""
         start = len(self._prefix)
-        return (cell[start:] for cell in self._transaction.cells(self._prefix + prefix))
+        return [cell[start:] for cell in self._transaction.cells(self._prefix + prefix)]
 
 
 def area_prefix(instance: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.securechannel.authorization import TerminalAuthorization
@@ -33,9 +35,32 @@ class Session:
 
 @dataclass(slots=True)
 class SecurityStatus:
-    """What was proved on one logical channel, to one application, in one session: `verified` password references."""
+    """What was proved on one logical channel, to one application, in one session.
+
+    `verified`: references of passwords; `authenticated`: references of keys, by EXTERNAL AUTHENTICATE.
+    """
 
     verified: set[int] = field(default_factory=set)
+    authenticated: set[int] = field(default_factory=set)
+
+
+class Challenge(NamedTuple):
+    """What GET CHALLENGE gave last (8 bytes or more), and the session under which it was asked for (None: in the
+    clear).
+    """
+
+    value: bytes
+    session: Session | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The current security environment (ISO/IEC 7816-4, security environments): the key reference in force for each
+    control reference template and usage, and the session under which that was set (None: in the clear).
+    """
+
+    keys: Mapping[tuple[int, int], int]
+    session: Session | None
 
 
 @dataclass(slots=True)
@@ -53,16 +78,22 @@ class TerminalChain:
 class Channel:
     """One logical channel (ISO/IEC 7816-4, logical channels).
 
-    `application` is the instance number of the selected one, `current_file` the FID of its current EF.  `terminal`,
-    `personalises` (the application that STORE DATA goes to) and `listing` (what GET STATUS has still to tell) end with
-    the session; `partial` is an unfinished chain of commands, `pending` the rest of a response, with its status word.
+    `application` is the instance number of the selected one; `current_directory` the path of FIDs from its own DF
+    to the current DF, `current_file` the FID of the current EF, which lies there, `current_record` the record
+    pointer in it (a record number from 1).  `challenge`, `environment`, `terminal`, `personalises` (the application
+    that STORE DATA goes to) and `listing` (what GET STATUS has still to tell) end with the session; `partial` is an
+    unfinished chain of commands, `pending` the rest of a response, with its status word.
     """
 
     number: int
     application: int
+    current_directory: tuple[int, ...] = ()
     current_file: int | None = None
+    current_record: int | None = None
     session: Session | None = None
     security: SecurityStatus = field(default_factory=SecurityStatus)
+    challenge: Challenge | None = field(default=None, repr=False)
+    environment: Environment | None = None
     terminal: TerminalChain | None = None
     personalises: int | None = None
     listing: tuple[bytes, ...] = ()
@@ -73,12 +104,20 @@ class Channel:
     def select(self, application: int) -> None:
         """Make another application current; nothing of the old one's stays."""
         self.application = application
-        self.current_file = None
+        self.make_current((), None)
         self.end_session()
+
+    def make_current(self, directory: tuple[int, ...], file: int | None) -> None:
+        """Make a DF current and an EF in it, or none; the record pointer points nowhere."""
+        self.current_directory = directory
+        self.current_file = file
+        self.current_record = None
 
     def end_session(self) -> None:
         """End the session, the handshake and everything that was proved in it."""
         self.session = None
+        self.challenge = None
+        self.environment = None
         self.terminal = None
         self.personalises = None
         self.listing = ()
@@ -92,14 +131,16 @@ class Channel:
 
 @dataclass(slots=True)
 class Volatile:
-    """The whole volatile state: the logical channels that are open."""
+    """The whole volatile state: the logical channels that are open.  The basic one always is."""
 
+    basic: Channel
     channels: list[Channel | None]
 
     @classmethod
     def at_reset(cls, application: int) -> Volatile:
         """Return the state after a reset: the basic channel, with `application` selected."""
-        return cls([Channel(0, application), *([None] * (CHANNELS - 1))])
+        basic = Channel(0, application)
+        return cls(basic, [basic, *([None] * (CHANNELS - 1))])
 
     def selected(self, application: int, besides: Channel) -> bool:
         """Return whether an application is selected on another channel than `besides`."""

@@ -12,7 +12,7 @@ import click
 from jukicard.commands import decoding, explaining
 from jukicard.commands.options import home_option, json_option, reader_option
 from jukicard.commands.session import Session, pass_session
-from jukicard.iso7816.apdu import ResponseAPDU
+from jukicard.iso7816.apdu import ApduError, ResponseAPDU
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import MalformedResponse
 from jukicard.reader.spec import EmulatorSpec
@@ -108,6 +108,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _parsed(answer: bytes) -> ResponseAPDU:
-    if len(answer) < 2:
-        raise MalformedResponse("an answer without a status word")
-    return ResponseAPDU.parse(answer)
+    try:
+        return ResponseAPDU.parse(answer)
+    except ApduError as error:
+        raise MalformedResponse(str(error)) from None

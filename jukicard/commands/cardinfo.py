@@ -26,7 +26,15 @@ from jukicard.commands.atrs import brief_atr
 from jukicard.commands.auth import iso_date
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password
-from jukicard.commands.recognition import answer, careful_stack, data_object, domain_selected, recognise, selected
+from jukicard.commands.recognition import (
+    answer,
+    careful_stack,
+    data_object,
+    domain_selected,
+    harmless,
+    recognise,
+    selected,
+)
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection
@@ -141,13 +149,13 @@ def _directory(stack: CardConnection) -> list[Facts]:
         response = answer(stack, CommandAPDU(0x00, 0xB0, *divmod(len(content), 256), ne=ALL))
         if response is None or response.sw.is_error or not response.data:
             break
-        content += response.data
+        content += response.data[:ALL]
     applications: list[Facts] = []
     try:
         for template in parse_tlvs(content, padding=b"\x00\xff"):
             aid, label = find(template.children, 0x4F), find(template.children, 0x50)
             if aid is not None:
-                text = None if label is None else label.value.decode("utf-8", "replace")
+                text = None if label is None else harmless(label.value)
                 applications.append({"aid": aid.value.hex(" ").upper(), "label": text})
     except TlvError:
         pass  # what could be read of it is shown
@@ -171,7 +179,8 @@ def _subject(certificate: bytes) -> Facts:
         subject = Subject.read(certificate)
     except CertificateProfileError:
         return {"subject": "(unreadable)", "city_code": None, "serial": None}
-    return {"subject": subject.common_name, "city_code": subject.city_code, "serial": subject.serial}
+    named = {"subject": subject.common_name, "city_code": subject.city_code, "serial": subject.serial}
+    return {name: None if text is None else harmless(text) for name, text in named.items()}
 
 
 def _in_session(session: Session, connection: CardConnection, terminal: str, password: str) -> Facts:

@@ -70,6 +70,8 @@ KINDS = {
 # JPKI: EF 0006 is a serialised PKCS#11 token information; its first 32 bytes are the label (docs: physical readers).
 _EF_TOKEN = b"\x00\x06"
 _LABEL_SIZE = 32
+_LONGEST_TEXT = 200
+"""Characters that are shown of a text of the card's."""
 
 
 class Patience(ConnectionWrapper):
@@ -173,8 +175,20 @@ def _token_label(stack: CardConnection) -> str | None:
     return label if label.isprintable() and label else None
 
 
+def harmless(text: bytes | str) -> str:
+    """Return a card's text as it may be shown: what is no printable character becomes U+FFFD.
+
+    A terminal would obey control characters, whoever wrote them.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\ufffd" for character in text[:_LONGEST_TEXT])
+
+
 # GlobalPlatform Card Specification 2.3.1, annex H.2: card recognition data. 1.2.840.114283 is its OID's beginning.
 _GP_OID = bytes.fromhex("2A864886FC6B")
+_LONGEST_OID = 32
+"""Bytes: longer ones say nothing that is known, and their numbers would have no end."""
 
 
 def _platform(stack: CardConnection) -> str | None:
@@ -196,7 +210,7 @@ def _platform(stack: CardConnection) -> str | None:
 def _oid_values(holder: Tlv | None, branch: int) -> list[int]:
     """Return the numbers after GlobalPlatform's branch in the OID that a data object holds; none if it is another."""
     oid = None if holder is None else find(holder.children, 0x06)
-    if oid is None or not oid.value.startswith(_GP_OID + bytes((branch,))):
+    if oid is None or len(oid.value) > _LONGEST_OID or not oid.value.startswith(_GP_OID + bytes((branch,))):
         return []
     values, number = [], 0
     for byte in oid.value[len(_GP_OID) + 1 :]:

@@ -158,9 +158,17 @@ class Session:
     @contextmanager
     def card(self, spec: ReaderSpec) -> Iterator[CardConnection]:
         """Connect to the card at a place, and let it go at the end.  TransportError, CardFileError."""
+        from jukicard.iso7816.errors import CardStatusError
+        from jukicard.iso7816.status import StatusWord
+        from jukicard.reader.spec import EmulatorSpec
+
         connection = self.connect(spec)
         try:
             yield connection
+        except CardStatusError as error:
+            if error.sw is StatusWord.MEMORY_FAILURE and isinstance(spec, EmulatorSpec):
+                error.add_note(f"{spec.path} could not be written: the disk is full or failing. The card is as before.")
+            raise
         finally:
             connection.close()
 

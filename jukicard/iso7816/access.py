@@ -8,7 +8,7 @@ one condition:
 | Always, Never    | 90 00, 97 00             |
 | Password(ref)    | A4 {83 ref, 95 08}       |
 | Right(number)    | A4 {5F4C number, 95 80}  |
-| SessionKey(kid)  | A4 {83 kid, 95 80}       |
+| SessionKey(key)  | A4 {83 key, 95 80}       |
 | CommandMac       | B4 {95 10}               |
 | CommandEnc       | B8 {95 10}               |
 | ResponseMac      | B4 {95 20}               |
@@ -17,7 +17,8 @@ one condition:
 | Not              | A7 {one condition}       |
 
 Right and SessionKey are this project's use of the authentication template: the number of a right in a
-terminal's authorization, and the kind of key (KID) that opened the secure channel. All else in a value is
+terminal's authorization, and the key that was proved: the kind of key (KID, below 80) that opened the secure channel,
+or (81 to 9F) a key of the application that EXTERNAL AUTHENTICATE proved. All else in a value is
 refused: a rule that is not understood must not be enforced in part. Evaluating conditions is the card's
 business, not this module's.
 """
@@ -41,7 +42,10 @@ class AccessRuleError(ValueError):
 
 
 class AccessMode(IntFlag):
-    """What a command wants to do with a file or object: bits of the mode byte (for EFs)."""
+    """What a command wants to do with a file or object: bits of the mode byte.
+
+    The lowest three have other names for DFs: DELETE_CHILD, CREATE_EF, CREATE_DF.
+    """
 
     READ = 0x01
     UPDATE = 0x02
@@ -50,6 +54,9 @@ class AccessMode(IntFlag):
     ACTIVATE = 0x10
     TERMINATE = 0x20
     DELETE = 0x40
+    DELETE_CHILD = 0x01
+    CREATE_EF = 0x02
+    CREATE_DF = 0x04
 
 
 class Condition(ABC):
@@ -108,7 +115,9 @@ class Right(Condition):
 
 @dataclass(frozen=True, slots=True)
 class SessionKey(Condition):
-    """The secure channel was opened with a key of this kind (key identifier, 0..255)."""
+    """The secure channel was opened with a key of this kind (key identifier, 0..127), or a key of the application with
+    this reference (129..159) was proved by EXTERNAL AUTHENTICATE.
+    """
 
     kid: int
 

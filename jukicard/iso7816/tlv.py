@@ -131,12 +131,15 @@ def find(tlvs: Iterable[Tlv], tag: int) -> Tlv | None:
 
 
 def _take(data: bytes, position: int) -> tuple[Tlv, int]:
-    tag, position = _take_tag(data, position)
-    length, position = _take_length(data, position)
-    end = position + length
+    start = position + 2
+    tag, length = head if len(head := data[position:start]) == 2 else (0, 0)
+    if not tag or tag & 0x1F == 0x1F or length >= 0x80:  # all but one byte each
+        tag, position = _take_tag(data, position)
+        length, start = _take_length(data, position)
+    end = start + length
     if end > len(data):
-        raise TlvError(f"data object {tag:X} of {length} bytes is cut off after {len(data) - position}")
-    return Tlv(tag, data[position:end]), end
+        raise TlvError(f"data object {tag:X} of {length} bytes is cut off after {len(data) - start}")
+    return Tlv(tag, data[start:end]), end
 
 
 def _take_tag(data: bytes, position: int) -> tuple[int, int]:

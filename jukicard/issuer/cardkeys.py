@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from jukicard.applets.gp.client import EncryptedKey
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, JUKI_DOMAIN_AID, TRANSPORT_KVN, municipal_domain_aid
 from jukicard.iso7816.aid import AID
+from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer.authority import Authority
-from jukicard.issuer.errors import KeyStoreError
 from jukicard.issuer.keystore import CARD_KEY_SIZE, Diversification
 from jukicard.issuer.terminals import Area
 from jukicard.securechannel.scp03 import (
@@ -58,7 +58,7 @@ class CardKeyring:
     def session(self, update: InitializeUpdateResponse, context: bytes) -> SessionKeys:
         """Return the session keys for the key set that the card used.
 
-        KeyStoreError where its version is none of ours.
+        AuthenticationFailed where its version is none of ours.
         """
         if update.kvn == TRANSPORT_KVN:
             keys = derive_session_keys(TRANSPORT_KEYS, context)
@@ -81,4 +81,4 @@ class CardKeyring:
         for candidate in key_sets(self.authority.city.code):
             if candidate.kvn == kvn:
                 return candidate
-        raise KeyStoreError(f"the card uses key version {kvn:02X}, which is not this issuer's")
+        raise AuthenticationFailed("card keys", f"the card uses key version {kvn:02X}, which is not this issuer's")

@@ -153,8 +153,13 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
 
 
 def last_valid_day(certificate: bytes) -> date:
-    """The day on which a DER certificate ends."""
-    end: datetime = x509.Certificate.load(certificate).not_valid_after
+    """The day on which a DER certificate ends. Raises CertificateProfileError if that cannot be read."""
+    try:
+        end = x509.Certificate.load(certificate).not_valid_after
+    except (ValueError, AttributeError, TypeError, OverflowError):
+        end = None
+    if not isinstance(end, datetime):
+        raise CertificateProfileError("not a certificate with a last day")
     return end.date()
 
 

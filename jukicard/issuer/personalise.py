@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from hmac import compare_digest
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
@@ -29,7 +30,7 @@ from jukicard.applets.juki.records import CardData, CardState
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
-from jukicard.iso7816.tlv import parse_one
+from jukicard.iso7816.tlv import TlvError, parse_one
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer import certificates as x
 from jukicard.issuer import plan
@@ -39,14 +40,16 @@ from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
 from jukicard.issuer.keystore import Randomness
 from jukicard.issuer.ledgerrules import TRANSITIONS, Event, Status
 from jukicard.issuer.ledgerrules import CardState as LedgerState
-from jukicard.issuer.provers import card_channel_key, ephemeral_key, iso_day
+from jukicard.issuer.provers import card_channel_key, certified, ephemeral_key
 from jukicard.issuer.records import ResidentRecord
 from jukicard.issuer.services import Service
 from jukicard.issuer.terminals import Area
-from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
+from jukicard.securechannel.certificates import LeafUsage
 
 ISSUING_TERMINAL = "issuing-machine"
 TERMINATED = 0xFF
+CARD_NUMBER_SIZE = 8
+"""Bytes of the card image number: 16 digits in BCD."""
 _MILESTONES = {
     "read-back": Event.READ_BACK,
     "secured": Event.CLOSED,
@@ -90,7 +93,13 @@ def chip_number(connection: CardConnection) -> str:
     stored = client.get_data(TAG_CARD_NUMBER)
     if stored is None:
         raise NoCard("the chip in the reader has no card image number: it is not a chip for this issuing machine")
-    return parse_one(stored).value.hex().upper()
+    try:
+        number = parse_one(stored).value
+    except TlvError:
+        number = b""
+    if len(number) != CARD_NUMBER_SIZE:
+        raise MalformedResponse(f"the chip's card image number has not {CARD_NUMBER_SIZE} bytes")
+    return number.hex().upper()
 
 
 def check_blank(authority: Authority, connection: CardConnection) -> None:
@@ -222,8 +231,10 @@ class Personaliser:
 
     def _set_card_state(self, operation: plan.SetCardState) -> None:
         domain = self._domain(operation.domain)
-        (issuer,) = domain.status(0x80)
-        if issuer.state < operation.state:
+        states = [entry.state for entry in domain.status(0x80)]
+        if len(states) != 1:
+            raise MalformedResponse("GET STATUS: not exactly one issuer's domain")
+        if states[0] < operation.state:
             domain.set_card_state(operation.state)
 
     def _install(self, operation: plan.Install) -> None:
@@ -240,7 +251,9 @@ class Personaliser:
     def _channel_key(self, operation: plan.ChannelKey) -> None:
         domain = self._domain(operation.domain)
         kid, kvn = operation.kid, plan.CHANNEL_KVN
-        if domain.certificates(kid, kvn):
+        stored = domain.certificates(kid, kvn)
+        if stored:
+            self._check_certificates(operation.area, stored, LeafUsage.KEY_AGREEMENT)
             return
         present = (kid, kvn) in domain.key_references()
         key = domain.generate_key(kid, kvn, replaces=kvn if present else 0)
@@ -273,21 +286,24 @@ class Personaliser:
     def _read_back(self, operation: plan.ReadBack) -> None:
         client = self._juki()
         code = self._order.record.resident_code.reveal().encode()
-        if client.card_data() != self._order.card_data or client.resident_code() != code:
+        if client.card_data() != self._order.card_data or not compare_digest(client.resident_code(), code):
             raise MismatchError("the chip does not hold what was written to it")
         if client.status().state is not CardState.PERSONALISATION:
             raise MismatchError("the chip is not in personalisation any more")
-        anchor, today = self._authority.anchor(Area.JUKI), iso_day(self._order.issued_on)
         chains = (
             (client.authentication_certificates(), LeafUsage.DIGITAL_SIGNATURE),
             (client.certificates(KID_SCP11A, plan.CHANNEL_KVN), LeafUsage.KEY_AGREEMENT),
             (client.certificates(KID_SCP11B, plan.CHANNEL_KVN), LeafUsage.KEY_AGREEMENT),
         )
         for chain, usage in chains:
-            try:
-                verify_chain(anchor, chain, today=today, usage=usage)
-            except CertificateError as error:
-                raise MismatchError(f"a certificate on the chip: {error}") from error
+            self._check_certificates(Area.JUKI, chain, usage)
+
+    def _check_certificates(self, area: Area, chain: tuple[bytes, ...], usage: LeafUsage) -> None:
+        """Refuse certificates on the chip that do not verify, or are another card's."""
+        order = self._order
+        found = certified(self._authority, area, chain, usage, order.issued_on)
+        if (found.serial, found.city_code, found.last_day) != (order.serial, order.record.city_code, order.expires):
+            raise MismatchError("a certificate on the chip is another card's")
 
     def _close(self, operation: plan.Close) -> None:
         client = self._juki()
@@ -302,10 +318,12 @@ class Personaliser:
     def _match(self, operation: plan.Match) -> None:
         client = JukiClient(self._stack)
         client.select()
-        key = card_channel_key(client, self._authority, today=self._order.issued_on).public_key
-        terminal = self._authority.terminal_key(ISSUING_TERMINAL)
-        client.open_scp11a(terminal, key, ephemeral_key(self._random))
         self._client = None
+        channel = card_channel_key(client, self._authority, today=self._order.issued_on)
+        if channel.serial != self._order.serial:
+            raise MismatchError("the channel key's certificate is another card's")
+        terminal = self._authority.terminal_key(ISSUING_TERMINAL)
+        client.open_scp11a(terminal, channel.public_key, ephemeral_key(self._random))
         if client.card_data() != self._order.card_data:
             raise MismatchError("the chip tells other card data than were written")
         if not client.matches(self._order.record.resident_code.reveal().encode()):

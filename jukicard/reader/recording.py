@@ -5,10 +5,17 @@
     > 00 A4 04 00 08 A0 00 00 01 51 00 00 00
     < 6F .. 84 08 A0 00 00 01 51 00 00 00
       * 90 00
+    open issuer
+    >> 80 F2 80 02 02 4F 00 00
+    << E3 * 90 00
 
 `reset` resets the card; an ATR pattern may follow. `>` is a command, `<` the pattern its answer must match,
 status word included: two hex digits are a byte, `..` is any one byte, `*` any number of bytes. An indented
 line continues the one above. `#` begins a comment. Spaces between bytes are optional.
+
+`open NAME` opens a secure channel session of which whoever plays the dialogue knows how (keys, certificates). `>>` is
+a command that is sent in it: what stands here is the plain command, and behind `<<` the plain answer; protecting
+the one and opening the other is the session's business. A reset or another `open` ends it.
 
 A recording holds everything that crossed the wire, passwords in the clear included: it is for tests.
 """
@@ -17,8 +24,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from jukicard.iso7816.connection import ApduLimits, CardConnection, ConnectionWrapper
@@ -27,6 +35,9 @@ from jukicard.iso7816.errors import HostError
 _TOKEN: Final = re.compile(r"[0-9A-Fa-f]{2}|\.\.|\*")
 _ANY_BYTE: Final = ".."
 _ANY_BYTES: Final = "*"
+_SIGN: Final = re.compile(r">>?|<<?|reset\b|open\b")
+_ANSWER_TO: Final = {">": "<", ">>": "<<"}
+_NO_OPENERS: Final[Mapping[str, Opener]] = MappingProxyType({})
 
 
 class DialogueError(ValueError):
@@ -102,15 +113,30 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """The opening of a secure channel session by its name. `line` is the line in the text, from 1 (0: none)."""
+
+    name: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """A command and what its answer must match. `line` is the command's line in the text, from 1."""
+    """A command and what its answer must match; in a session both are plain.
+
+    `line` is the command's line in the text, from 1 (0: none). `secured`: it is sent in the session opened last.
+    """
 
     command: bytes
     response: Pattern
     line: int = 0
+    secured: bool = False
 
 
-Step = Reset | Exchange
+Step = Reset | Open | Exchange
+
+Opener = Callable[[CardConnection], CardConnection]
+"""Opens a session over a connection to the card, with the application that is selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,51 +150,74 @@ class Dialogue:
 def parse_dialogue(text: str, name: str = "dialogue") -> Dialogue:
     """Parse the notation of the module. DialogueError names the line of the first fault."""
     steps: list[Step] = []
-    command: tuple[int, bytes] | None = None
+    command: tuple[int, str, bytes] | None = None
     for line, sign, rest in _logical_lines(text, name):
         try:
-            if sign == "<" and command is not None:
-                steps.append(Exchange(command[1], _response_pattern(rest), command[0]))
+            if command is not None:
+                if sign != _ANSWER_TO[command[1]]:
+                    raise ValueError(f"a command's answer ('{_ANSWER_TO[command[1]]}') must follow it")
+                steps.append(Exchange(command[2], _response_pattern(rest), command[0], command[1] == ">>"))
                 command = None
-            elif command is not None:
-                raise ValueError("a command's answer ('<') must follow it")
-            elif sign == ">":
-                command = line, _command_bytes(rest)
-            elif sign == "reset":
-                steps.append(Reset(Pattern.parse(rest or _ANY_BYTES), line))
+            elif sign in _ANSWER_TO:
+                command = line, sign, _command_bytes(rest)
             else:
-                raise ValueError("an answer ('<') without a command ('>')")
+                steps.append(_other_step(line, sign, rest))
         except ValueError as error:
             raise DialogueError(f"{name}, line {line}: {error}") from None
     if command is not None:
-        raise DialogueError(f"{name}, line {command[0]}: the last command has no answer ('<')")
+        raise DialogueError(f"{name}, line {command[0]}: the last command has no answer ('{_ANSWER_TO[command[1]]}')")
     return Dialogue(name, tuple(steps))
+
+
+def _other_step(line: int, sign: str, rest: str) -> Step:
+    if sign == "reset":
+        return Reset(Pattern.parse(rest or _ANY_BYTES), line)
+    if sign == "open":
+        if not re.fullmatch(r"[a-z0-9-]+", rest):
+            raise ValueError("a session has a name of small letters, digits and hyphens")
+        return Open(rest, line)
+    raise ValueError(f"an answer ('{sign}') without a command")
 
 
 def format_dialogue(dialogue: Dialogue) -> str:
     """The dialogue as text; `parse_dialogue` gives an equal one back, but for the line numbers."""
     lines = []
     for step in dialogue.steps:
-        if isinstance(step, Reset):
-            lines.append(f"reset {step.atr}")
-        else:
-            lines += [f"> {step.command.hex(' ').upper()}", f"< {step.response}"]
+        match step:
+            case Reset():
+                lines.append(f"reset {step.atr}")
+            case Open():
+                lines.append(f"open {step.name}")
+            case Exchange():
+                sign = ">>" if step.secured else ">"
+                lines += [f"{sign} {step.command.hex(' ').upper()}", f"{_ANSWER_TO[sign]} {step.response}"]
     return "".join(line + "\n" for line in lines)
 
 
-def play(dialogue: Dialogue, connection: CardConnection) -> None:
+def play(dialogue: Dialogue, connection: CardConnection, openers: Mapping[str, Opener] = _NO_OPENERS) -> None:
     """Say the dialogue's part to the card, in one transaction; DialogueMismatch at the first difference.
 
-    The card is not reset unless the dialogue says so. Errors of the connection pass.
+    The card is not reset unless the dialogue says so. `openers` open the sessions that it names; DialogueError for one
+    that is not among them, or where a command wants one and none is open. Errors of the connection pass.
     """
+    session: CardConnection | None = None
     with connection.transaction():
         for step in dialogue.steps:
-            if isinstance(step, Reset):
-                connection.reset()
-                _compare(dialogue, step.line, "reset", step.atr, connection.atr)
-            else:
-                said = f"> {step.command.hex(' ').upper()}"
-                _compare(dialogue, step.line, said, step.response, connection.transmit(step.command))
+            match step:
+                case Reset():
+                    connection.reset()
+                    session = None
+                    _compare(dialogue, step.line, "reset", step.atr, connection.atr)
+                case Open():
+                    if step.name not in openers:
+                        raise DialogueError(f"{dialogue.name}, line {step.line}: nobody knows a session {step.name!r}")
+                    session = openers[step.name](connection)
+                case Exchange():
+                    way = session if step.secured else connection
+                    if way is None:
+                        raise DialogueError(f"{dialogue.name}, line {step.line}: no session is open")
+                    said = f"{'>>' if step.secured else '>'} {step.command.hex(' ').upper()}"
+                    _compare(dialogue, step.line, said, step.response, way.transmit(step.command))
 
 
 class Recorder(ConnectionWrapper):
@@ -198,10 +247,11 @@ class ReplayConnection:
     """A connection to nothing but a recorded dialogue: the host must say exactly what is in it, in order."""
 
     def __init__(self, dialogue: Dialogue, atr: bytes = b"", limits: ApduLimits = ApduLimits.EXTENDED) -> None:
-        """DialogueError if an answer has wildcards: then nobody knows what to answer."""
+        """DialogueError if an answer has wildcards, or was given in a session: then nobody knows what to answer."""
         for step in dialogue.steps:
-            pattern = step.atr if isinstance(step, Reset) else step.response
-            if isinstance(step, Exchange) and pattern.literal is None:
+            if isinstance(step, Open) or (isinstance(step, Exchange) and step.secured):
+                raise DialogueError(f"{dialogue.name}, line {step.line}: what was said in a session cannot be replayed")
+            if isinstance(step, Exchange) and step.response.literal is None:
                 raise DialogueError(f"{dialogue.name}, line {step.line}: an answer with wildcards cannot be replayed")
         self._name = dialogue.name
         self._steps = list(reversed(dialogue.steps))
@@ -273,12 +323,10 @@ def _logical_lines(text: str, name: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _split_sign(line: str, number: int, name: str) -> tuple[str, str]:
-    if line[0] in "<>":
-        return line[0], line[1:].strip()
-    word, _space, rest = line.partition(" ")
-    if word == "reset":
-        return word, rest.strip()
-    raise DialogueError(f"{name}, line {number}: a line begins with 'reset', '>', '<', '#' or a space")
+    match = _SIGN.match(line)
+    if match is None:
+        raise DialogueError(f"{name}, line {number}: a line begins with 'reset', 'open', '>', '<', '#' or a space")
+    return match.group(), line[match.end() :].strip()
 
 
 def _command_bytes(text: str) -> bytes:

@@ -66,6 +66,7 @@ class Role(Enum):
 
 
 _ROLES: Final = tuple(Role)
+_RIGHTS: Final = tuple(Right)  # in the order of their bits
 _SEQUENCE, _ENUMERATED, _BIT_STRING, _UTF8_STRING = 0x30, 0x0A, 0x03, 0x0C
 
 
@@ -128,12 +129,14 @@ def _bit_string(rights: frozenset[Right]) -> bytes:
     """Return the contents of a BIT STRING of named bits (X.690, 11.2.2): unused bits, then the bits, no zeros last."""
     size = max(rights, default=-1) + 1
     unused = -size % 8
-    bits = sum(1 << (size + unused - 1 - right) for right in rights)
+    bits = sum([1 << (size + unused - 1 - right) for right in rights])
     return bytes((unused,)) + bits.to_bytes((size + unused) // 8)
 
 
 def _rights(contents: bytes) -> frozenset[Right]:
     """Undo `_bit_string`; ValueError for a bit that is no right."""
     bits = int.from_bytes(contents[1:])
-    last = 8 * len(contents[1:]) - 1
-    return frozenset(Right(number) for number in range(last + 1) if bits >> (last - number) & 1)
+    last = 8 * len(contents) - 9
+    if bits & ((1 << max(0, last + 1 - len(_RIGHTS))) - 1):
+        raise ValueError("a right that is not known")
+    return frozenset([right for number, right in enumerate(_RIGHTS[: last + 1]) if bits >> (last - number) & 1])

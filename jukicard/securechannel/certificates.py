@@ -4,10 +4,10 @@ The chip gets a terminal's certificates top-down, the leaf last, one command eac
 card's chain with the same code. There is no clock: the caller gives the date, if it has one.
 
 What is demanded of every certificate: X.509 v3, ECDSA with SHA-256 by the key above it, a P-256 key, issuer
-and subject linked by name and (if present) by key identifier and serial number, key usage present, a start
-not after the end, the end not before the date, no critical extension that is not understood here. Of an
-authority: basic constraints, key usage keyCertSign, and room in the path lengths above. Of the leaf: to be
-no authority, and the usage asked for.
+and subject linked by name (the same bytes) and (if present) by key identifier and serial number, key usage
+present, a start not after the end, the end not before the date, no critical extension that is not understood
+here. Of an authority: basic constraints, key usage keyCertSign, and room in the path lengths above. Of the
+leaf: to be no authority, and the usage asked for.
 
 What is deliberately not: a start date in the past, as the date given may lag behind. Certificate policies
 are understood as RFC 5280 does where every policy will do: they restrict nothing (GlobalPlatform's SCP11
@@ -19,7 +19,7 @@ date is not before that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias, TypeVar
@@ -33,7 +33,8 @@ from cryptography.x509.oid import ExtensionOID
 from jukicard.iso7816.tlv import Tlv, parse_one
 from jukicard.securechannel.authorization import OID, AuthorizationError, TerminalAuthorization
 
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+_Extensions: TypeAlias = Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
 
 Date: TypeAlias = int
 """A day (UTC) as a number: 20250131 is 31 January 2025."""
@@ -86,8 +87,8 @@ class _Certificate:
     parsed: x509.Certificate
     key: EllipticCurvePublicKey
     serial: int
-    issuer: x509.Name
-    subject: x509.Name
+    issuer: bytes
+    subject: bytes
     start: Date
     end: Date
     is_authority: bool
@@ -261,10 +262,8 @@ def _read(der: bytes) -> _Certificate:
         certificate = x509.load_der_x509_certificate(der)
         if certificate.version is not x509.Version.v3:
             raise CertificateError("not an X.509 v3 certificate")
-        _check_frame(der)
-        key = certificate.public_key()
-        extensions = certificate.extensions
-        found = _collect(certificate, key, extensions)
+        issuer, subject = _names_in_frame(der)
+        found = _collect(certificate, issuer, subject)
     except _UNREADABLE:
         raise CertificateError("the certificate cannot be read") from None
     if found.start > found.end:
@@ -274,23 +273,27 @@ def _read(der: bytes) -> _Certificate:
     return found
 
 
-def _check_frame(der: bytes) -> None:
-    """Demand one algorithm inside and outside (RFC 5280 4.1.1.2), and a signature of whole bytes.
+def _names_in_frame(der: bytes) -> tuple[bytes, bytes]:
+    """Demand one algorithm inside and outside (RFC 5280 4.1.1.2), and a signature of whole bytes; return issuer and
+    subject as they are encoded.
 
     The parser lets both pass, and nothing signed covers what stands outside.
     """
     contents, outer, signature = parse_one(der).children
-    inner = contents.children[2]  # behind the version, which v3 always has, and the serial number
+    _, _, inner, issuer, _, subject, *_ = contents.children  # version (v3 always has it), serial number, algorithm
     if not inner == outer == _ECDSA_SHA256:
         raise CertificateError("the signature is not ECDSA with SHA-256")
     if signature.value[0] != 0:
         raise CertificateError("the signature has unused bits")
+    return issuer.value, subject.value
 
 
-def _collect(certificate: x509.Certificate, key: object, extensions: x509.Extensions) -> _Certificate:
+def _collect(certificate: x509.Certificate, issuer: bytes, subject: bytes) -> _Certificate:
+    key = certificate.public_key()
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise CertificateError("the certified key is not a P-256 key")
-    _check_critical(extensions)
+    extensions = {extension.oid: extension for extension in certificate.extensions}
+    _check_critical(extensions.values())
     usage = _value(extensions, x509.KeyUsage)
     if usage is None:
         raise CertificateError("there is no key usage")
@@ -304,8 +307,8 @@ def _collect(certificate: x509.Certificate, key: object, extensions: x509.Extens
         parsed=certificate,
         key=key,
         serial=certificate.serial_number,
-        issuer=certificate.issuer,
-        subject=certificate.subject,
+        issuer=issuer,
+        subject=subject,
         start=start,
         end=end,
         is_authority=constraints is not None and constraints.ca,
@@ -317,14 +320,16 @@ def _collect(certificate: x509.Certificate, key: object, extensions: x509.Extens
     )
 
 
-def _value(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
-    try:
-        return extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
+def _value(extensions: _Extensions, kind: type[_Kind]) -> _Kind | None:
+    """Return the extension of that kind; an identifier stands for one kind only."""
+    extension = extensions.get(kind.oid)
+    if extension is None:
         return None
+    assert isinstance(extension.value, kind)  # noqa: S101
+    return extension.value
 
 
-def _check_critical(extensions: x509.Extensions) -> None:
+def _check_critical(extensions: Iterable[x509.Extension[x509.ExtensionType]]) -> None:
     for extension in extensions:
         if not extension.critical:
             continue
@@ -335,13 +340,12 @@ def _check_critical(extensions: x509.Extensions) -> None:
             raise CertificateError("qualifiers of a critical certificate policy are not understood")
 
 
-def _authorization(extensions: x509.Extensions) -> TerminalAuthorization | None:
-    try:
-        value = extensions.get_extension_for_oid(_AUTHORIZATION_OID).value
-    except x509.ExtensionNotFound:
+def _authorization(extensions: _Extensions) -> TerminalAuthorization | None:
+    extension = extensions.get(_AUTHORIZATION_OID)
+    if extension is None:
         return None
     try:
-        return TerminalAuthorization.decode(value.public_bytes())
+        return TerminalAuthorization.decode(extension.value.public_bytes())
     except AuthorizationError:
         raise CertificateError("the terminal authorization cannot be read") from None
 

@@ -5,7 +5,6 @@ Pure functions and values for both ends. The 8-byte ("S8") mode only; the 16-byt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
-from jukicard.securechannel.kdf import BLOCK_SIZE, MacKey, sp800_108
+from jukicard.securechannel.kdf import BLOCK_SIZE, MacKey
 
 SCP_IDENTIFIER: Final = 0x03
 CHALLENGE_SIZE: Final = 8
@@ -48,7 +47,7 @@ class StaticKeys:
     dek: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        _check_lengths((self.enc, self.mac, self.dek))
+        _check_lengths(self.enc, self.mac, self.dek)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,11 @@ class SessionKeys:
     dek: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        _check_lengths((self.enc, self.mac, self.rmac))
+        _check_lengths(self.enc, self.mac, self.rmac)
 
 
-def _check_lengths(keys: Sequence[bytes]) -> None:
-    if len({len(key) for key in keys}) != 1 or len(keys[0]) not in KEY_SIZES:
+def _check_lengths(first: bytes, second: bytes, third: bytes) -> None:
+    if not len(first) == len(second) == len(third) or len(first) not in KEY_SIZES:
         raise ValueError("the keys of a set must be AES keys of one length")
 
 
@@ -76,16 +75,17 @@ TRANSPORT_KEYS: Final = StaticKeys(*(bytes(range(0x40, 0x50)),) * 3)
 """The public test keys 40 41 … 4F that a blank card carries; they protect nothing."""
 
 
-def derive_session_keys(static: StaticKeys, context: bytes) -> SessionKeys:
+def derive_session_keys(static: StaticKeys, context: bytes, enc_key: MacKey | None = None) -> SessionKeys:
     """Derive the session keys, as long as the static ones (Amendment D 6.2.1).
 
     `context` is the host challenge followed by the card challenge, 16 bytes. The static DEK is the
-    session's DEK.
+    session's DEK. `enc_key` is the static encryption key where it has been set up before.
     """
     bits = 8 * len(static.enc)
+    enc = enc_key or MacKey(static.enc)
     mac = MacKey(static.mac)
     return SessionKeys(
-        enc=sp800_108(static.enc, _S_ENC, context, bits),
+        enc=enc.derive(_S_ENC, context, bits),
         mac=mac.derive(_S_MAC, context, bits),
         rmac=mac.derive(_S_RMAC, context, bits),
         dek=static.dek,
@@ -102,13 +102,14 @@ def host_cryptogram(keys: SessionKeys | MacKey | bytes, context: bytes) -> bytes
     return _cryptogram(keys, _HOST_CRYPTOGRAM, context)
 
 
-def pseudo_random_challenge(enc_key: bytes, sequence: int, aid: bytes) -> bytes:
+def pseudo_random_challenge(enc_key: MacKey | bytes, sequence: int, aid: bytes) -> bytes:
     """Return the card challenge, 8 bytes, of a card with b5 of `i` set (Amendment D 6.2.2.1).
 
     `enc_key` is the *static* encryption key, `sequence` the key set's counter (0 to FFFFFF, OverflowError
     beyond), `aid` the name of the application in whose context the channel is opened.
     """
-    return sp800_108(enc_key, _CARD_CHALLENGE, sequence.to_bytes(3, "big") + aid, 8 * CHALLENGE_SIZE)
+    key = enc_key if isinstance(enc_key, MacKey) else MacKey(enc_key)
+    return key.derive(_CARD_CHALLENGE, sequence.to_bytes(3, "big") + aid, 8 * CHALLENGE_SIZE)
 
 
 def key_check_value(key: bytes) -> bytes:

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from jukicard.applets.catalogue import rom
+from jukicard.card.commands import Fixed, On
+from jukicard.card.context import Context
 from jukicard.card.store import MemoryStore
+from jukicard.card.system_commands import System
+from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.cla import ClassByte
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.iso7816.wrappers import T0Rules
@@ -22,13 +27,14 @@ from jukicard.reader.pcsc import open_pcsc
 from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, parse_dialogue, play
 from jukicard.testing.chips import PulledChip
 from jukicard.testing.readers import PulledReader, ShortOnlyReader, T0Reader
+from tests.support.folders import furnished_cells
 from tests.support.inserted import InsertedCard, inserted, wait_until
 from tests.support.issued import Offices, Stage, new_card
 from tests.support.pcscd import PrivatePcscd
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 FILES = sorted(FOLDER.glob("*.dialogue"))
-_FIRST_LINE = re.compile(r"# Card: (blank|active)\. Readers: (any|extended)\.")
+_FIRST_LINE = re.compile(r"# Card: (blank|active|folder)\. Readers: (any|extended)\.")
 SECOND_CLIENT = """
 import contextlib, select, sys
 from jukicard.reader.pcsc import open_pcsc
@@ -71,6 +77,7 @@ def stores(offices: Offices, tmp_path_factory: pytest.TempPathFactory) -> Callab
         name: offices.at(stage, tmp_path_factory.mktemp(name)).cells
         for name, stage in (("blank", Stage.BLANK), ("active", Stage.ACTIVE))
     }
+    cells["folder"] = furnished_cells()
     return lambda path: MemoryStore(cells[head(path)[0]])
 
 
@@ -81,8 +88,13 @@ def emulator(stores: Callable[[Path], MemoryStore], path: Path) -> Iterator[Emul
 
 
 def test_there_is_a_file_for_each_theme() -> None:
-    assert len(FILES) >= 14
-    assert {head(path) for path in FILES} == {("blank", "any"), ("active", "any"), ("active", "extended")}
+    assert len(FILES) >= 23
+    assert {head(path) for path in FILES} == {
+        ("blank", "any"),
+        ("active", "any"),
+        ("active", "extended"),
+        ("folder", "any"),
+    }
 
 
 # --- in process
@@ -118,6 +130,28 @@ class _Misspoken(PulledReader):
         self.count += 1
         answer = self.inner.transmit(command)
         return answer[:-1] + bytes((answer[-1] ^ 0x55,)) if self.count == self.at else answer
+
+
+def test_every_row_is_reached(stores: Callable[[Path], MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row of each command table is asked for its access rule by some command of some dialogue."""
+    reached: set[tuple[str, str]] = set()
+    for access in (On, Fixed):
+        _note_rows(monkeypatch, access, reached)
+    for path in FILES:
+        with closing(EmulatorConnection(new_card(stores(path)))) as connection:
+            play(dialogue_in(path), connection)
+    rows = {(type(applet).__name__, row.name) for applet in (*rom(), System()) for row in applet.table.rows}
+    assert rows - reached == set()
+
+
+def _note_rows(monkeypatch: pytest.MonkeyPatch, access: type[On | Fixed], reached: set[tuple[str, str]]) -> None:
+    original = access.authorise
+
+    def authorise(self: On | Fixed, cmd: CommandAPDU, ctx: Context) -> None:
+        reached.add((type(ctx.applet).__name__, ctx.row.name))
+        original(self, cmd, ctx)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(access, "authorise", authorise)
 
 
 # --- awkward readers
@@ -160,10 +194,10 @@ def test_through_pcscd(cards: Callable[[Path], InsertedCard], path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def cards(stores: Callable[[Path], MemoryStore]) -> Iterator[Callable[[Path], InsertedCard]]:
-    """A pcscd with a blank chip and an active card in its two readers."""
-    with PrivatePcscd(2) as pcscd, contextlib.ExitStack() as stack:
+    """A pcscd with a card of each kind in its three readers."""
+    with PrivatePcscd(3) as pcscd, contextlib.ExitStack() as stack:
         by_head: dict[str, InsertedCard] = {}
-        for reader, name in enumerate(("blank", "active")):
+        for reader, name in enumerate(("blank", "active", "folder")):
             path = next(path for path in FILES if head(path)[0] == name)
             chip = new_card(stores(path))
             by_head[name] = stack.enter_context(inserted(pcscd, chip, reader, settle_seconds=0))

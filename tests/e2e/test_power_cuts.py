@@ -1,19 +1,15 @@
-"""The power is cut at every write of VERIFY, of a handover and of an issue, on the card file that ships.
+"""The power is cut at a sample of the writes of every state-changing command and of whole flows, on the card file that
+ships: quick versions of what `make powercuts` does in full (docs/power-cuts.md).
 
-After each cut the file holds the state before or after a command (or one try fewer), and life goes on: a blocked card
-is blocked, a handover is finished, an issue is resumed to its end with the same books. VERIFY and handover are cut
-at every write; an issue at a sample of them, all of them with `--hypothesis-profile=soak`.
+After each cut the file holds the state before or after a command, or one try fewer, and life goes on: the command is
+sent again, the flow is gone on with, and the power is cut there once more.
 """
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,25 +17,18 @@ import pytest
 from jukicard.applets.juki.layout import PASSWORD as REFERENCE
 from jukicard.applets.juki.layout import PASSWORD_TRIES
 from jukicard.card import passwords
-from jukicard.card.store import MemoryStore
+from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.ledger import Ledger
 from jukicard.issuer.ledgerrules import Event, Status
-from jukicard.issuer.plan import issuing_plan
-from jukicard.issuer.services import SERVICES
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.emulator import EmulatorConnection
-from tests.support.chips import randomness
-from tests.support.issued import CITY, PASSWORD, WRONG_PASSWORD, Office, clock, new_card
-from tests.support.powercut import Cut, Run, for_each_cut
+from tests.powercuts.offices import Handover, Issuing, books
+from tests.powercuts.plans import ROWS, SCENARIOS, Entry, entries
+from tests.powercuts.registry import not_cut, writing_rows
+from tests.powercuts.runner import Plan, Sample, Trial
+from tests.support.issued import PASSWORD, WRONG_PASSWORD, Office, new_card
 
-STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, SERVICES))
-SEED = int(os.environ.get("JUKICARD_SEED", "20261121"))
-SAMPLE = 37
-"""Of an issue's writes every so many'th is cut in the quick version, beginning with one that the seed chooses."""
-
-Store = CardFile | Run
+ENTRIES = tuple(entries())
 
 
 @contextmanager
@@ -48,83 +37,62 @@ def powered(store: Store, seed: object = "card") -> Iterator[EmulatorConnection]
         yield connection
 
 
+# --- all of it
+
+
+def test_every_row_that_writes_is_cut() -> None:
+    """A row without a scenario gets one in tests/powercuts; `tests.powercuts.registry` says how."""
+    missing, places = not_cut(ROWS), ", ".join(module.__name__ for module in SCENARIOS)
+    assert not missing, f"no power cuts are tried for these rows; in one of {places}, enter {'; '.join(missing)}"
+    assert {(one.applet, one.row) for one in ROWS} == writing_rows(), "a scenario is about no row that writes"
+    assert len(writing_rows()) > 30
+
+
+def test_every_row_is_cut_when_it_succeeds_unless_it_never_can() -> None:
+    never = {(applet.__name__, name) for applet, name in {(one.applet, one.row) for one in ROWS}} - {
+        (one.applet.__name__, one.row) for one in ROWS if one.sw == 0x9000
+    }
+    assert never == {
+        ("JukiApplet", "UPDATE RECORD"),  # it has no files with records
+        ("JukiApplet", "APPEND RECORD"),
+        ("LibraryApplet", "UPDATE BINARY"),  # no rule of its files lets anybody
+    }
+
+
+def test_every_row_that_counts_tries_is_cut_when_it_fails() -> None:
+    failing = {(one.applet.__name__, one.row) for one in ROWS if one.sw & 0xFFF0 == 0x63C0}
+    assert failing == {
+        ("JukiApplet", "VERIFY"),
+        ("JukiApplet", "CHANGE REFERENCE DATA"),
+        ("JukiApplet", "COMPARE BINARY"),
+        ("LibraryApplet", "VERIFY"),
+        ("LibraryApplet", "CHANGE REFERENCE DATA"),
+    }
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.title)
+def test_old_or_new_or_a_try_fewer(entry: Entry, tmp_path: Path) -> None:
+    report = Trial(entry.make(tmp_path), entry.quick).run()
+    assert not report.violations, "\n".join(report.violations)
+    assert report.commands
+    assert report.cuts == 5 * report.points
+    assert report.recoveries
+    assert report.second_cuts >= report.recoveries
+
+
+def test_titles_are_unique() -> None:
+    assert len({entry.title for entry in ENTRIES}) == len(ENTRIES)
+
+
+# --- on a real file
+
+
 def tries_left(office: Office, connection: EmulatorConnection) -> int:
     client = office.dialogue(connection).client
     client.select()
     tries = client.password_tries(REFERENCE)
     assert tries is not None
     return tries
-
-
-def with_tries(office: Office, tries: int) -> dict[str, bytes]:
-    """The office's cells after so many wrong passwords that these tries are left."""
-    store = MemoryStore(office.cells)
-    for number in range(PASSWORD_TRIES - tries):
-        with closing(EmulatorConnection(new_card(store, number))) as connection, pytest.raises(PasswordWrong):
-            office.authenticate(connection, WRONG_PASSWORD)
-    return store.snapshot()
-
-
-# --- VERIFY
-
-
-@pytest.mark.parametrize("tries", [3, 2, 1])
-def test_the_right_password_costs_a_try_at_most(active: Office, tries: int) -> None:
-    seen: set[int] = set()
-
-    def scenario(run: Run) -> None:
-        with powered(run) as connection:
-            active.authenticate(connection)
-            run.note("verified")
-
-    def check(store: CardFile, cut: Cut) -> None:
-        with powered(store, "after") as connection:
-            left = tries_left(active, connection)
-            assert left in (tries, tries - 1, PASSWORD_TRIES)
-            assert left >= tries - 1
-            seen.add(left)
-            if left:
-                assert active.authenticate(connection).resident_code == active.record.resident_code
-                return
-            with pytest.raises(PasswordBlocked):
-                active.authenticate(connection)
-
-    tally = for_each_cut(scenario, check, cells=with_tries(active, tries))
-    assert seen == {tries, tries - 1, PASSWORD_TRIES}
-    assert tally.cuts == 5 * (tally.operations + 1)
-    assert tally.distinct > tally.operations
-
-
-def test_wrong_passwords_are_counted_and_blocked_stays_blocked(active: Office) -> None:
-    seen: set[tuple[int, int]] = set()
-
-    def scenario(run: Run) -> None:
-        with powered(run) as connection:
-            for told in (2, 1, 0):
-                with pytest.raises(PasswordWrong) as wrong:
-                    active.authenticate(connection, WRONG_PASSWORD, seed=("try", told))
-                assert wrong.value.tries_left == told
-                run.note(told)
-            run.reopen()
-            with pytest.raises(PasswordBlocked):
-                active.authenticate(connection)
-
-    def check(store: CardFile, cut: Cut) -> None:
-        told = cut.notes[-1] if cut.notes else PASSWORD_TRIES
-        with powered(store, "after") as connection:
-            left = tries_left(active, connection)
-            assert told - 1 <= left <= told
-            seen.add((told, left))
-            if left:
-                assert active.authenticate(connection).password_ok
-            else:
-                for password in (PASSWORD, WRONG_PASSWORD):
-                    with pytest.raises(PasswordBlocked):
-                        active.authenticate(connection, password)
-                assert tries_left(active, connection) == 0
-
-    for_each_cut(scenario, check, cells=active.cells)
-    assert seen == {(3, 3), (3, 2), (2, 2), (2, 1), (1, 1), (1, 0), (0, 0)}
 
 
 @pytest.mark.parametrize("password", [PASSWORD, WRONG_PASSWORD], ids=["right", "wrong"])
@@ -158,7 +126,10 @@ def test_the_try_is_spent_before_the_comparison(
 
 def test_blocked_stays_blocked_in_the_file(active: Office, tmp_path: Path) -> None:
     key, path = bytes(32), tmp_path / "card.juki"
-    CardFile.create(path, key, with_tries(active, 0), card_id=b"card").close()
+    CardFile.create(path, key, active.cells, card_id=b"card").close()
+    for number in range(PASSWORD_TRIES):
+        with CardFile.open(path, key) as store, powered(store, number) as connection, pytest.raises(PasswordWrong):
+            active.authenticate(connection, WRONG_PASSWORD)
     for number in range(3):
         with CardFile.open(path, key) as store, powered(store, number) as connection:
             assert tries_left(active, connection) == 0
@@ -166,111 +137,7 @@ def test_blocked_stays_blocked_in_the_file(active: Office, tmp_path: Path) -> No
                 active.authenticate(connection)
 
 
-# --- handover and issuing: two sides remember, the card and the books
-
-
-@dataclass(frozen=True)
-class Books:
-    """What the ledger's file held when the card's disk had done so many operations."""
-
-    at: int
-    content: bytes
-
-
-class Offices:
-    """The authority's side of a flow: every state of its books, and the office that finds them after a cut."""
-
-    def __init__(self, office: Office, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._office = office
-        self._home = folder / "after a cut"
-        self._monkeypatch = monkeypatch
-        shutil.copytree(office.home, self._home)
-        self._keys = office.authority.keys  # opening them takes 0.1 s
-
-    def noting(self, run: Run) -> None:
-        """From now on each entry in the books is noted in the run."""
-        append = Ledger.append
-
-        def noted(ledger: Ledger, *args: object, **options: object) -> object:
-            state = append(ledger, *args, **options)  # type: ignore[arg-type]
-            run.note(Books(len(run.disk.log), self.books()))
-            return state
-
-        self._office.order()
-        run.note(Books(len(run.disk.log), self.books()))
-        self._monkeypatch.setattr(Ledger, "append", noted)
-
-    def recorded(self) -> None:
-        """The flow has ended; what follows is not noted."""
-        self._monkeypatch.undo()
-
-    def after(self, cut: Cut, store: CardFile) -> Iterator[Office]:
-        """The offices that may stand before the card after this cut, each with its books; the store is as it was found.
-
-        The machine may have died with the card: then the entries made since the card's last write may be missing.
-        """
-        notes: tuple[Books, ...] = cut.notes
-        certain = max((number for number, books in enumerate(notes) if books.at < cut.number), default=0)
-        found = store.snapshot()
-        for books in {notes[number].content: notes[number] for number in (len(notes) - 1, certain) if notes}.values():
-            store.commit({**dict.fromkeys(store.cells()), **found})
-            with self.with_books(books.content, cut.number) as office:
-                yield office
-
-    @contextmanager
-    def with_books(self, content: bytes, seed: object) -> Iterator[Office]:
-        """An office with these books."""
-        for end in ("", "-wal", "-shm"):
-            (self._home / f"ledger.sqlite{end}").unlink(missing_ok=True)
-        path = self._home / "ledger.sqlite"
-        path.write_bytes(content)
-        path.chmod(0o600)
-        with Authority(self._home, CITY, self._keys, randomness(("certificates", seed))) as authority:
-            office = Office(self._home, {}, clock(30))
-            office.authority = authority
-            yield office
-
-    def books(self) -> bytes:
-        """The ledger's file as it is now."""
-        with closing(sqlite3.connect(self._office.home / "ledger.sqlite")) as ledger:
-            return ledger.serialize()
-
-
-def test_a_handover_is_finished_after_any_cut(
-    awaiting: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    offices = Offices(awaiting, tmp_path, monkeypatch)
-    seen: set[tuple[Status, str]] = set()
-
-    def scenario(run: Run) -> None:
-        offices.noting(run)
-        with powered(run) as connection:
-            awaiting.hand_over(connection)
-        offices.recorded()
-
-    def check(store: CardFile, cut: Cut) -> None:
-        for office in offices.after(cut, store):
-            before = office.card_state.status
-            with powered(store, "after") as connection:
-                dialogue = office.dialogue(connection)
-                dialogue.prove_card()
-                dialogue.open_channel()
-                dialogue.check_card()
-                assert dialogue.result.status is not None
-                seen.add((before, dialogue.result.status.state.label))
-                if before is not Status.ACTIVE:
-                    assert office.hand_over(connection).status is Status.ACTIVE
-                assert office.authenticate(connection).resident_code == office.record.resident_code
-            office.authority.ledger.verify()
-
-    tally = for_each_cut(scenario, check, cells=awaiting.cells)
-    assert tally.cuts == 5 * (tally.operations + 1)
-    assert {
-        (Status.AWAITING_HANDOVER, "delivered locked"),
-        (Status.HANDING_OVER, "delivered locked"),
-        (Status.HANDING_OVER, "active"),
-        (Status.ACTIVE, "active"),
-    } <= seen
+# --- handover and issuing
 
 
 def test_a_handover_begun_with_one_password_is_not_finished_with_another(awaiting: Office) -> None:
@@ -289,25 +156,17 @@ def test_a_handover_begun_with_one_password_is_not_finished_with_another(awaitin
         assert awaiting.hand_over(connection, seed="again").status is Status.ACTIVE
 
 
-def finish(office: Office, store: CardFile | MemoryStore) -> None:
-    """Resume an issue, hand the card over, authenticate against it, and look at the books."""
-    serial = office.card_state.serial
-    with closing(EmulatorConnection(new_card(store, "after"))) as connection:
-        state = office.issue(connection, "resumed")
-        assert (state.serial, state.status, state.steps_done) == (serial, Status.AWAITING_HANDOVER, STEPS)
-        office.hand_over(connection)
-        assert office.authenticate(connection).resident_code == office.record.resident_code
-    office.authority.ledger.verify()
-    events = [entry.event for entry in office.authority.ledger.entries()]
-    assert events.count(Event.STEP_DONE) == len(STEPS)
-    for once in (Event.ORDERED, Event.BOUND, Event.READ_BACK, Event.CLOSED, Event.MATCHED, Event.HANDED_OVER):
-        assert events.count(once) == 1
+def test_the_books_are_found_in_every_state_of_a_handover(tmp_path: Path) -> None:
+    """Every write is cut once: the card and the books are met out of step."""
+    case = Handover(tmp_path)
+    assert not Trial(case, Plan(Sample(), recoveries=Sample(1000, 1), second=Sample(1000))).run().violations
+    assert case.found_in == {Status.AWAITING_HANDOVER, Status.HANDING_OVER, Status.ACTIVE}
 
 
-def test_an_issue_is_resumed_after_any_command(blank: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_issue_is_resumed_after_any_command(tmp_path: Path) -> None:
     """The power goes when the chip has carried out a command and nobody has heard of it."""
-    offices = Offices(blank, tmp_path, monkeypatch)
-    store = MemoryStore(blank.cells)
+    case = Issuing(tmp_path)
+    store = MemoryStore(case.cells())
     found: list[tuple[dict[str, bytes], bytes]] = []
 
     class Watched(EmulatorConnection):
@@ -315,41 +174,12 @@ def test_an_issue_is_resumed_after_any_command(blank: Office, tmp_path: Path, mo
             answer = super().transmit(command)
             cells = store.snapshot()
             if not found or cells != found[-1][0]:
-                found.append((cells, offices.books()))
+                found.append((cells, books(case.office)))
             return answer
 
     with closing(Watched(new_card(store))) as connection:
-        blank.issue(connection)
+        case.go_on(case.office, connection)
     assert len(found) > 40
-    for number, (cells, books) in enumerate(found):
-        with offices.with_books(books, number) as office:
-            finish(office, MemoryStore(cells))
-
-
-def test_an_issue_is_resumed_after_any_cut(
-    blank: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
-) -> None:
-    soak = pytestconfig.getoption("hypothesis_profile", None) == "soak"
-    every, first = (1, 0) if soak else (SAMPLE, random.Random(SEED).randrange(SAMPLE))
-    offices = Offices(blank, tmp_path, monkeypatch)
-    found_in: set[Status] = set()
-
-    def scenario(run: Run) -> None:
-        offices.noting(run)
-        with powered(run) as connection:
-            assert blank.issue(connection).status is Status.AWAITING_HANDOVER
-        offices.recorded()
-
-    def check(store: CardFile, cut: Cut) -> None:
-        for office in offices.after(cut, store):
-            found_in.add(office.card_state.status)
-            finish(office, store)
-
-    tally = for_each_cut(scenario, check, cells=blank.cells, every=every, first=first)
-    print(tally)
-    assert tally.operations > 250
-    assert tally.cuts >= 5 * (tally.operations // every)
-    assert tally.distinct > tally.operations // every
-    assert Status.PERSONALISING in found_in
-    if soak:
-        assert found_in >= {Status.ORDERED, Status.PERSONALISING, Status.READ_BACK, Status.CLOSED}
+    for number, (cells, content) in enumerate(found):
+        with case.with_books(content, number) as office:
+            case.finish(office, MemoryStore(cells))

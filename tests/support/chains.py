@@ -83,7 +83,8 @@ class Draft:
             builder = builder.add_extension(private, critical=False)
         for value, critical in self.extra:
             builder = builder.add_extension(value, critical=critical)
-        return builder.sign(key, algorithm or hashes.SHA256()).public_bytes(Encoding.DER)
+        signed = builder.sign(key, algorithm or hashes.SHA256(), ecdsa_deterministic=True)
+        return signed.public_bytes(Encoding.DER)
 
 
 def authority(

@@ -44,7 +44,7 @@ makes it run full, turn read-only or break at a chosen write.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ __all__ = [
     "Run",
     "Strategy",
     "Tally",
+    "cuts_of",
     "for_each_cut",
 ]
 
@@ -201,24 +202,37 @@ def _cut_everywhere(
 ) -> Tally:
     scenario(run)
     run.close()
-    platter = Platter(run.disk)
+    every, first = sample
     seen: set[int] = set()
     tally = Tally(operations=len(run.disk.log))
+    chosen = range(first, tally.operations + 1, every)
+    for cut, files in cuts_of(run, chosen, strategies=strategies, seed=seed, before=before):
+        known = hash((tuple(sorted(files.items())), len(cut.notes), len(cut.allowed), id(cut.allowed[0])))
+        tally += Tally(cuts=1)
+        if known not in seen:
+            seen.add(known)
+            tally += Tally(distinct=1)
+            tally += _after(cut, files, check, strategies, seed, sample, depth, recovery)
+    return tally
+
+
+def cuts_of(
+    run: Run,
+    chosen: Container[int] | None = None,
+    *,
+    strategies: Sequence[Strategy] = STRATEGIES,
+    seed: int = 0,
+    before: Cut | None = None,
+) -> Iterator[tuple[Cut, dict[str, bytes]]]:
+    """Cut the power at each operation of a run that has ended, or at those `chosen`: yield the cut, the files left."""
+    platter = Platter(run.disk)
     for number, operation in enumerate([*run.disk.log, None]):
-        every, first = sample
-        for strategy in strategies if number >= first and (number - first) % every == 0 else ():
+        for strategy in strategies if chosen is None or number in chosen else ():
             chance = random.Random(f"{seed} {number} {strategy}")
             files = platter.survivors(strategy, operation, chance)
-            cut = Cut(number, str(operation), strategy, run.notes(number), run.allowed(number), before)
-            known = hash((tuple(sorted(files.items())), len(cut.notes), len(cut.allowed), id(cut.allowed[0])))
-            tally += Tally(cuts=1)
-            if known not in seen:
-                seen.add(known)
-                tally += Tally(distinct=1)
-                tally += _after(cut, files, check, strategies, seed, sample, depth, recovery)
+            yield Cut(number, str(operation), strategy, run.notes(number), run.allowed(number), before), files
         if operation is not None:
             platter.take(operation)
-    return tally
 
 
 def _after(

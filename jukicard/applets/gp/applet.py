@@ -40,7 +40,7 @@ class SecurityDomain(SecureChannelCommands, KeyCommands, DataCommands, ContentCo
 
     def date_estimate(self, ctx: Context) -> int | None:
         """Return the newest date estimate of the domain's own trust anchors."""
-        return max((int(day.hex()) for _, day in DomainKeys(ctx.area).with_attribute("day")), default=None)
+        return DomainKeys(ctx.area).newest_estimate
 
     def key_identifiers(self, ctx: Context) -> frozenset[int]:
         """Return the identifiers of the domain's own keys."""

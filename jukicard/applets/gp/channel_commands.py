@@ -85,9 +85,10 @@ class SecureChannelCommands:
         ctx.ports.delay(delay_after(keys.attempts(reference)))
         sequence = keys.begin_attempt(reference)
         static = keys.key_set(reference)
-        challenge = pseudo_random_challenge(static.enc, sequence, bytes(ctx.selected.aid))
+        enc_key = MacKey(static.enc)
+        challenge = pseudo_random_challenge(enc_key, sequence, bytes(ctx.selected.aid))
         context = cmd.data + challenge
-        session = derive_session_keys(static, context)
+        session = derive_session_keys(static, context, enc_key)
         mac_key = MacKey(session.mac)
         answer = InitializeUpdateResponse(
             diversification_data(domain),
@@ -123,7 +124,7 @@ class SecureChannelCommands:
     def external_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Finish an SCP03 handshake at security level P1; the command itself bears a C-MAC.
 
-        A wrong cryptogram is 6300.
+        A wrong cryptogram is 6300; 6A88 where the key set was deleted since the handshake began.
         """
         session = ctx.session
         if session is None or session.authenticated:  # only SCP03 has a handshake between two commands
@@ -132,7 +133,7 @@ class SecureChannelCommands:
             ctx.channel.end_session()
             return ResponseAPDU(b"", StatusWord.NO_MATCH)
         keys = keys_in_force(require_domain(ctx))
-        reference = KeyReference(KID_SCP03, session.kvn)
+        reference = keys.find(KID_SCP03, session.kvn)
         keys.end_attempts(reference)
         level = security_level(cmd.p1)
 

@@ -17,13 +17,16 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.errors import CardStatusError, MalformedResponse, check
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.iso7816.tlv import Tlv, TlvError, parse_one, parse_tlvs
 from jukicard.securechannel.host import Keyring, SecureConnection, TerminalKey, open_scp03, open_scp11a, open_scp11b
 from jukicard.securechannel.messages import SecurityLevel
 from jukicard.securechannel.scp11 import KeyAgreementError, decode_point, encode_point
 
 ALL = 256
 """Ne of a command that takes whatever there is."""
+
+MAX_STATUS_ANSWERS = 64
+"""Answers to GET STATUS for one list, each with an entry at least: more than any card of this profile gives."""
 
 
 class ApplicationClient:
@@ -58,19 +61,15 @@ class ApplicationClient:
         stored = self.get_data(layout.TAG_CERTIFICATES, selector)
         if stored is None:
             return ()
-        try:
-            return tuple(certificate.encode() for certificate in parse_tlvs(stored)[0].children)
-        except TlvError as error:
-            raise MalformedResponse(f"GET DATA BF21: {error}") from None
+        return tuple(certificate.encode() for certificate in _children(stored, layout.TAG_CERTIFICATES))
 
     def key_references(self) -> frozenset[tuple[int, int]]:
         """Return identifier and version of every key in force in the domain."""
         stored = self.get_data(layout.TAG_KEY_INFORMATION)
-        try:
-            keys = parse_tlvs(stored)[0].children if stored else ()
-            return frozenset((key.value[0], key.value[1]) for key in keys)
-        except (TlvError, IndexError):
-            raise MalformedResponse("GET DATA E0: not a key information template") from None
+        keys = () if stored is None else _children(stored, layout.TAG_KEY_INFORMATION)
+        if any(len(key.value) < 2 for key in keys):
+            raise MalformedResponse("GET DATA E0: not a key information template")
+        return frozenset((key.value[0], key.value[1]) for key in keys)
 
     def open_scp03(
         self, keyring: Keyring, host_challenge: bytes, *, kvn: int = 0, level: int = SecurityLevel.FULL
@@ -221,23 +220,39 @@ class DomainClient(ApplicationClient):
         self.command(CommandAPDU(0x80, 0xF0, 0x80, state), f"SET STATUS {state:02X}")
 
     def status(self, scope: int) -> list[StatusEntry]:
-        """List what the domain may see: `scope` 80 the issuer's domain, 40 applications and domains."""
+        """List what the domain may see: `scope` 80 the issuer's domain, 40 applications and domains.
+
+        MalformedResponse for a list without end.
+        """
         entries: list[StatusEntry] = []
-        more, p2 = True, 0x02
-        while more:
+        p2 = 0x02
+        for _ in range(MAX_STATUS_ANSWERS):
             response = send(self.connection, CommandAPDU(0x80, 0xF2, scope, p2, b"\x4f\x00", ALL))
             if response.sw is StatusWord.REFERENCE_NOT_FOUND:
-                break
+                return entries
             check(response, "GET STATUS", ok=(StatusWord.OK, StatusWord.MORE_DATA_AVAILABLE))
-            found = [_status_entry(template) for template in parse_tlvs(response.data)]
+            found = _status_entries(response.data)
             entries += found
-            more, p2 = bool(found) and response.sw is StatusWord.MORE_DATA_AVAILABLE, 0x03
-        return entries
+            if not found or response.sw is StatusWord.OK:
+                return entries
+            p2 = 0x03
+        raise MalformedResponse(f"GET STATUS: a list that did not end after {MAX_STATUS_ANSWERS} answers")
 
 
-def _status_entry(template: Tlv) -> StatusEntry:
-    fields = {child.tag: child.value for child in template.children}
+def _children(stored: bytes, tag: int) -> tuple[Tlv, ...]:
+    """Return what is in the one data object that GET DATA gives, if it is the one that was asked for."""
     try:
-        return StatusEntry(AID(fields[0x4F]), fields[0x9F70][0], fields[0xC5])
-    except (KeyError, IndexError, ValueError):
+        found = parse_one(stored)
+        if found.tag == tag:
+            return found.children
+    except TlvError:
+        pass
+    raise MalformedResponse(f"GET DATA {tag:X}: not that data object")
+
+
+def _status_entries(data: bytes) -> list[StatusEntry]:
+    try:
+        templates = [{child.tag: child.value for child in template.children} for template in parse_tlvs(data)]
+        return [StatusEntry(AID(fields[0x4F]), fields[0x9F70][0], fields[0xC5]) for fields in templates]
+    except (KeyError, IndexError, ValueError):  # a TlvError is a ValueError
         raise MalformedResponse("GET STATUS: an entry lacks its AID, state or privileges") from None

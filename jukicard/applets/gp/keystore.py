@@ -66,7 +66,7 @@ class DomainKeys:
     @property
     def is_empty(self) -> bool:
         """Whether the domain has no key of its own yet."""
-        return next(self._area.cells("key/"), None) is None
+        return not self._area.cells("key/")
 
     def information(self) -> bytes:
         """Return the key information: one C0 per key (GP 2.3.1, 11.3.3.1)."""
@@ -138,6 +138,12 @@ class DomainKeys:
             value = self._area.read(cell)
             if value:
                 yield _reference(cell), value
+
+    @property
+    def newest_estimate(self) -> int | None:
+        """The newest of the anchors' date estimates (YYYYMMDD), None where there is none."""
+        days = [day for cell in self._area.cells("day/") if (day := self._area.read(cell))]
+        return int(max(days).hex()) if days else None  # BCD: the order of the bytes is that of the dates
 
     def sequence(self, reference: KeyReference) -> int:
         """Return the SCP03 sequence counter: how many handshakes were begun with the key set."""

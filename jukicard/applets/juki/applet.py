@@ -7,8 +7,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from jukicard.applets.gp.layout import KID_SCP11A, KID_SCP11B, KID_TERMINAL_ANCHOR, LOAD_FILE
 from jukicard.applets.juki import layout, rules
@@ -28,6 +26,7 @@ from jukicard.card.context import Context
 from jukicard.card.errors import CardError
 from jukicard.card.file_commands import FileCommands
 from jukicard.card.files import File, FileKind, FileSpec
+from jukicard.card.key_commands import KeyPairCommands, sign
 from jukicard.card.keypairs import KeyPair, KeyPairSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.password_commands import PASSWORD_P2, PasswordCommands, find_password, target_password
@@ -38,9 +37,8 @@ from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.authorization import ANY_MUNICIPALITY
-from jukicard.securechannel.scp11 import encode_point
 
 _FILES = (
     FileSpec(
@@ -85,18 +83,6 @@ def _key_pair(cmd: CommandAPDU, ctx: Context) -> KeyPair:
     return ctx.key_pairs.by_reference(cmd.p2)
 
 
-def _new_key_pair(cmd: CommandAPDU, ctx: Context) -> KeyPair:
-    """Return the key pair that `B6 {84 01 reference}` names."""
-    try:
-        (template,) = parse_tlvs(cmd.data)
-        (reference,) = template.children
-    except (TlvError, ValueError):
-        raise CardError(StatusWord.INCORRECT_DATA, "a key pair is named as B6 {84 01 reference}") from None
-    if (template.tag, reference.tag, len(reference.value)) != (0xB6, 0x84, 1):
-        raise CardError(StatusWord.INCORRECT_DATA, "a key pair is named as B6 {84 01 reference}")
-    return ctx.key_pairs.by_reference(reference.value[0])
-
-
 def _status_file(cmd: CommandAPDU, ctx: Context) -> File:
     return ctx.files.by_fid(layout.EF_STATUS)
 
@@ -107,12 +93,7 @@ def _target_key_pair(ctx: Context) -> KeyPair:
     return target
 
 
-def _public_key(pair: KeyPair) -> ResponseAPDU:
-    point = encode_point(pair.private_key().public_key())
-    return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, point)).encode())
-
-
-class JukiApplet(FileCommands, PasswordCommands, Applet):
+class JukiApplet(FileCommands, PasswordCommands, KeyPairCommands, Applet):
     """住基AP.  Its secure channels are its domain's; every rule but those of free commands lies in its objects."""
 
     load_file: ClassVar[AID] = LOAD_FILE
@@ -258,40 +239,6 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
 
     @command(
         INTERINDUSTRY,
-        ins=0x47,
-        p1=only(0x80),
-        length=data(1, 16),
-        access=On(_new_key_pair, None, "the key pair, to generate"),
-        writes=True,
-        spec="ISO/IEC 7816-8, key pair generation",
-    )
-    def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Generate the authentication key on the chip, once (6985 afterwards), and answer its public key 7F49 {86
-        point}.
-        """
-        pair = _target_key_pair(ctx)
-        pair.store(ctx.ports.keys.ec_p256(ctx.ports.random))
-        return _public_key(pair)
-
-    @command(
-        INTERINDUSTRY,
-        ins=0x47,
-        p1=only(0x81),
-        length=data(1, 16),
-        access=On(_new_key_pair, None, "the key pair, to read its public key"),
-        writes=False,
-        spec="ISO/IEC 7816-8, key pair generation",
-        name="GENERATE ASYMMETRIC KEY PAIR (read public key)",
-    )
-    def read_public_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Answer the public key of the key pair that was generated: 7F49 {86 point}.
-
-        An interrupted issue goes on with it.
-        """
-        return _public_key(_target_key_pair(ctx))
-
-    @command(
-        INTERINDUSTRY,
         ins=0x88,
         p2=only(layout.AUTHENTICATION_KEY),
         length=data(layout.MINIMUM_CHALLENGE, 255),
@@ -304,9 +251,7 @@ class JukiApplet(FileCommands, PasswordCommands, Applet):
         and s, 64 bytes.
         """
         key = _target_key_pair(ctx).private_key()
-        algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-        r, s = decode_dss_signature(key.sign(authentication_message(cmd.data), algorithm))
-        return ResponseAPDU(r.to_bytes(32) + s.to_bytes(32))
+        return ResponseAPDU(sign(key, authentication_message(cmd.data), hashes.SHA256()))
 
     def _check_complete(self, ctx: Context) -> None:
         """Refuse to close (6985) a personalisation in which something is missing or malformed."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from jukicard.applets.gp.layout import KID_SCP11A, LOAD_FILE, city_of
+from jukicard.applets.gp.layout import KID_SCP11A, LOAD_FILE
+from jukicard.applets.gp.municipal import MunicipalService
 from jukicard.applets.library import layout
 from jukicard.applets.library.records import Loan, is_patron_number
-from jukicard.card.applet import Applet
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
 from jukicard.card.file_commands import FileCommands
@@ -19,7 +19,6 @@ from jukicard.card.files import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.password_commands import PasswordCommands
 from jukicard.card.passwords import PasswordSpec
-from jukicard.card.volatile import Session
 from jukicard.iso7816.access import (
     AccessMode,
     AccessRules,
@@ -77,7 +76,7 @@ _PASSWORD = PasswordSpec(
 )
 
 
-class LibraryApplet(FileCommands, PasswordCommands, Applet):
+class LibraryApplet(FileCommands, PasswordCommands, MunicipalService):
     """A library card."""
 
     load_file: ClassVar[AID] = LOAD_FILE
@@ -102,10 +101,3 @@ class LibraryApplet(FileCommands, PasswordCommands, Applet):
         if any(patron.content) and not patron.matches(block):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "another patron's number has been written")
         patron.write(block)
-
-    def rights(self, ctx: Context, session: Session) -> frozenset[int]:
-        """Return the terminal's rights, if it is the municipality's own in whose domain this service lies."""
-        authorization = session.authorization
-        if authorization is None or authorization.municipality != city_of(ctx.domain_aid):
-            return frozenset()
-        return frozenset(authorization.rights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jukicard.applets.gp.client import ALL, PasswordClient
 from jukicard.applets.gp.layout import municipal_service_aid
 from jukicard.applets.library import layout
-from jukicard.applets.library.records import Loan, LoanError
+from jukicard.applets.library.records import Loan, LoanError, is_patron_number
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.errors import MalformedResponse, check
@@ -20,9 +20,10 @@ class LibraryClient(PasswordClient):
 
     def patron_number(self) -> str:
         """Read the patron's number (10 digits), for a service terminal."""
-        return self.command(CommandAPDU(0x00, 0xB0, 0x81, 0x00, ne=ALL), "reading the patron's number").data.decode(
-            "ascii"
-        )
+        number = self.command(CommandAPDU(0x00, 0xB0, 0x81, 0x00, ne=ALL), "reading the patron's number").data
+        if not is_patron_number(number):
+            raise MalformedResponse("EF.PATRON: a patron's number has 10 digits")
+        return number.decode("ascii")
 
     def lend(self, loan: Loan) -> None:
         """Append a loan, for a service terminal, with the holder's password verified."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from jukicard.applets import catalogue
+from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
@@ -29,13 +30,14 @@ from jukicard.card.system_commands import System
 from jukicard.card.transaction import UndeclaredWriteError
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from tests.support import chips
+from tests.support import chips, folders
 from tests.support.chips import Chip
 
 NAMES: dict[type[Applet], tuple[AID, ...]] = {
     SecurityDomain: (chips.ISSUER, chips.JUKI_DOMAIN, chips.CITY_DOMAIN),
     JukiApplet: (chips.JUKI,),
     LibraryApplet: (chips.LIBRARY,),
+    FolderApplet: (folders.FOLDER,),
     System: (chips.ISSUER, chips.JUKI_DOMAIN, chips.JUKI, chips.LIBRARY),
 }
 ALL_ROWS = [(applet, row) for applet in NAMES for row in applet.table.rows]
@@ -57,6 +59,12 @@ PAYLOADS = [
     chips.PASSWORD,
     chips.PASSWORD + b"1111",
     bytes(16),
+    bytes.fromhex("540100"),
+    bytes.fromhex("540100530178"),
+    bytes.fromhex("620B 820101 80020004 83020101"),
+    bytes.fromhex("0001"),
+    bytes.fromhex("5C015F"),
+    bytes(32),
 ]
 
 
@@ -89,11 +97,20 @@ def payloads(row: Row) -> list[bytes]:
 
 def states(applet: type[Applet]) -> Iterator[tuple[str, Chip]]:
     """Chips on which nobody has authenticated, in each state of their life."""
+    if applet is FolderApplet:
+        yield "empty", folders.empty()
+        yield "furnished by its owner", folders.owners()
+        return
     if applet in (SecurityDomain, System):
         yield "blank", chips.blank()
     yield "in personalisation", chips.in_personalisation()
     yield "delivered", chips.delivered().chip()
     yield "active", chips.active().chip()
+
+
+def one_chip(applet: type[Applet]) -> Chip:
+    """A chip with the application on it."""
+    return folders.empty() if applet is FolderApplet else chips.delivered().chip()
 
 
 def test_the_walks_cover_every_module_in_rom() -> None:
@@ -107,9 +124,11 @@ OPEN_DOORS = {
     (chips.JUKI, "READ BINARY"): {0x82},  # EF.CERTIFICATES
     (chips.JUKI, "INTERNAL AUTHENTICATE"): {0x00},  # with the certified authentication key
 }
-WITHOUT_OBJECTS = {(JukiApplet, 0xB2), (JukiApplet, 0xDC), (JukiApplet, 0xE2)}
-"""Rows that an applet inherits and has no object for: it has no files with records."""
-REFUSALS = {0x6700, 0x6981, 0x6982, 0x6984, 0x6985, 0x6986, 0x6A80, 0x6A82, 0x6A88, 0x6B00}
+WITHOUT_OBJECTS = {(JukiApplet, 0xB2), (JukiApplet, 0xDC), (JukiApplet, 0xE2), (FolderApplet, 0x2A)}
+"""Rows without an object here: the Juki application has no files with records; a signature key would have been named by
+a command before.
+"""
+REFUSALS = {0x6700, 0x6981, 0x6982, 0x6984, 0x6985, 0x6986, 0x6A80, 0x6A82, 0x6A86, 0x6A88, 0x6B00}
 
 
 def free_of_charge(row: Row, data: bytes) -> bool:
@@ -147,7 +166,7 @@ def test_a_guarded_row_refuses_whoever_has_not_authenticated(applet: type[Applet
 
 @pytest.mark.parametrize(("applet", "row"), ALL_ROWS, ids=row_id)
 def test_every_p1_p2_outside_the_rows_is_6a86(applet: type[Applet], row: Row) -> None:
-    chip = chips.delivered().chip()
+    chip = one_chip(applet)
     chip.select(NAMES[applet][0])
     before = chip.cells
     good = (next(v for v in range(256) if v in row.p1), next(v for v in range(256) if v in row.p2))
@@ -167,7 +186,7 @@ def test_every_p1_p2_outside_the_rows_is_6a86(applet: type[Applet], row: Row) ->
 
 @pytest.mark.parametrize(("applet", "row"), ALL_ROWS, ids=row_id)
 def test_wrong_lengths_are_6700(applet: type[Applet], row: Row) -> None:
-    chip = chips.delivered().chip()
+    chip = one_chip(applet)
     chip.select(NAMES[applet][0])
     before = chip.cells
     p1, p2 = (next(v for v in range(256) if v in values) for values in (row.p1, row.p2))
@@ -190,7 +209,7 @@ def homes(applet: type[Applet], *, proprietary: bool, ins: int) -> list[CommandT
 
 @pytest.mark.parametrize("applet", [applet for applet in NAMES if applet is not System], ids=row_id)
 def test_an_instruction_without_a_row_is_6d00_and_in_the_other_class_6e00(applet: type[Applet]) -> None:
-    chip = chips.delivered().chip()
+    chip = one_chip(applet)
     chip.select(NAMES[applet][0])
     seen = set()
     for cla in (0x00, 0x80):

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from jukicard.applets.gp.layout import KID_SCP11A
+from jukicard.applets.juki.client import JukiClient
+from jukicard.applets.juki.layout import PASSWORD
+from jukicard.iso7816.errors import PasswordWrong
+from jukicard.iso7816.wrappers import standard
+from jukicard.issuer.certificates import from_pem
+from jukicard.issuer.plan import CHANNEL_KVN
+from jukicard.issuer.provers import ephemeral_key
 from jukicard.reader.cardfile import (
     CardFile,
     CardFileDamaged,
@@ -18,8 +33,16 @@ from jukicard.reader.cardfile import (
     is_exported,
 )
 from jukicard.reader.cardfile.sealing import SCHEMA
+from jukicard.reader.chips import open_emulator
+from jukicard.reader.emulator import EmulatorConnection
+from jukicard.reader.recording import parse_dialogue, play
+from jukicard.securechannel.certificates import verify_chain
+from jukicard.securechannel.host import LocalTerminalKey
+from tests.support.issued import new_card
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cardfile"
+DIALOGUES = Path(__file__).parents[2] / "conformance"
+ACTIVE = sorted(path for path in DIALOGUES.glob("*.dialogue") if path.read_text().startswith("# Card: active."))
 
 
 @pytest.fixture(params=range(1, SCHEMA + 1), ids=lambda schema: f"schema {schema}")
@@ -66,3 +89,63 @@ def test_an_exported_card_opens_with_its_passphrase(tmp_path: Path, schema: int)
         CardFile.open(path, lambda card_id: derive_storage_key("another passphrase", card_id))
     with CardFile.open(path, lambda card_id: derive_storage_key(about["passphrase"], card_id)) as card:
         assert card.snapshot() == {cell: bytes.fromhex(content) for cell, content in about["closed"].items()}
+
+
+# --- the issued card
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The golden active card of a schema, in a folder of this test, and what is known of it."""
+
+    path: Path
+    about: dict[str, Any]
+
+    @property
+    def key(self) -> bytes:
+        return bytes.fromhex(self.about["storage_key"])
+
+    def card(self) -> CardFile:
+        return CardFile.open(self.path, self.key)
+
+
+@pytest.fixture
+def golden(tmp_path: Path, schema: int) -> Golden:
+    name = f"schema-{schema}-active"
+    path = Path(shutil.copy(GOLDEN / f"{name}.juki", tmp_path))
+    return Golden(path, json.loads((GOLDEN / f"{name}.json").read_text()))
+
+
+def test_the_issued_card_loads_with_its_contents(golden: Golden) -> None:
+    with golden.card() as card:
+        assert card.snapshot() == {cell: bytes.fromhex(content) for cell, content in golden.about["cells"].items()}
+
+
+@pytest.mark.parametrize("dialogue", ACTIVE, ids=lambda path: path.stem)
+def test_the_issued_card_answers_every_dialogue(golden: Golden, dialogue: Path) -> None:
+    with golden.card() as card, closing(EmulatorConnection(new_card(card))) as connection:
+        play(parse_dialogue(dialogue.read_text(), dialogue.name), connection)
+
+
+def test_the_issued_cards_holder_goes_on_with_it(golden: Golden) -> None:
+    """Its terminal, its password and its code, with the shipping card file and chip; it is closed and opened again."""
+    about = golden.about
+    pem = about["terminal"].encode()
+    key = serialization.load_pem_private_key(pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    terminal = LocalTerminalKey(key, from_pem(pem))
+    root = x509.load_der_x509_certificate(bytes.fromhex(about["national_root"])).public_key()
+    assert isinstance(root, ec.EllipticCurvePublicKey)
+    for tries in (3, 2):
+        with closing(open_emulator(golden.path, golden.key)) as connection:
+            client = JukiClient(standard(connection))
+            client.select()
+            assert client.password_tries(PASSWORD) == tries
+            chain = client.certificates(KID_SCP11A, CHANNEL_KVN)
+            card_key = verify_chain(root, chain, today=None).public_key
+            client.open_scp11a(terminal, card_key, ephemeral_key(os.urandom))
+            assert client.card_data().serial == about["serial"]
+            client.verify(PASSWORD, about["password"].encode())
+            assert client.resident_code() == about["resident_code"].encode()
+            with pytest.raises(PasswordWrong):
+                client.verify(PASSWORD, b"0000")

@@ -58,6 +58,7 @@ def test_commits_are_read_again(path: Path) -> None:
         card.commit({"empty": b"", "new": bytearray(b"changed")}, durable=False)
         expected = {**CELLS, "password/tries": b"\x02", "new": b"changed", "empty": b""}
         del expected["juki/file/0"]
+        assert list(card.cells()) == sorted(expected)
         assert card.snapshot() == expected
     with CardFile.open(path, KEY) as card:
         assert card.snapshot() == expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -188,36 +187,6 @@ def test_a_foreign_card(path: Path, tmp_path: Path) -> None:
         CardFile.open(foreign, KEY)
 
 
-def test_every_truncation(path: Path) -> None:
-    whole = path.read_bytes()
-    for size in {*range(0, len(whole), 512), 1, 15, 16, 99, 100, 101, len(whole) - 1}:
-        path.write_bytes(whole[:size])
-        with pytest.raises((NotACardFile, CardFileDamaged)):
-            CardFile.open(path, KEY)
-        assert path.read_bytes() == whole[:size]
-        assert len(os.listdir(path.parent)) == 1
-
-
-def test_flipped_bits_are_refused_or_make_no_difference(path: Path) -> None:
-    whole = path.read_bytes()
-    chance = random.Random(5)
-    refusals = 0
-    for position in (*range(110), *(chance.randrange(len(whole)) for _ in range(300))):
-        flipped = bytearray(whole)
-        flipped[position] ^= 1 << chance.randrange(8)
-        path.write_bytes(flipped)
-        try:
-            with CardFile.open(path, KEY) as card:
-                assert card.snapshot() == CELLS, position
-                card.commit({"one": b"more"})
-            with CardFile.open(path, KEY) as card:
-                assert card.snapshot() == {**CELLS, "one": b"more"}, position
-        except CardFileError:
-            refusals += 1
-            assert path.read_bytes() == flipped, position
-    assert refusals > 50  # most of the file is empty pages' ends
-
-
 def test_a_killed_programs_log_is_taken_in(left_open: Path) -> None:
     with CardFile.open(left_open, KEY) as card:
         assert card.read("password/tries") == b"\x01"
@@ -269,22 +238,6 @@ def test_another_cards_log_is_refused_and_not_written_into_the_file(
     unchanged()
     with pytest.raises(CardFileError):
         CardFile.open(left_open, KEY)
-
-
-def test_damage_in_the_log_never_gives_a_state_that_was_not(left_open: Path) -> None:
-    log = Path(f"{left_open}-wal")
-    copies = left_open.read_bytes(), log.read_bytes()
-    chance = random.Random(6)
-    found = set()
-    for position in (*range(0, 60, 3), *(chance.randrange(len(copies[1])) for _ in range(100))):
-        flipped = bytearray(copies[1])
-        flipped[position] ^= 1 << chance.randrange(8)
-        left_open.write_bytes(copies[0])
-        log.write_bytes(flipped)
-        with CardFile.open(left_open, KEY) as card:
-            assert {**card.snapshot(), "password/tries": b""} == {**CELLS, "password/tries": b""}
-            found.add(card.read("password/tries"))
-    assert found == {b"\x01", b"\x02"}  # a cut-off log is an older copy: docs/card-file.md
 
 
 def test_a_rollback_journal_beside_the_file_is_refused(path: Path, unchanged: Unchanged) -> None:

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer import certificates as c
 from jukicard.issuer.authority import Authority, City
 from jukicard.issuer.cardkeys import CardKeyring, key_sets
@@ -31,7 +32,6 @@ from jukicard.issuer.errors import (
     IssuerError,
     KeyMisuse,
     KeyStoreDamaged,
-    KeyStoreError,
     KeyStoreLocked,
     RuleRefused,
     TerminalError,
@@ -256,7 +256,7 @@ def test_the_keyring_tells_the_domains_by_their_key_versions(made: Path) -> None
         card = Diversification(bytes(own.domain), bytes(10), own.kvn)
         assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI), card, bytes(16))
         assert keyring.session(update(0xFF), bytes(16)) == derive_session_keys(TRANSPORT_KEYS, bytes(16))
-        with pytest.raises(KeyStoreError, match="key version 09"):
+        with pytest.raises(AuthenticationFailed, match="key version 09"):
             keyring.session(update(0x09), bytes(16))
 
 

@@ -24,7 +24,11 @@ MODULES = [
     "card.card",
     "securechannel.scp03",
     "iso7816.apdu",
-    *(f"applets.{name}.{module}" for name in ("gp", "juki", "library") for module in ("layout", "applet", "client")),
+    *(
+        f"applets.{name}.{module}"
+        for name in ("gp", "juki", "library", "folder")
+        for module in ("layout", "applet", "client")
+    ),
 ]
 
 LAYERS = "Imports point down only; issuer and reader do not know each other"

@@ -11,6 +11,7 @@ from jukicard.reader.recording import (
     DialogueError,
     DialogueMismatch,
     Exchange,
+    Open,
     Pattern,
     Recorder,
     ReplayConnection,
@@ -20,6 +21,9 @@ from jukicard.reader.recording import (
     parse_dialogue,
     play,
 )
+from jukicard.securechannel.host import StaticKeyring, open_scp03
+from jukicard.securechannel.scp03 import TRANSPORT_KEYS
+from tests.support import chips
 from tests.support.null_card import ATR, COUNT, SELECT_ISD, NullCard
 
 TEXT = """\
@@ -185,3 +189,49 @@ def test_a_replay_insists_on_the_recorded_words() -> None:
 def test_wildcards_cannot_be_replayed() -> None:
     with pytest.raises(DialogueError, match="line 7"):
         ReplayConnection(parse_dialogue(TEXT))
+
+
+# --- sessions
+
+IN_SESSION = """
+reset 3B *
+open transport
+>> 80 F2 80 02 02 4F 00 00
+<< E3 * 90 00
+> 80 F2 80 02 02 4F 00 00
+< 69 82
+"""
+
+
+def opener(connection: CardConnection) -> CardConnection:
+    return open_scp03(connection, StaticKeyring(TRANSPORT_KEYS), kvn=0, level=0x33, host_challenge=bytes(8))
+
+
+def test_commands_in_a_session_are_written_plain_and_sent_protected() -> None:
+    chip = chips.blank()
+    play(parse_dialogue(IN_SESSION), chip, {"transport": opener})
+    protected = [command for command, _ in chip.exchanges if command[:2] == b"\x84\xf2"]
+    assert len(protected) == 1
+    assert parse_dialogue(format_dialogue(parse_dialogue(IN_SESSION))).steps[1] == Open("transport", 2)
+
+
+def test_a_session_that_nobody_knows_or_that_is_not_open_is_an_error_of_the_dialogue() -> None:
+    with pytest.raises(DialogueError, match="line 3: nobody knows a session 'transport'"):
+        play(parse_dialogue(IN_SESSION), chips.blank())
+    without = IN_SESSION.replace("open transport\n", "")
+    with pytest.raises(DialogueError, match="line 3: no session is open"):
+        play(parse_dialogue(without), chips.blank(), {"transport": opener})
+    ended = IN_SESSION.replace("open transport\n", "open transport\nreset\n")
+    with pytest.raises(DialogueError, match="no session is open"):
+        play(parse_dialogue(ended), chips.blank(), {"transport": opener})
+
+
+@pytest.mark.parametrize("text", ["open\n", "open Two Words\n", ">> 00\n< 90 00\n", "> 00\n<< 90 00\n", "<< 90 00\n"])
+def test_sessions_that_are_not_well_formed(text: str) -> None:
+    with pytest.raises(DialogueError):
+        parse_dialogue(text)
+
+
+def test_what_was_said_in_a_session_cannot_be_replayed() -> None:
+    with pytest.raises(DialogueError, match="in a session"):
+        ReplayConnection(parse_dialogue("open transport\n"))

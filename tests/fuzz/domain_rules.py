@@ -1,0 +1,368 @@
+"""What the rows of security domains do, as the reference model tells it.
+
+Handshakes, sessions, terminals' rights and life cycles are told in full.  Of the rows that put keys, install, delete
+and store, the way in is told in full (session, card state), and then which status words are possible and which cells
+may change.
+
+Written from docs/card-profile.md and importing nothing of the card's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.fuzz.facts import Entry, objects
+from tests.fuzz.model import (
+    CARD_LOCKED,
+    ISSUER,
+    OK,
+    TERMINATED,
+    Call,
+    Chain,
+    Expectation,
+    Grant,
+    Model,
+    Refused,
+    Session,
+    area,
+    refuse,
+)
+
+ANCHOR, SCP03, SCP11A, SCP11B = 0x10, 0x01, 0x11, 0x13
+FULL, MAX_SEQUENCE, MAX_CHAIN = 0x33, 0xFFFFFF, 8
+TRANSITIONS = {0x01: (0x07,), 0x07: (0x0F,), 0x0F: (0x7F,), 0x7F: (0x0F,)}
+MUNICIPAL = bytes.fromhex("F04A554B4902")
+DIGITS = frozenset(b"0123456789")
+
+_P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
+
+class Certificate(NamedTuple):
+    """A certificate that verifies under the key `signer`; keys are points.  `rights` None: no authorization."""
+
+    signer: bytes
+    key: bytes
+    is_authority: bool
+    start: int
+    end: int
+    serial: int
+    rights: frozenset[int] | None
+    city: str
+
+
+def city_of(domain: bytes) -> str | None:
+    """The municipality in a municipal domain's name."""
+    return domain[6:].hex()[:5] if domain.startswith(MUNICIPAL) and len(domain) == 9 else None
+
+
+def newest_estimate(model: Model, domain: int) -> int | None:
+    """The newest date that a domain's own anchors know."""
+    prefix = area(domain) + "day/"
+    days = [int(day.hex()) for cell, day in model.cells.items() if cell.startswith(prefix)]
+    return max(days, default=None)
+
+
+def keys_in_force(model: Model, entry: Entry) -> tuple[str, list[tuple[int, int]]]:
+    """The area and the (kid, kvn) of a domain's keys; its parent's as long as it has none."""
+    while True:
+        prefix = area(entry.instance) + "key/"
+        found = sorted(cell for cell in model.cells if cell.startswith(prefix))
+        if found or entry.domain == entry.instance:
+            pairs = [(int(kid, 16), int(kvn, 16)) for kid, kvn in (cell.split("/")[3:] for cell in found)]
+            return area(entry.instance), pairs
+        entry = model.entry(entry.domain)
+
+
+def _find(pairs: list[tuple[int, int]], kid: int, kvn: int) -> int:
+    for pair in pairs:
+        if pair[0] == kid and kvn in (0, pair[1]):
+            return pair[1]
+    raise Refused(0x6A88)
+
+
+# --- handshakes
+
+
+def initialize_update(model: Model, call: Call) -> Expectation:
+    channel = call.channel
+    channel.end_session()
+    where, pairs = keys_in_force(model, call.entry)
+    kvn = _find(pairs, SCP03, call.cmd.p1)
+    cell = f"{where}seq/01/{kvn:02x}"
+    counters = model.cells.get(cell, bytes(4))
+    assert isinstance(counters, bytes)
+    sequence = int.from_bytes(counters[:3]) + 1
+    if sequence > MAX_SEQUENCE:
+        refuse(0x6985)
+
+    def then(_sw: int) -> None:
+        channel.session = Session(SCP03, kvn, 0x01, authenticated=False)
+
+    written = sequence.to_bytes(3) + bytes((min(255, counters[3] + 1),))
+    return Expectation(OK, 32, {cell: written}, then=then)
+
+
+def external_authenticate(model: Model, call: Call) -> Expectation:
+    session, level = call.session, call.cmd.p1
+    if session is None or session.authenticated or session.kid != SCP03:
+        refuse(0x6985)
+    if session.expected != call.cmd.data:
+        call.channel.end_session()
+        return Expectation(frozenset((0x6300,)))
+    where, pairs = keys_in_force(model, call.entry)
+    _find(pairs, SCP03, session.kvn)
+    cell = f"{where}seq/01/{session.kvn:02x}"
+    counters = model.cells.get(cell, bytes(4))
+    assert isinstance(counters, bytes)
+
+    def then(_sw: int) -> None:
+        session.authenticated, session.level = True, level
+
+    return Expectation(OK, changes={cell: counters[:3] + b"\0"}, then=then)
+
+
+def verify_certificate(model: Model, call: Call) -> Expectation:
+    channel, entry = call.channel, call.entry
+    where, pairs = keys_in_force(model, entry)
+    kvn = _find(pairs, ANCHOR, call.cmd.p1)
+    chain = channel.chain
+    channel.end_session()
+    reference = f"{ANCHOR:02x}/{kvn:02x}"
+    day = model.cells.get(f"{where}day/{reference}")
+    estimate = int(day.hex()) if isinstance(day, bytes) and day else None
+    if chain is None or chain.complete or (chain.domain, chain.kvn) != (entry.instance, kvn):
+        chain = Chain(entry.instance, kvn, estimate)
+    anchor = model.cells[f"{where}key/{reference}"]
+    assert isinstance(anchor, bytes)
+    last = not call.cmd.p2 & 0x80
+    shown = model.certificates.get(call.cmd.data)
+    if shown is None or not _takes(chain, shown, chain.shown[-1].key if chain.shown else anchor[2:], last=last):
+        refuse(0x6982)
+    changes: dict[str, object] = {}
+    if last:
+        changes = _accepted(model, chain, shown, where, reference, estimate)
+    elif chain.today is not None:
+        chain.today = max(chain.today, shown.start)
+    chain.shown.append(shown)
+    chain.complete = last
+
+    def then(_sw: int) -> None:
+        channel.chain = chain
+
+    return Expectation(OK, changes=changes, then=then)
+
+
+def _takes(chain: Chain, shown: Certificate, signer: bytes, *, last: bool) -> bool:
+    in_time = chain.today is None or shown.end >= chain.today
+    return len(chain.shown) < MAX_CHAIN and shown.signer == signer and in_time and shown.is_authority is not last
+
+
+def _accepted(
+    model: Model, chain: Chain, leaf: Certificate, where: str, reference: str, estimate: int | None
+) -> dict[str, object]:
+    """The allow-list must name the leaf, if there is one; the newest CA moves the estimate forward."""
+    allowed = model.cells.get(f"{where}alw/{reference}")
+    if isinstance(allowed, bytes) and allowed and leaf.serial not in _serials(allowed):
+        refuse(0x6982)
+    newest = max((authority.start for authority in chain.shown), default=0)
+    if estimate is None or newest <= estimate:
+        return {}
+    return {f"{where}day/{reference}": bytes.fromhex(f"{newest:08d}")}
+
+
+def _serials(allowed: bytes) -> set[int]:
+    return {int.from_bytes(value) for _, value in objects(allowed)}
+
+
+def granted(chain: Chain) -> Grant:
+    """The intersection of a chain's authorizations."""
+    leaf = chain.shown[-1]
+    if any(shown.rights is None for shown in chain.shown):
+        return Grant(None)
+    rights, city = leaf.rights, leaf.city
+    for above in reversed(chain.shown[:-1]):
+        if above.city in ("*", city):
+            rights &= above.rights
+        elif city == "*":
+            rights, city = rights & above.rights, above.city
+        else:
+            rights = frozenset()
+    return Grant(rights, city)
+
+
+def _agreement(model: Model, call: Call, variant: int, kid: int, grant: Grant | None) -> Expectation:
+    _, pairs = keys_in_force(model, call.entry)
+    kvn = _find(pairs, kid, call.cmd.p1)
+    head = bytes((0xA6, 0x0D, 0x90, 0x02, 0x11, variant, 0x95, 1, 0x3C, 0x80, 1, 0x88, 0x81, 1, 0x10, 0x5F, 0x49, 65))
+    data = call.cmd.data
+    if len(data) != len(head) + 65 or not data.startswith(head) or not _on_curve(data[len(head) :]):
+        refuse(0x6A80)
+
+    def then(_sw: int) -> None:
+        call.channel.end_session()
+        call.channel.session = Session(kid, kvn, FULL, authenticated=True, grant=grant)
+
+    return Expectation(OK, 86, then=then)
+
+
+def _on_curve(point: bytes) -> bool:
+    x, y = int.from_bytes(point[1:33]), int.from_bytes(point[33:])
+    return point[0] == 4 and x < _P and y < _P and (y * y - x * x * x + 3 * x - _B) % _P == 0
+
+
+def mutual_authenticate(model: Model, call: Call) -> Expectation:
+    chain = call.channel.chain
+    call.channel.end_session()
+    if chain is None or not chain.complete or chain.domain != call.entry.instance:
+        refuse(0x6985)
+    return _agreement(model, call, 0x01, SCP11A, granted(chain))
+
+
+def authenticate_card(model: Model, call: Call) -> Expectation:
+    call.channel.end_session()
+    return _agreement(model, call, 0x00, SCP11B, None)
+
+
+# --- what the domain's owner does
+
+
+def _supervised(model: Model, call: Call) -> None:
+    session = call.session
+    if session is None or session is not call.channel.session or not session.authenticated:
+        refuse(0x6982)
+    if session.kid != SCP03 or not session.level & 0x01:
+        refuse(0x6982)
+
+
+def _managed(model: Model, call: Call) -> None:
+    _supervised(model, call)
+    if model.card_state == CARD_LOCKED:
+        refuse(0x6985)
+
+
+def management(*sws: int, above: bool = False, below: bool = False, keys: bool = False) -> Callable[..., Expectation]:
+    """A row that only its gate and its limits are told of.
+
+    Its changes lie in the registry (`above`), in the areas of applications of the domain and of the next new one
+    (`below`), in the domain's own cells of keys (`keys`).
+    """
+
+    def rule(model: Model, call: Call) -> Expectation:
+        _managed(model, call)
+        areas = ["registry"] if above else []
+        if keys:
+            own = area(call.entry.instance)
+            areas += [f"{own}{kind}/" for kind in ("key", "seq", "crt", "alw", "ski", "day")]
+        if below:
+            following = model.cells["registry"][0]
+            areas += [area(entry.instance) for entry in model.registry if entry.domain == call.entry.instance]
+            areas = [name for name in areas if name != area(call.entry.instance)] + [area(int(following))]
+        return Expectation(frozenset(sws), None, None if areas else {}, tuple(areas))
+
+    return rule
+
+
+_for_personalization = management(0x9000, 0x6A80, 0x6A88)
+
+
+def personalize(model: Model, call: Call) -> Expectation:
+    expected = _for_personalization(model, call)
+    name = call.cmd.data[3 : 3 + call.cmd.data[2]] if len(call.cmd.data) > 2 else b""
+
+    def then(sw: int) -> None:
+        if sw == 0x9000:
+            call.channel.personalises = next(e.instance for e in model.registry if e.aid == name)
+
+    expected.then = then
+    return expected
+
+
+def store_data(model: Model, call: Call) -> Expectation:
+    _managed(model, call)
+    target = call.channel.personalises
+    if target is None:
+        own = area(call.entry.instance)
+        kinds = ("crt/", "alw/", "ski/", "day/") + (("id/",) if call.entry.instance == ISSUER else ())
+        areas = tuple(own + kind for kind in kinds)
+        return Expectation(frozenset((0x9000, 0x6A80, 0x6A88, 0x6985)), None, None, areas)
+    entry = model.entry(target)
+    if model.kind(entry) != "library":
+        refuse(0x6985)
+    data = call.cmd.data
+    cell = area(target) + "f/0001/d"
+    patron = model.cells[cell]
+    if len(data) != 10 or not DIGITS.issuperset(data):
+        refuse(0x6A80)
+    if any(patron) and patron != data:
+        refuse(0x6985)
+    return Expectation(OK, changes={cell: data})
+
+
+def get_status(model: Model, call: Call) -> Expectation:
+    _supervised(model, call)
+    return Expectation(frozenset((0x9000, 0x6310, 0x6A80, 0x6A88)), None)
+
+
+def _moved(model: Model, instance: int, state: int) -> dict[str, object]:
+    following, *entries = model.cells["registry"]
+    moved = (entry._replace(state=state) if entry.instance == instance else entry for entry in entries)
+    return {"registry": (following, *moved)}
+
+
+def set_card_status(model: Model, call: Call) -> Expectation:
+    _supervised(model, call)
+    wanted = call.cmd.p2
+    if call.entry.instance != ISSUER or (wanted != TERMINATED and wanted not in TRANSITIONS.get(model.card_state, ())):
+        refuse(0x6985)
+    return Expectation(OK, changes=_moved(model, ISSUER, wanted))
+
+
+def set_application_status(model: Model, call: Call) -> Expectation:
+    _managed(model, call)
+    own = call.entry.instance
+    entry = next((e for e in model.registry if e.aid == call.cmd.data and e.domain == own and e.instance != own), None)
+    if entry is None:
+        refuse(0x6A88)
+    locked = entry.state | 0x80 if call.cmd.p2 & 0x80 else entry.state & ~0x80
+    return Expectation(OK, changes=_moved(model, entry.instance, locked))
+
+
+def get_data(model: Model, call: Call) -> Expectation:
+    tag = call.cmd.p1 << 8 | call.cmd.p2
+    where, pairs = keys_in_force(model, call.entry)
+    if tag == 0xBF21:
+        return Expectation(frozenset((0x9000, 0x6A80, 0x6A88)), None)
+    if tag in (0x42, 0x45, 0x9F7F):
+        found = f"{area(ISSUER)}id/{tag:04x}" in model.cells
+    elif tag in (0xFF33, 0xFF34):
+        anchors = {cell for cell in model.cells if cell.startswith(f"{where}ski/10/")}
+        every = {cell for cell in model.cells if cell.startswith(f"{where}ski/")}
+        found = bool(anchors if tag == 0xFF33 else every - anchors)
+    elif tag == 0xC1:
+        found = any(kid == SCP03 for kid, _ in pairs)
+    else:
+        found = tag in (0x66, 0xE0)
+    return Expectation(OK, None) if found else refuse(0x6A88)
+
+
+DOMAIN_RULES: dict[str, Callable[[Model, Call], Expectation]] = {
+    "INITIALIZE UPDATE": initialize_update,
+    "EXTERNAL AUTHENTICATE": external_authenticate,
+    "PERFORM SECURITY OPERATION (verify certificate)": verify_certificate,
+    "MUTUAL AUTHENTICATE (SCP11a)": mutual_authenticate,
+    "INTERNAL AUTHENTICATE (SCP11b)": authenticate_card,
+    "PUT KEY (AES key set)": management(0x9000, 0x6A80, 0x6A88, above=True, keys=True),
+    "PUT KEY (EC key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
+    "GENERATE EC KEY": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
+    "INSTALL [for install (and make selectable)]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True),
+    "INSTALL [for make selectable]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True),
+    "INSTALL [for personalization]": personalize,
+    "DELETE": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True, keys=True),
+    "GET STATUS": get_status,
+    "SET STATUS (card)": set_card_status,
+    "SET STATUS (application)": set_application_status,
+    "GET DATA": get_data,
+    "STORE DATA": store_data,
+}

@@ -1,0 +1,77 @@
+"""What is held against every answer beside the model's word: no secret, no forbidden step, no date going back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from tests.fuzz.facts import Fact, objects
+from tests.fuzz.model import DOCUMENTED, Expectation
+
+
+class Finding(Exception):  # noqa: N818 - what the fuzzer is for
+    """The chip did what it must not; `reason` has no secrets in it but those of test cards."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+SUCCESS = frozenset((0x61, 0x62, 0x63, 0x90))
+
+
+def called(expected: Expectation) -> str:
+    return expected.row.name if expected.row else "a link of a chain" if expected.link else "a command without a row"
+
+
+def listed(sws: frozenset[int]) -> str:
+    return "any documented one" if sws is DOCUMENTED else ", ".join(f"{sw:04X}" for sw in sorted(sws))
+
+
+def check_registry(old: tuple[Any, ...], new: tuple[Any, ...]) -> None:
+    """An opaque command adds one application, removes, or moves one a step on; it changes nothing else of any."""
+    before = {entry.instance: entry for entry in old[1:]}
+    for entry in new[1:]:
+        was = before.get(entry.instance)
+        if was is None:
+            if (entry.instance, new[0]) != (old[0], entry.instance + 1):
+                raise Finding("an instance number was used again or left out")
+        elif entry != was and (entry != was._replace(state=entry.state) or (was.state, entry.state) not in _STEPS):
+            raise Finding("an application moved along no transition that there is")
+
+
+_STEPS = {(0x03, 0x07), (0x07, 0x0F)}
+
+
+def check_estimates(before: dict[str, Fact], changed: dict[str, Fact | None]) -> None:
+    for cell, new in changed.items():
+        old = before.get(cell)
+        if "/day/" in cell and isinstance(old, bytes) and isinstance(new, bytes) and new < old:
+            raise Finding("an estimate of the date went back")
+
+
+def secrets_of(cells: dict[str, bytes]) -> tuple[list[bytes], list[bytes]]:
+    """What no command may tell: keys, resident codes and loans; and passwords."""
+    long: list[bytes] = []
+    passwords: list[bytes] = []
+    for cell, content in cells.items():
+        if cell[6:].startswith("/key/") and content[0] != 0xB0:
+            long += _key_parts(content)
+        elif cell[6:].startswith("/k/") and cell.endswith("/v"):
+            long.append(content)
+        elif cell[6:].startswith("/p/") and cell.endswith("/v"):
+            passwords.append(content)
+        elif cell.endswith("/f/0001/d") and len(content) == 11 and any(content):
+            long.append(content)
+    return long, passwords
+
+
+@lru_cache(maxsize=1024)
+def holds_secret(cell: str) -> bool:
+    return cell.endswith(("/v", "/f/0001/d")) or "/key/" in cell
+
+
+@lru_cache(maxsize=256)
+def _key_parts(content: bytes) -> list[bytes]:
+    ((tag, value),) = objects(content)
+    return [part for _, part in objects(value)] if tag == 0xE1 else [value]

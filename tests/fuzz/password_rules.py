@@ -1,0 +1,129 @@
+"""What the rows on passwords do, as the reference model tells it.
+
+Written from docs/card-profile.md and importing nothing of the card's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fuzz.model import OK, Call, Expectation, Model, area, refuse
+from tests.fuzz.proofs import (
+    ACTIVE,
+    DEACTIVATED,
+    DIGITS,
+    ENDED,
+    INITIAL,
+    PASSWORD,
+    RESET,
+    SCP11A,
+    SERVICE,
+    SET_INITIAL,
+    TRIES,
+    Proof,
+    expired,
+    proof,
+    status_with,
+)
+
+
+def _password(model: Model, call: Call, needed: Callable[[Proof, bool], bool]) -> tuple[str, bytes | None, int]:
+    """Find the password, check its life cycle and the rule; its cells' prefix, its value, the tries left."""
+    cell = _password_cell(call)
+    juki = model.kind(call.entry) == "juki"
+    life = model.cells[cell + "h"]
+    if life in (DEACTIVATED, ENDED) or (juki and expired(model, call.entry)):
+        refuse(0x6985)
+    if life == INITIAL or not needed(proof(model, call), juki):
+        refuse(0x6982)
+    return cell, *_state(model, cell)
+
+
+def _password_cell(call: Call) -> str:
+    if call.cmd.p2 != PASSWORD:
+        refuse(0x6A88)
+    return f"{area(call.entry.instance)}p/{PASSWORD:02x}/"
+
+
+def _state(model: Model, cell: str) -> tuple[bytes | None, int]:
+    value, left = model.cells.get(cell + "v"), model.cells.get(cell + "t", bytes((TRIES,)))
+    return value, left[0]
+
+
+def _holder(proved: Proof, juki: bool) -> bool:
+    """A holder at a terminal: the password never crosses in the clear."""
+    return (proved.in_session if juki else proved.kid == SCP11A) and proved.has(None, 0x03)
+
+
+def _allowed(value: bytes) -> bool:
+    return len(value) == 4 and DIGITS.issuperset(value)
+
+
+def _compare(call: Call, cell: str, value: bytes | None, left: int, guess: bytes) -> Expectation | None:
+    """What a wrong guess is answered, or None for the right one."""
+    if value is None:
+        refuse(0x6984)
+    if left and len(guess) != 4:
+        refuse(0x6A80)
+    if left == 0:
+        refuse(0x6983)
+    if guess == value:
+        return None
+    return Expectation(frozenset((0x63C0 | left - 1,)), changes={cell + "t": bytes((left - 1,))})
+
+
+def verify(model: Model, call: Call) -> Expectation:
+    if not call.cmd.data:
+        value, left = _state(model, _password_cell(call))
+        return Expectation(frozenset((0x6984 if value is None else 0x63C0 | left,)))
+    cell, value, left = _password(model, call, _holder)
+    verified = call.channel.verified
+    verified.discard(PASSWORD)
+    refused = _compare(call, cell, value, left, call.cmd.data)
+    if refused:
+        return refused
+    return Expectation(OK, changes={cell + "t": bytes((TRIES,))}, then=lambda _sw: verified.add(PASSWORD))
+
+
+def change(model: Model, call: Call) -> Expectation:
+    cell, value, left = _password(model, call, _holder)
+    data = call.cmd.data
+    if len(data) % 2:
+        refuse(0x6700)
+    old, new = data[: len(data) // 2], data[len(data) // 2 :]
+    call.channel.verified.discard(PASSWORD)
+    if value is not None and left and not _allowed(new):
+        refuse(0x6A80)
+    return _compare(call, cell, value, left, old) or _set(cell, new)
+
+
+def _set(cell: str, value: bytes) -> Expectation:
+    return Expectation(OK, changes={cell + "v": value, cell + "t": bytes((TRIES,))})
+
+
+def set_new(model: Model, call: Call) -> Expectation:
+    right = SET_INITIAL if model.kind(call.entry) == "juki" else SERVICE
+    cell, value, _ = _password(model, call, lambda proved, _: proved.has(right, 0x03))
+    juki = model.kind(call.entry) == "juki"
+    if juki and value is not None:
+        refuse(0x6985)
+    if not _allowed(call.cmd.data):
+        refuse(0x6A80)
+    expected = _set(cell, call.cmd.data)
+    if juki and expected.changes is not None:
+        expected.changes.update(status_with(model, call, ACTIVE))
+    return expected
+
+
+def reset_counter(model: Model, call: Call) -> Expectation:
+    right = RESET if model.kind(call.entry) == "juki" else SERVICE
+    cell, value, _ = _password(model, call, lambda proved, _: proved.has(right, 0x03))
+    data = call.cmd.data
+    if bool(data) != (call.cmd.p1 == 0x02):
+        refuse(0x6700)
+    if value is None:
+        refuse(0x6984)
+    call.channel.verified.discard(PASSWORD)
+    if data and not _allowed(data):
+        refuse(0x6A80)
+    return _set(cell, data or value)

@@ -1,0 +1,106 @@
+"""Who takes part: cards in several stages of their lives, and terminals with several rights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from jukicard.securechannel.authorization import OID, Right, Role, TerminalAuthorization
+from jukicard.securechannel.certificates import ChainVerifier
+from jukicard.securechannel.host import LocalTerminalKey
+from jukicard.securechannel.scp11 import encode_point
+from tests.fuzz.domain_rules import Certificate
+from tests.support import chips
+from tests.support.chains import private_key
+
+_STRANGER = private_key(3999)
+
+
+@lru_cache(maxsize=1)
+def terminals() -> Mapping[str, LocalTerminalKey]:
+    """Terminals by name."""
+    everything = tuple(sorted(chips.ALL_RIGHTS))
+    counter = (Right.SET_INITIAL_PASSWORD, Right.RESET_PASSWORD, Right.IDENTIFY, Right.MATCH)
+    national, city = chips.NATIONAL_ROOT, chips.CITY_ROOT
+    return {
+        "all": chips.terminal(*everything),
+        "counter": chips.terminal(*counter),
+        "identify": chips.terminal(Right.IDENTIFY, city="*"),
+        "match": chips.terminal(Right.MATCH),
+        "office": chips.terminal(Right.SUSPEND, Right.RESUME, Right.VOID),
+        "next city": chips.terminal(*everything, city=chips.OTHER_CITY),
+        "narrowed": chips.terminal(*everything, city="*", ca_city=chips.CITY),
+        "foreign": chips.terminal(*everything, ca_city=chips.OTHER_CITY),
+        "bare": chips.terminal(authorized=False),
+        "later": chips.terminal(*everything, ca_start=20240801, serial=9),
+        "expiring": chips.terminal(*everything, ca_start=20340501, end=20991231),
+        "expired": chips.terminal(*everything, end=20240301),
+        "stranger": chips.terminal(*everything, root=_STRANGER),
+        "library": chips.service_terminal(),
+        "library later": chips.terminal(
+            Right.MUNICIPAL_SERVICE, root=city, role=Role.MUNICIPAL_SERVICE, ca_start=20250101
+        ),
+        "other library": chips.service_terminal(chips.OTHER_CITY),
+        "city all": chips.terminal(*everything, root=city),
+        "none": chips.terminal(root=national),
+    }
+
+
+@lru_cache(maxsize=1)
+def certificates() -> Mapping[bytes, Certificate]:
+    """What the model knows of every certificate that the terminals have, by its DER."""
+    found: dict[bytes, Certificate] = {}
+    roots = (chips.NATIONAL_ROOT, chips.CITY_ROOT, _STRANGER)
+    for terminal in terminals().values():
+        authority, leaf = terminal.certificates
+        for root in roots:
+            try:
+                verifier = ChainVerifier(root.public_key(), today=None)
+                verifier.add(authority, last=False)
+            except Exception:  # noqa: BLE001 - another root's
+                continue
+            found[authority] = _read(authority, encode_point(root.public_key()))
+            found[leaf] = _read(leaf, found[authority].key)
+    return found
+
+
+def _read(der: bytes, signer: bytes) -> Certificate:
+    parsed = x509.load_der_x509_certificate(der)
+    constraints = parsed.extensions
+    is_authority = any(
+        isinstance(extension.value, x509.BasicConstraints) and extension.value.ca for extension in constraints
+    )
+    rights, city = None, ""
+    for extension in constraints:
+        if extension.oid.dotted_string == OID:
+            authorization = TerminalAuthorization.decode(extension.value.value)
+            rights, city = frozenset(map(int, authorization.rights)), authorization.municipality
+    start, end = (
+        moment.year * 10000 + moment.month * 100 + moment.day
+        for moment in (parsed.not_valid_before_utc, parsed.not_valid_after_utc)
+    )
+    key = parsed.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return Certificate(signer, encode_point(key), is_authority, start, end, parsed.serial_number, rights, city)
+
+
+@lru_cache(maxsize=1)
+def _blank() -> dict[str, bytes]:
+    return chips.blank().cells
+
+
+@lru_cache(maxsize=1)
+def _personalising() -> dict[str, bytes]:
+    return chips.in_personalisation().cells
+
+
+START: dict[str, Callable[[], dict[str, bytes]]] = {
+    "active": lambda: chips.active().cells,
+    "delivered": lambda: chips.delivered().cells,
+    "personalisation": _personalising,
+    "blank": _blank,
+}
+"""The cells that a card starts with."""

@@ -1,0 +1,361 @@
+"""A random walk of hosts over one card: what they do next, drawn from one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from random import Random
+
+from jukicard.card.commands import BOTH, PROPRIETARY, Row
+from jukicard.iso7816.apdu import CommandAPDU
+from tests.fuzz import people
+from tests.fuzz.facts import Entry
+from tests.fuzz.grammar import BODIES, Grammar
+from tests.fuzz.model import CARD_LOCKED, SYSTEM, Channel, area
+from tests.fuzz.proofs import DEACTIVATED, SCP11A
+from tests.fuzz.proofs import INITIAL as _INITIAL
+from tests.fuzz.tables import APPLETS, KINDS, ROWS
+from tests.fuzz.world import Host, Step, World, links
+from tests.support import chips
+
+_WEIGHTS = {
+    # often: what a session is for
+    "READ BINARY": 9.0,
+    "READ RECORD": 6.0,
+    "VERIFY": 6.0,
+    "GET CHALLENGE": 4.0,
+    "GET DATA": 4.0,
+    "GET STATUS": 4.0,
+    "UPDATE BINARY": 4.0,
+    "STORE DATA": 1.5,
+    "SELECT (file)": 4.0,
+    "MANAGE CHANNEL (open)": 0.6,
+    "MANAGE CHANNEL (close)": 0.4,
+    "GET RESPONSE": 0.2,
+    "DELETE": 0.8,
+    "INSTALL [for make selectable]": 0.4,
+    "INSTALL [for install (and make selectable)]": 1.0,
+    "COMPARE BINARY": 1.0,
+    # seldom: what ends a session, or after which not much goes any more, or which takes long
+    "SELECT (application)": 0.3,
+    "INITIALIZE UPDATE": 0.15,
+    "EXTERNAL AUTHENTICATE": 0.15,
+    "PERFORM SECURITY OPERATION (verify certificate)": 0.3,
+    "MUTUAL AUTHENTICATE (SCP11a)": 0.2,
+    "INTERNAL AUTHENTICATE (SCP11b)": 0.15,
+    "INTERNAL AUTHENTICATE": 0.5,
+    "GENERATE EC KEY": 0.3,
+    "GENERATE ASYMMETRIC KEY PAIR": 0.7,
+    "PUT KEY (EC key)": 0.7,
+    "PUT KEY (AES key set)": 0.7,
+    "TERMINATE DF (application)": 0.1,
+    "DEACTIVATE FILE (application)": 0.3,
+    "SET STATUS (card)": 0.15,
+    "SET STATUS (application)": 0.4,
+    "PUT DATA (new municipality)": 0.5,
+    "CHANGE REFERENCE DATA": 1.5,
+    "CHANGE REFERENCE DATA (initial password)": 1.0,
+}
+_DEFAULT_WEIGHT = 1.5
+_FREE = ("GET CHALLENGE", "SELECT (file)", "MANAGE CHANNEL (open)", "MANAGE CHANNEL (close)", "GET RESPONSE")
+_HOLDERS = ("READ BINARY", "VERIFY", "CHANGE REFERENCE DATA", *_FREE, "GET DATA", "INTERNAL AUTHENTICATE")
+_OFFICES = (
+    "COMPARE BINARY",
+    "CHANGE REFERENCE DATA (initial password)",
+    "CHANGE REFERENCE DATA (new only)",
+    "RESET RETRY COUNTER",
+    "ACTIVATE FILE (application)",
+    "DEACTIVATE FILE (application)",
+    "TERMINATE DF (application)",
+    "PUT DATA (new municipality)",
+)
+_RECORDS = ("READ RECORD", "UPDATE RECORD", "APPEND RECORD")
+_PERSONALISERS = (
+    "READ BINARY",
+    "UPDATE BINARY",
+    "COMPARE BINARY",
+    "GENERATE ASYMMETRIC KEY PAIR",
+    "GENERATE ASYMMETRIC KEY PAIR (read public key)",
+    "ACTIVATE FILE (application)",
+    *_FREE,
+)
+_READERS = ("READ BINARY", "GET DATA", *_FREE)
+_HANDSHAKES = (
+    "SELECT (application)",
+    "INITIALIZE UPDATE",
+    "EXTERNAL AUTHENTICATE",
+    "PERFORM SECURITY OPERATION (verify certificate)",
+    "MUTUAL AUTHENTICATE (SCP11a)",
+    "INTERNAL AUTHENTICATE (SCP11b)",
+)
+_SUITED: dict[str, tuple[str, ...]] = {
+    "juki, SCP11a": (*_HOLDERS, *_OFFICES),
+    "juki, SCP03": _HOLDERS,
+    "juki, personalising": _PERSONALISERS,
+    "library, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS),
+    "domain, SCP11a": _READERS,
+    "domain, SCP11b": _READERS,
+    "juki, SCP11b": _READERS,
+    "library, SCP11b": _READERS,
+    "library, SCP03": (*_READERS, "STORE DATA"),
+}
+"""Who, by application and session, has a use for which of the rows that the grammar knows; who is not here, for all."""
+_UNSUITED_SHARE = 0.04
+_APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
+_STARTS, _START_WEIGHTS = ("active", "delivered", "personalisation", "blank"), (14, 2, 3, 2)
+_LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
+_JUKI_TERMINALS = (*("all",) * 12, *(name for name in people.terminals() if "library" not in name))
+_CITY_TERMINALS = (*("library",) * 12, "library later", "other library", "city all", "all")
+_SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
+
+Choice = tuple[tuple[Row, ...], tuple[float, ...]]
+
+
+def _weighted(kind: str, who: str) -> Choice:
+    """The rows that a host may try where an application of this kind is selected, and how often each."""
+    applet = _APPLET_OF[kind]
+    rows = [*ROWS[SYSTEM], *ROWS[kind]]
+    if not applet.is_domain:
+        domain = next(one for one in APPLETS if one.is_domain)
+        rows += [row for row in domain.table.rows if row.ins in applet.forwarded and row.classes & PROPRIETARY]
+    suited = _SUITED.get(f"{kind}, {who}")
+    weights = []
+    for row in rows:
+        fits = row.name not in BODIES or (row.name in suited if suited else row.name not in _HANDSHAKES)
+        weights.append(_WEIGHTS.get(row.name, _DEFAULT_WEIGHT) * (1.0 if fits else _UNSUITED_SHARE))
+    return tuple(rows), tuple(accumulate(weights))
+
+
+_CHOICES = {
+    (kind, who): _weighted(kind, who) for kind in _APPLET_OF for who in ("nobody", "personalising", *_SESSIONS.values())
+}
+_ROW_OF = {(kind, row.name): row for kind, rows in ROWS.items() for row in rows}
+_EVERY_ROW = tuple(row for rows in ROWS.values() for row in rows)
+
+
+def start_of(rng: Random) -> str:
+    """Which card a case is about."""
+    return rng.choices(_STARTS, _START_WEIGHTS)[0]
+
+
+class Walk:
+    """Draws the steps of one case."""
+
+    def __init__(self, rng: Random, world: World) -> None:
+        self.rng = rng
+        self.world = world
+        self.grammar = Grammar(rng, world)
+        self.last: bytes = b"\x00\xa4\x04\x00"
+
+    def __iter__(self) -> Iterator[Step]:
+        while True:
+            yield self.step()
+
+    def step(self) -> Step:
+        """The next step."""
+        rng = self.rng
+        if rng.random() < 0.5 and (step := self._about_a_waiting_answer()):
+            return step
+        if self.world.handshakes and rng.random() < 0.1:
+            return "finish", rng.choice(tuple(self.world.handshakes))
+        number = self._channel()
+        host = self.world.hosts[number]
+        choice = rng.random()
+        if host is None and choice < 0.6:
+            return self._open(number)
+        if choice < 0.915:
+            return self._sensible(number, host)
+        if choice < 0.93:
+            return "raw", self._spoilt()
+        if choice < 0.94:
+            return "raw", rng.randbytes(rng.choice((0, 1, 3, 4, 5, 6, 7, 9, 12, 40, 300)))
+        if choice < 0.957:
+            return self._anywhere(number)
+        if choice < 0.97:
+            return self._attack(number, host)
+        if choice < 0.982:
+            return self._chain(number)
+        if choice < 0.985:
+            return ("reset",)
+        if choice < 0.987:
+            return ("power",)
+        return self._select(number)
+
+    def _about_a_waiting_answer(self) -> Step | None:
+        """Fetch what waits for GET RESPONSE, or take its ground away; fetch after a reset what is gone."""
+        rng = self.rng
+        if self.world.exchanges and not self.world.exchanges[-1][0]:
+            return "raw", bytes((0, 0xC0, 0, 0, 0))
+        for channel in self.world.model.channels:
+            if channel is not None and channel.pending is not None:
+                fetch = bytes((channel.number, 0xC0, 0, 0, rng.choice((0, 0, 0, 1, 200))))
+                choice = rng.random()
+                return ("reset",) if choice < 0.2 else ("power",) if choice < 0.25 else ("raw", fetch)
+        return None
+
+    def _channel(self) -> int:
+        """A logical channel that is open, the one with a session first; rarely any."""
+        rng = self.rng
+        if rng.random() < 0.02:
+            return rng.randrange(4) if rng.random() < 0.5 else 0
+        opened = [channel.number for channel in self.world.model.channels if channel is not None]
+        inside = [number for number in opened if self.world.hosts[number] is not None]
+        return rng.choice(inside if inside and rng.random() < 0.92 else opened)
+
+    # --- sessions
+
+    def _select(self, number: int) -> Step:
+        entry = self.rng.choices(self.world.model.registry, [self._interest(e) for e in self.world.model.registry])[0]
+        return "raw", CommandAPDU(number, 0xA4, 0x04, 0x00, entry.aid, 256).encode()
+
+    def _interest(self, entry: Entry) -> int:
+        return {bytes(chips.JUKI): 8, bytes(chips.LIBRARY): 6}.get(entry.aid, 1)
+
+    def _open(self, number: int) -> Step:
+        """Select something where nobody has, and open a session."""
+        rng, world = self.rng, self.world
+        channel = world.model.channels[number]
+        if channel is None:
+            return "raw", bytes((0, 0x70, 0, number))
+        if rng.random() < 0.35:
+            return self._select(number)
+        entry = world.selected(number)
+        kind = world.model.kind(entry)
+        domain = entry if kind == "domain" else world.model.entry(entry.domain)
+        choice = rng.random()
+        personalising = kind == "domain" or self._life(entry) == _INITIAL
+        if choice < (0.85 if personalising else 0.12):
+            return self._scp03(number)
+        if choice < 0.94:
+            municipal = domain.aid == bytes(chips.CITY_DOMAIN)
+            terminal = rng.choice(_CITY_TERMINALS if municipal else _JUKI_TERMINALS)
+            return "scp11a", number, terminal, rng.randrange(8)
+        return "scp11b", number, rng.randrange(8)
+
+    def _life(self, entry: Entry) -> object:
+        return self.world.model.cells.get(area(entry.instance) + "df")
+
+    def _scp03(self, number: int) -> Step:
+        rng = self.rng
+        flaw = rng.choice(("open", "cryptogram")) if rng.random() < 0.06 else ""
+        kvn = 0 if rng.random() < 0.9 else rng.choice((1, 2, 0xFF))
+        return "scp03", number, kvn, rng.choice(_LEVELS), rng.randbytes(8), flaw
+
+    # --- commands
+
+    def _sensible(self, number: int, host: Host | None) -> Step:
+        """A command that the selected application knows, in the session if there is one."""
+        rng = self.rng
+        channel = self.world.model.channels[number]
+        if channel is None:
+            return "raw", bytes((number, 0xB0, 0, 0, 0))
+        plain = self._command(channel, host)
+        if host is None or rng.random() < 0.06:
+            return "raw", self._remember(CommandAPDU(*plain))
+        if rng.random() < 0.02:
+            return "secure", number, plain, "cut", rng.choice((1, 8, 100, 255))
+        return "secure", number, plain
+
+    def _command(self, channel: Channel, host: Host | None) -> tuple[int, int, int, int, bytes, int | None, bool]:
+        rng = self.rng
+        model = self.world.model
+        entry = model.entry(channel.application)
+        kind = model.kind(entry)
+        row = None
+        if host is not None and rng.random() < 0.3:
+            row = _ROW_OF.get((kind, self._remedy(channel, entry, kind, host)))
+        if row is None:
+            who = "nobody" if host is None else _SESSIONS[host.kid]
+            if kind == "juki" and who == "SCP03" and self._life(entry) == _INITIAL:
+                who = "personalising"
+            rows, weights = _CHOICES[kind, who]
+            row = rng.choices(rows, cum_weights=weights)[0]
+        return self._of_row(row, channel.number, entry, host, current=channel.current is not None)
+
+    def _remedy(self, channel: Channel, entry: Entry, kind: str, host: Host) -> str:
+        """The row that gets a card going again, or further, where there is one."""
+        cells, own = self.world.model.cells, area(entry.instance)
+        if kind == "domain":
+            return "SET STATUS (card)" if self.world.model.card_state == CARD_LOCKED else ""
+        if host.kid != SCP11A:
+            return ""
+        if cells.get(own + "df") == DEACTIVATED:
+            return "ACTIVATE FILE (application)"
+        if own + "p/81/v" not in cells:
+            return f"CHANGE REFERENCE DATA ({'initial password' if kind == 'juki' else 'new only'})"
+        if cells.get(own + "p/81/t") == b"\0":
+            return "RESET RETRY COUNTER"
+        return "" if channel.verified else "VERIFY"
+
+    def _of_row(
+        self, row: Row, number: int, entry: Entry, host: Host | None, *, current: bool = False
+    ) -> tuple[int, int, int, int, bytes, int | None, bool]:
+        rng = self.rng
+        p1, p2, data, ne = self.grammar.body(row, entry, host, current=current)
+        if ne is not None and rng.random() < 0.04:
+            ne = rng.choice((1, 5, 16))
+        proprietary = row.classes is PROPRIETARY or (row.classes is BOTH and rng.random() < 0.5)
+        return (0x80 if proprietary else 0) | number, row.ins, p1, p2, data, ne, rng.random() < 0.04
+
+    def _anywhere(self, number: int) -> Step:
+        """A command of any row at all, whether the selected application knows it or not."""
+        row = self.rng.choice(_EVERY_ROW)
+        entry = self.world.model.registry[0]
+        plain = self._of_row(row, number, entry, None)
+        if self.world.hosts[number] is not None and self.rng.random() < 0.5:
+            return "secure", number, plain
+        return "raw", self._remember(CommandAPDU(*plain))
+
+    def _remember(self, cmd: CommandAPDU) -> bytes:
+        self.last = cmd.encode()
+        return self.last
+
+    # --- attacks
+
+    def _spoilt(self) -> bytes:
+        """A command sent before, changed: bits, lengths, the class, the end."""
+        rng = self.rng
+        exchanges = self.world.exchanges
+        raw = bytearray(rng.choice(exchanges[-40:])[0] if exchanges and rng.random() < 0.5 else self.last)
+        for _ in range(rng.randint(1, 2)):
+            where = rng.randrange(len(raw) + 1)
+            match rng.randrange(7):
+                case 0 if raw:
+                    raw[where % len(raw)] ^= 1 << rng.randrange(8)
+                case 1:
+                    del raw[where:]
+                case 2:
+                    raw += rng.randbytes(rng.randint(1, 3))
+                case 3 if len(raw) > 4:
+                    raw[4] = (raw[4] + rng.choice((-1, 1))) & 0xFF
+                case 4 if len(raw) > 5:
+                    raw[4:5] = bytes((0, 0, raw[4]))
+                case 5 if raw:
+                    raw[0] = rng.choice((0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x20, 0x40, 0x80, 0x84, 0x90, 0xC0, 0xFF))
+                case 6 if raw:
+                    raw[min(where, 3) % len(raw)] = rng.randrange(256)
+        return bytes(raw)
+
+    def _attack(self, number: int, host: Host | None) -> Step:
+        """A protected message with a flipped bit, or twice; without a session an old one, or an invented one."""
+        rng = self.rng
+        channel = self.world.model.channels[number]
+        if host is not None and channel is not None:
+            plain = self._command(channel, host)
+            return "secure", number, plain, rng.choice(("bit", "bit", "again")), rng.randrange(1 << 16)
+        old = [raw for raw, _ in self.world.exchanges[-60:] if raw and raw[0] & 0x04]
+        if old and rng.random() < 0.8:
+            return "raw", rng.choice(old)
+        return "raw", bytes((0x84 | number, 0xB0, 0x81, 0, 8)) + bytes(8)
+
+    def _chain(self, number: int) -> Step:
+        """A command in links, mostly to its end."""
+        rng = self.rng
+        channel = self.world.model.channels[number]
+        if channel is None:
+            return "raw", bytes((0x10 | number, 0xD6, 0, 0, 1, 0))
+        cmd = CommandAPDU(*self._command(channel, None))
+        parts = links(cmd.encode(), rng.choice((1, 5, 100, 255)))[:40]
+        if rng.random() < 0.3:
+            parts = parts[:-1] or parts
+        return "raw", *parts

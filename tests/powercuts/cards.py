@@ -1,0 +1,113 @@
+"""The prepared cards that scenarios begin with, as cells; and a chip on a card file whose commands are remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from jukicard.applets import catalogue
+from jukicard.applets.gp import layout as gp
+from jukicard.applets.library import layout as library
+from jukicard.card.card import Card
+from jukicard.card.ports import Ports
+from jukicard.iso7816.aid import AID
+from jukicard.securechannel.authorization import Right
+from jukicard.testing.seeds import randomness
+from tests.powercuts.timeline import Timeline
+from tests.support import chips
+from tests.support.chips import Chip, say
+
+Cells = Mapping[str, bytes]
+SECOND_LIBRARY = AID(bytes(chips.LIBRARY)[:-1] + b"\x09")
+EMPTY_DOMAIN = gp.municipal_domain_aid(chips.OTHER_CITY)
+LOAN = b"9784000000000" + b"20240701" + b"L"
+
+
+class CutChip(Chip):
+    """A chip on a card file whose power will be cut."""
+
+    def __init__(self, timeline: Timeline, seed: object) -> None:
+        super().__init__({}, seed)
+        self.store = timeline  # type: ignore[assignment]
+        ports = Ports(randomness(("card", seed)), delay=self.delays.append, strict=True)
+        self.card = timeline.watch(Card(timeline, catalogue.rom(), ports))  # type: ignore[assignment]
+        self.atr = self.card.power_on()
+
+
+def blank() -> Cells:
+    """As the chip's maker delivers it."""
+    return chips.blank().cells
+
+
+def in_personalisation() -> Cells:
+    """All domains, keys and applications are there; the Juki application is open, and empty."""
+    return chips.in_personalisation().cells
+
+
+@lru_cache(maxsize=1)
+def written() -> Cells:
+    """All of the Juki application is written, and it is still open."""
+    chip = chips.in_personalisation()
+    chip.select(chips.JUKI)
+    chips.write_juki(chip.scp03(chips.JUKI_KEYS))
+    return chip.cells
+
+
+def delivered() -> Cells:
+    """Waiting for its holder."""
+    return chips.delivered().cells
+
+
+def active() -> Cells:
+    """In its holder's hands, with the library; both passwords are set."""
+    return chips.active().cells
+
+
+@lru_cache(maxsize=1)
+def a_try_fewer() -> Cells:
+    """Active; of each password a try was used up, and of COMPARE BINARY, so that old, new and spent all differ."""
+    chip = chips.active().chip("a try fewer")
+    session = chips.juki_session(chip, Right.MATCH)
+    assert chips.verify(session, chips.WRONG_PASSWORD) == 0x63C2
+    say(session, 0, 0x33, 0x81, 0, b"99999999999", sw=0x63C4)
+    assert chips.verify(chips.library_session(chip), chips.WRONG_PASSWORD) == 0x63C2
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
+def the_last_try() -> Cells:
+    """Active; one try is left of each password."""
+    chip = Chip(a_try_fewer(), "the last try")
+    assert chips.verify(chips.juki_session(chip), chips.WRONG_PASSWORD) == 0x63C1
+    assert chips.verify(chips.library_session(chip), chips.WRONG_PASSWORD) == 0x63C1
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
+def suspended() -> Cells:
+    """Suspended at the counter (一時停止)."""
+    chip = chips.active().chip("suspended")
+    say(chips.juki_session(chip, Right.SUSPEND), 0, 0x04, sw=0x9000)
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
+def with_a_loan() -> Cells:
+    """Active, with a record in the library's EF.LOANS."""
+    chip = chips.active().chip("a loan")
+    session = chips.library_session(chip)
+    assert chips.verify(session) == 0x9000
+    say(session, 0, 0xE2, 0, library.EF_LOANS << 3, LOAN, sw=0x9000)
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
+def half_installed() -> Cells:
+    """Active, with a second library that is installed and not selectable, and a domain without keys of its own."""
+    chip = chips.active().chip("half installed")
+    chip.select(chips.CITY_DOMAIN)
+    data = chips.install_data(library.MODULE, SECOND_LIBRARY)
+    say(chip.scp03(chips.CITY_KEYS), 0x80, 0xE6, 0x04, 0x00, data, 256, sw=0x9000)
+    chip.select(chips.ISSUER)
+    chips.install(chip.scp03(chips.ISSUER_KEYS), gp.DOMAIN_MODULE, EMPTY_DOMAIN, b"\xc0\x40\x00")
+    return chip.cells

@@ -1,0 +1,221 @@
+"""The rows of the applications: Juki and library."""
+
+from __future__ import annotations
+
+from jukicard.applets.juki import layout as juki
+from jukicard.applets.juki.applet import JukiApplet
+from jukicard.applets.library import layout as library
+from jukicard.applets.library.applet import LibraryApplet
+from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.securechannel.authorization import Right
+from jukicard.securechannel.host import SecureConnection
+from tests.powercuts import cards
+from tests.powercuts.registry import Sending, row
+from tests.support import chips
+from tests.support.chips import PASSWORD, WRONG_PASSWORD, Chip, juki_session
+
+NEW_PASSWORD = b"1357"
+RECORD = bytes(22)
+EXCHANGE, ONLY_NEW, RESET = (0x24, 0x00), (0x24, 0x01), (0x2C, 0x02)
+
+
+def personalising(chip: Chip) -> SecureConnection:
+    chip.select(chips.JUKI)
+    return chip.scp03(chips.JUKI_KEYS)
+
+
+def about_password(what: tuple[int, int], data: bytes = b"") -> CommandAPDU:
+    """A command on the password, which has the same reference in both applications."""
+    return CommandAPDU(0x00, what[0], what[1], juki.PASSWORD, data)
+
+
+def verify(password: bytes) -> CommandAPDU:
+    return about_password((0x20, 0x00), password)
+
+
+def lender(chip: Chip) -> SecureConnection:
+    """The library's terminal, with the holder's password verified."""
+    session = chips.library_session(chip)
+    chips.verify(session)
+    return session
+
+
+# --- passwords, which both have; Juki first
+
+
+@row(JukiApplet, "VERIFY", on=cards.a_try_fewer)
+def right_password(chip: Chip) -> Sending:
+    return juki_session(chip), verify(PASSWORD)
+
+
+@row(JukiApplet, "VERIFY", on=cards.active)
+def right_password_and_all_tries(chip: Chip) -> Sending:
+    return juki_session(chip), verify(PASSWORD)
+
+
+@row(JukiApplet, "VERIFY", on=cards.the_last_try)
+def right_password_at_the_last_try(chip: Chip) -> Sending:
+    return juki_session(chip), verify(PASSWORD)
+
+
+@row(JukiApplet, "VERIFY", on=cards.a_try_fewer, sw=0x63C1)
+def wrong_password(chip: Chip) -> Sending:
+    return juki_session(chip), verify(WRONG_PASSWORD)
+
+
+@row(JukiApplet, "VERIFY", on=cards.the_last_try, sw=0x63C0)
+def wrong_password_at_the_last_try(chip: Chip) -> Sending:
+    return juki_session(chip), verify(WRONG_PASSWORD)
+
+
+@row(JukiApplet, "CHANGE REFERENCE DATA", on=cards.a_try_fewer)
+def right_old_password(chip: Chip) -> Sending:
+    return juki_session(chip), about_password(EXCHANGE, PASSWORD + NEW_PASSWORD)
+
+
+@row(JukiApplet, "CHANGE REFERENCE DATA", on=cards.a_try_fewer, sw=0x63C1)
+def wrong_old_password(chip: Chip) -> Sending:
+    return juki_session(chip), about_password(EXCHANGE, WRONG_PASSWORD + NEW_PASSWORD)
+
+
+@row(JukiApplet, "CHANGE REFERENCE DATA (initial password)", on=cards.delivered)
+def makes_the_card_active(chip: Chip) -> Sending:
+    return juki_session(chip, Right.SET_INITIAL_PASSWORD), about_password(ONLY_NEW, PASSWORD)
+
+
+@row(JukiApplet, "RESET RETRY COUNTER", on=cards.the_last_try)
+def with_a_new_password(chip: Chip) -> Sending:
+    return juki_session(chip, Right.RESET_PASSWORD), about_password(RESET, NEW_PASSWORD)
+
+
+@row(JukiApplet, "RESET RETRY COUNTER", on=cards.the_last_try)
+def with_the_password_kept(chip: Chip) -> Sending:
+    return juki_session(chip, Right.RESET_PASSWORD), about_password((0x2C, 0x03))
+
+
+@row(LibraryApplet, "VERIFY", on=cards.a_try_fewer)
+def right_library_password(chip: Chip) -> Sending:
+    return chips.library_session(chip), verify(PASSWORD)
+
+
+@row(LibraryApplet, "VERIFY", on=cards.a_try_fewer, sw=0x63C1)
+def wrong_library_password(chip: Chip) -> Sending:
+    return chips.library_session(chip), verify(WRONG_PASSWORD)
+
+
+@row(LibraryApplet, "CHANGE REFERENCE DATA", on=cards.a_try_fewer)
+def right_old_library_password(chip: Chip) -> Sending:
+    return chips.library_session(chip), about_password(EXCHANGE, PASSWORD + NEW_PASSWORD)
+
+
+@row(LibraryApplet, "CHANGE REFERENCE DATA", on=cards.a_try_fewer, sw=0x63C1)
+def wrong_old_library_password(chip: Chip) -> Sending:
+    return chips.library_session(chip), about_password(EXCHANGE, WRONG_PASSWORD + NEW_PASSWORD)
+
+
+@row(LibraryApplet, "CHANGE REFERENCE DATA (new only)", on=cards.a_try_fewer)
+def at_the_counter(chip: Chip) -> Sending:
+    return chips.library_session(chip), about_password(ONLY_NEW, NEW_PASSWORD)
+
+
+@row(LibraryApplet, "RESET RETRY COUNTER", on=cards.the_last_try)
+def with_a_new_library_password(chip: Chip) -> Sending:
+    return chips.library_session(chip), about_password(RESET, NEW_PASSWORD)
+
+
+# --- the Juki application's files, key and life
+
+
+@row(JukiApplet, "COMPARE BINARY", on=cards.a_try_fewer)
+def matches(chip: Chip) -> Sending:
+    return juki_session(chip, Right.MATCH), CommandAPDU(0x00, 0x33, 0x81, 0x00, chips.CODE)
+
+
+@row(JukiApplet, "COMPARE BINARY", on=cards.a_try_fewer, sw=0x63C3)
+def misses(chip: Chip) -> Sending:
+    return juki_session(chip, Right.MATCH), CommandAPDU(0x00, 0x33, 0x81, 0x00, b"99999999999")
+
+
+@row(JukiApplet, "UPDATE BINARY", on=cards.in_personalisation)
+def writes_the_resident_code(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0xD6, 0x81, 0x00, chips.CODE)
+
+
+@row(JukiApplet, "UPDATE BINARY", on=cards.in_personalisation)
+def writes_over_several_pages(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0xD6, 0x82, 0x00, bytes(range(1, 256)) * 8)
+
+
+@row(JukiApplet, "UPDATE BINARY", on=cards.in_personalisation, sw=0x6A84)
+def beyond_the_end(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0xD6, 0x81, 0x01, chips.CODE)
+
+
+@row(JukiApplet, "UPDATE RECORD", on=cards.in_personalisation, sw=0x6981)
+def no_file_has_records_to_update(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0xDC, 0x01, 0x0C, RECORD)
+
+
+@row(JukiApplet, "APPEND RECORD", on=cards.in_personalisation, sw=0x6981)
+def no_file_takes_records(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0xE2, 0x00, 0x08, RECORD)
+
+
+@row(JukiApplet, "GENERATE ASYMMETRIC KEY PAIR", on=cards.in_personalisation)
+def on_the_chip(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0x47, 0x80, 0x00, bytes.fromhex("B603840182"), 256)
+
+
+@row(JukiApplet, "ACTIVATE FILE (application)", on=cards.written)
+def closes_personalisation(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0x44, 0x00, 0x00)
+
+
+@row(JukiApplet, "ACTIVATE FILE (application)", on=cards.suspended)
+def resumes(chip: Chip) -> Sending:
+    return juki_session(chip, Right.RESUME), CommandAPDU(0x00, 0x44, 0x00, 0x00)
+
+
+@row(JukiApplet, "ACTIVATE FILE (application)", on=cards.in_personalisation, sw=0x6985)
+def with_everything_missing(chip: Chip) -> Sending:
+    return personalising(chip), CommandAPDU(0x00, 0x44, 0x00, 0x00)
+
+
+@row(JukiApplet, "DEACTIVATE FILE (application)", on=cards.active)
+def suspends(chip: Chip) -> Sending:
+    return juki_session(chip, Right.SUSPEND), CommandAPDU(0x00, 0x04, 0x00, 0x00)
+
+
+@row(JukiApplet, "TERMINATE DF (application)", on=cards.active)
+def makes_it_void(chip: Chip) -> Sending:
+    return juki_session(chip, Right.VOID), CommandAPDU(0x00, 0xE6, 0x00, 0x00)
+
+
+@row(JukiApplet, "PUT DATA (new municipality)", on=cards.active)
+def moves(chip: Chip) -> Sending:
+    session = juki_session(chip, Right.MOVE, city=chips.OTHER_CITY)
+    return session, CommandAPDU(0x00, 0xDA, 0x01, 0x07, chips.OTHER_CITY.encode())
+
+
+# --- the library's files
+
+
+@row(LibraryApplet, "APPEND RECORD", on=cards.active)
+def lends(chip: Chip) -> Sending:
+    return lender(chip), CommandAPDU(0x00, 0xE2, 0x00, library.EF_LOANS << 3, cards.LOAN)
+
+
+@row(LibraryApplet, "UPDATE RECORD", on=cards.with_a_loan)
+def takes_back(chip: Chip) -> Sending:
+    session = chips.library_session(chip)
+    return session, CommandAPDU(0x00, 0xDC, 0x01, library.EF_LOANS << 3 | 4, cards.LOAN[:-1] + b"R")
+
+
+@row(LibraryApplet, "COMPARE BINARY", on=cards.active)
+def which_nothing_counts(chip: Chip) -> Sending:
+    return chips.library_session(chip), CommandAPDU(0x00, 0x33, 0x81, 0x00, chips.PATRON)
+
+
+@row(LibraryApplet, "UPDATE BINARY", on=cards.active, sw=0x6982)
+def no_rule_lets_anybody_write(chip: Chip) -> Sending:
+    return lender(chip), CommandAPDU(0x00, 0xD6, 0x81, 0x00, b"0000099999")
