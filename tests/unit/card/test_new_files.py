@@ -138,5 +138,6 @@ def test_content_life_cycle_and_comparison(files: Files) -> None:
     found = files.by_fid(1)
     assert file.header == found.header
     assert found.header.life_cycle is LifeCycle.DEACTIVATED
-    assert [found.matches(candidate) for candidate in (b"abc", b"abd", b"ab", b"")] == [True, False, False, False]
+    assert [found.matches(what) for what in (b"abc", b"abd", b"bc", b"abcd")] == [True, False, False, False]
+    assert [found.matches(b"bc", offset) for offset in range(4)] == [False, True, False, False]
     assert MAX_RECORDS == 254

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jukicard.card.errors import CardError
+from jukicard.card.files import FileKind, FileSpec
 from jukicard.card.keypairs import KeyPairs, KeyPairSpec, from_scalar, scalar
 from jukicard.card.objects import Header, LifeCycle
 from jukicard.card.passwords import Passwords, PasswordSpec
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Area, Transaction, area_prefix
-from jukicard.iso7816.access import AccessMode, AccessRules, Always, ModeDo, Never
+from jukicard.iso7816.access import NEVER, AccessMode, AccessRules, Always, ModeDo, Never
 from jukicard.iso7816.tlv import Tlv
 
 INITIAL = AccessRules(((ModeDo.modes(AccessMode.UPDATE), Always()),))
@@ -152,3 +153,14 @@ def test_what_lacks_its_parameters_grants_nothing(area: Area) -> None:
     with pytest.raises(CardError) as caught:
         password.set(b"1")
     assert caught.value.sw == 0x6A80
+
+
+def test_what_an_object_shall_be_is_a_value_that_nobody_can_change() -> None:
+    for wanted, name in (
+        (KeyPairSpec(1, INITIAL, OPERATIONAL), "operational"),
+        (PasswordSpec(1, INITIAL, OPERATIONAL, 4, 4, 3), "tries"),
+        (FileSpec(1, FileKind.TRANSPARENT, INITIAL, OPERATIONAL), "initial"),
+    ):
+        assert len({wanted, wanted}) == 1
+        with pytest.raises(AttributeError):
+            setattr(wanted, name, NEVER)
