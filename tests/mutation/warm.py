@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,11 @@ from coverage import Coverage
 
 from tests.mutation.operators import Mutant
 from tests.mutation.running import Verdict, limit_time, run_all
+
+BUDGET = 20.0
+"""Seconds of tests that are spent on one mutant: the quick ones that can notice it.  What they do not notice has
+survived, whatever slower ones might say.
+"""
 
 IMPORTING, COLLECTING = "import", "collection"
 """Coverage contexts besides those of the tests."""
@@ -46,6 +52,11 @@ class Baseline:
     def in_order(self, tests: set[str]) -> list[str]:
         """The quick ones first."""
         return sorted(tests, key=lambda test: (self.seconds[test], test))
+
+    def within(self, budget: float, tests: list[str]) -> list[str]:
+        """As many of these, from the first on, as take so many seconds together."""
+        spent = itertools.accumulate(self.seconds[test] for test in tests)
+        return [test for test, total in zip(tests, spent, strict=True) if total <= budget]
 
 
 class WarmRun:
@@ -126,7 +137,7 @@ class WarmRun:
             function.__code__ = code
         tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
         self._forget()
-        return self._all_pass(self.baseline.in_order(tests))
+        return self._all_pass(self.baseline.within(BUDGET, self.baseline.in_order(tests)))
 
     def _forget(self) -> None:
         for cache in self._caches:

@@ -228,3 +228,20 @@ def test_the_log_is_in_the_file_only_if_nobody_was_in_the_way_and_all_of_it_was_
         def close(self) -> None: ...
 
     assert checkpoint(Answering(), "FULL") is complete
+
+
+@pytest.mark.parametrize("rows", [[], [(0, 7, 7), (0, 7, 7)]])
+def test_an_answer_of_another_shape_is_an_error_of_the_database(rows: list[tuple[int, int, int]]) -> None:
+    class Answering:
+        in_transaction = False
+
+        def execute(self, sql: str, _: Sequence[int | bytes] = (), /) -> Answering:
+            return self
+
+        def fetchall(self) -> list[tuple[int, int, int]]:
+            return rows
+
+        def close(self) -> None: ...
+
+    with pytest.raises(sqlite3.DatabaseError, match="row"):
+        checkpoint(Answering(), "FULL")
