@@ -91,9 +91,9 @@ class Engine:
                     self._marked = database.checkpoint(self._connection, "PASSIVE")
 
     def close(self) -> None:
-        """Bring everything into the one file and let it go."""
-        if isinstance(self.refusal, CardFileClosed) or os.getpid() != self._process:
-            return  # a child of fork owns neither file nor locks
+        """Bring everything into the one file and let it go.  To be called once."""
+        if os.getpid() != self._process:  # a child of fork owns neither file nor locks
+            return
         sound = self.refusal is None
         try:
             if self.header.in_use and sound:
