@@ -18,9 +18,12 @@ TRIES = "password/tries"
 
 
 class Failing(LocalDisk):
-    """A disk on which statements that begin so fail; `statements` are all that were tried."""
+    """A disk on which statements that begin so fail; `statements` are all that were tried.  While it is `stuck`, SQLite
+    cannot move its log at closing.
+    """
 
     def __init__(self) -> None:
+        self.stuck = False
         self.failing: tuple[str, ...] = ()
         self.statements: list[str] = []
 
@@ -35,6 +38,10 @@ class Failing(LocalDisk):
                     error.sqlite_errorcode = sqlite3.SQLITE_IOERR
                     raise error
                 return super().execute(sql, parameters)
+
+            def close(self) -> None:
+                if not disk.stuck:
+                    super().close()
 
         return sqlite3.connect(path, factory=Connection, isolation_level=None, timeout=0, check_same_thread=False)
 
@@ -149,3 +156,15 @@ def test_the_names_of_the_cells_follow_the_commits(card: CardFile) -> None:
     assert list(card.cells(TRIES)) == []
     card.commit({TRIES: b"\x03"})
     assert list(card.cells(TRIES)) == [TRIES]
+
+
+def test_a_log_that_sqlite_could_not_move_is_left_as_it_is(card: CardFile, disk: Failing, path: Path) -> None:
+    card.commit({TRIES: b"\x01"})
+    log = Path(f"{path}-wal").read_bytes()
+    assert log
+    disk.failing = ("COMMIT", "ROLLBACK")
+    fails(card)
+    disk.failing, disk.stuck = (), True
+    card.close()
+    assert card.settled is None
+    assert Path(f"{path}-wal").read_bytes()[: len(log)] == log
