@@ -164,3 +164,11 @@ def test_what_an_object_shall_be_is_a_value_that_nobody_can_change() -> None:
         assert len({wanted, wanted}) == 1
         with pytest.raises(AttributeError):
             setattr(wanted, name, NEVER)
+
+
+def test_a_password_without_an_alphabet_takes_no_character(area: Area) -> None:
+    bare = Header((Tlv(0x83, b"\x01"), Tlv(0x80, b"\x01\x04\x03")), LifeCycle.ACTIVATED, INITIAL, OPERATIONAL)
+    area.write("p/01/h", bare.encode())
+    with pytest.raises(CardError) as caught:
+        Passwords(area).by_reference(1).set(b"1")
+    assert caught.value.sw == 0x6A80
