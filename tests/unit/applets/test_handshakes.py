@@ -12,7 +12,7 @@ from jukicard.securechannel.authorization import Right
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS
 from jukicard.securechannel.scp11 import KeyAgreementRequest, Variant
 from tests.support import chips
-from tests.support.chains import private_key
+from tests.support.chains import leaf, private_key
 from tests.support.chips import Chip, say
 
 INITIALIZE_UPDATE = "80 50 00 00 08 0000000000000000"
@@ -142,4 +142,14 @@ def test_a_ca_that_begins_on_the_day_of_the_estimate_writes_nothing() -> None:
     chip.store.commits.clear()
     certificates = chips.terminal(Right.IDENTIFY, ca_start=chips.ESTIMATE, start=chips.ESTIMATE).certificates
     assert show(chip, *certificates) == [0x9000, 0x9000]
+    assert chip.store.commits == []
+
+
+def test_a_terminal_right_below_the_anchor_is_accepted_and_moves_no_date() -> None:
+    """Only CAs move the estimate, and here there is none."""
+    chip = chips.active().chip()
+    chip.select(chips.JUKI)
+    chip.store.commits.clear()
+    own = leaf("Terminal", "Root", private_key(3004)).but(start=20270101, end=20291231).signed(chips.NATIONAL_ROOT)
+    assert show(chip, own) == [0x9000]
     assert chip.store.commits == []

@@ -141,3 +141,75 @@ def test_content_life_cycle_and_comparison(files: Files) -> None:
     assert [found.matches(what) for what in (b"abc", b"abd", b"bc", b"abcd")] == [True, False, False, False]
     assert [found.matches(b"bc", offset) for offset in range(4)] == [False, True, False, False]
     assert MAX_RECORDS == 254
+
+
+# --- DFs
+
+
+@pytest.fixture
+def nested(files: Files) -> Files:
+    """0A00 { 0A01 { 0001 }, 0001 }, and 0001 beside it."""
+    outer = files.create(spec(0x0A00, FileKind.DIRECTORY), LifeCycle.ACTIVATED)
+    inner = files.inside((outer.fid,)).create(spec(0x0A01, FileKind.DIRECTORY), LifeCycle.ACTIVATED)
+    for directory in (files, files.inside(outer.path), files.inside(inner.path)):
+        directory.create(spec(1, size=len(directory.path) + 1, sfi=5), LifeCycle.ACTIVATED)
+    return files
+
+
+def test_a_df_has_no_content_and_no_short_identifier() -> None:
+    header = spec(0x0A00, FileKind.DIRECTORY, sfi=3, size=4).header(LifeCycle.ACTIVATED)
+    assert b"".join(tlv.encode() for tlv in header.parameters) == bytes.fromhex("820138 83020A00")
+
+
+def test_equal_identifiers_in_other_dfs_are_other_files(nested: Files) -> None:
+    places = [nested, nested.inside((0x0A00,)), nested.inside((0x0A00, 0x0A01))]
+    assert [place.by_fid(1).size for place in places] == [1, 2, 3]
+    assert [place.by_sfi(5).path for place in places] == [(1,), (0x0A00, 1), (0x0A00, 0x0A01, 1)]
+    assert [[file.fid for file in place.all()] for place in places] == [[1, 0x0A00], [1, 0x0A01], [1]]
+    assert nested.inside(()) is nested
+    assert [place.has_sfi(5) for place in places] == [True] * 3
+    assert not nested.has_sfi(6)
+
+
+def test_a_path_leads_through_dfs_only(nested: Files) -> None:
+    assert [file.path for file in nested.along((0x0A00, 0x0A01, 1))] == [
+        (0x0A00,),
+        (0x0A00, 0x0A01),
+        (0x0A00, 0x0A01, 1),
+    ]
+    assert [file.fid for file in nested.along((0x0A00, 0x0A01))] == [0x0A00, 0x0A01]
+    assert list(nested.along(())) == []
+    for nowhere in ((1, 1), (0x0A00, 1, 0x0A01), (0x0A02, 1), (0x0A00, 2)):
+        assert refusal(lambda path=nowhere: list(nested.along(path))) == 0x6A82
+
+
+def test_a_path_ends_at_once_where_it_does_not_lead_on(nested: Files) -> None:
+    """What lies below the cells of an EF cannot be reached, even if somebody had put a header there."""
+    nested.inside((1,)).create(spec(7, size=1), LifeCycle.ACTIVATED)
+    assert refusal(lambda: list(nested.along((1, 7)))) == 0x6A82
+
+
+def test_a_df_is_deleted_with_all_that_is_in_it_and_with_nothing_else(nested: Files, area: Area) -> None:
+    nested.delete(nested.by_fid(0x0A00))
+    assert list(area.cells()) == ["f/0001/d", "f/0001/h", "s/05"]
+    nested.delete(nested.by_fid(1))
+    assert list(area.cells()) == []
+    nested.create(spec(2, size=1, sfi=5), LifeCycle.ACTIVATED)
+
+
+def test_the_tries_of_compare_are_counted_where_the_header_says_so(files: Files) -> None:
+    counted = files.create(spec(1, size=1, compare_tries=2), LifeCycle.ACTIVATED).compare_counter
+    assert counted is not None
+    assert (counted.maximum, counted.left) == (2, 2)
+    assert files.create(spec(2, size=1), LifeCycle.ACTIVATED).compare_counter is None
+
+
+def test_an_appended_record_has_a_number(files: Files) -> None:
+    linear = files.create(spec(1, FileKind.LINEAR_FIXED, record_size=1, records=3), LifeCycle.ACTIVATED)
+    cyclic = files.create(spec(2, FileKind.CYCLIC, record_size=1, records=3), LifeCycle.ACTIVATED)
+    assert [linear.append(b"1"), linear.append(b"2")] == [1, 2]
+    assert [cyclic.append(b"1"), cyclic.append(b"2")] == [1, 1]
+    assert (linear.has_records, cyclic.has_records) == (True, True)
+    kinds = [FileKind.TRANSPARENT, FileKind.DIRECTORY]
+    others = [files.create(spec(3 + number, kind), LifeCycle.ACTIVATED) for number, kind in enumerate(kinds)]
+    assert [file.has_records for file in others] == [False, False]
