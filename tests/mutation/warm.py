@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,11 @@ from coverage import Coverage
 
 from tests.mutation.operators import Mutant
 from tests.mutation.running import Verdict, limit_time, run_all
+
+BUDGET = 20.0
+"""Seconds of tests that are spent on one mutant: the quick ones that can notice it.  What they do not notice has
+survived, whatever slower ones might say.
+"""
 
 IMPORTING, COLLECTING = "import", "collection"
 """Coverage contexts besides those of the tests."""
@@ -46,6 +52,11 @@ class Baseline:
     def in_order(self, tests: set[str]) -> list[str]:
         """The quick ones first."""
         return sorted(tests, key=lambda test: (self.seconds[test], test))
+
+    def within(self, budget: float, tests: list[str]) -> list[str]:
+        """As many of these, from the first on, as take so many seconds together."""
+        spent = itertools.accumulate(self.seconds[test] for test in tests)
+        return [test for test, total in zip(tests, spent, strict=True) if total <= budget]
 
 
 class WarmRun:
@@ -74,7 +85,7 @@ class WarmRun:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of pytest's loop."""
         self._items = {item.nodeid: item for item in session.items}
-        self._computed, self._prepared = list(_caches("jukicard")), list(_caches("tests"))
+        self._caches = list(_caches())
         for item in session.items:
             if not self._measure(item):
                 self.failed = item.nodeid
@@ -92,7 +103,7 @@ class WarmRun:
                 self.left.append(mutant)
             else:
                 here.append((mutant, swaps))
-        if not self._all_pass(self.baseline.in_order(set(self._items))):  # this fills the caches for all children, too
+        if not self._all_pass(self.baseline.in_order(set(self._items))):
             self.failed = "the tests do not pass a second time in one process"
             return True
         limit_time(None)
@@ -100,7 +111,7 @@ class WarmRun:
         return True
 
     def _measure(self, item: pytest.Item) -> bool:
-        _clear([*self._computed, *self._prepared])
+        self._forget()
         self._coverage.switch_context(item.nodeid)
         began = time.process_time()
         passed = _passes(item, None)
@@ -112,8 +123,11 @@ class WarmRun:
         filename = self._filenames[mutant.module]
         if not mutant.in_body or self.baseline.on_import(filename, mutant.first, mutant.last):
             return None
-        codes = dict(_codes(mutant.code))
-        swaps = [(function, codes[key]) for function in functions if (key := _key(function.__code__)) in codes]
+        codes = list(_codes(mutant.code))
+        by_key = dict(codes)
+        if len(by_key) < len(codes):  # two lambdas in one line
+            return None
+        swaps = [(function, by_key[key]) for function in functions if (key := _key(function.__code__)) in by_key]
         if any(function.__code__.co_freevars != code.co_freevars for function, code in swaps):
             return None
         return [(function, code) for function, code in swaps if function.__code__ != code]
@@ -122,13 +136,12 @@ class WarmRun:
         for function, code in swaps:
             function.__code__ = code
         tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
-        in_order = self.baseline.in_order(tests)
-        _clear(self._computed)
-        if not self._all_pass(in_order):  # most mutants are noticed on cards that were made without them
-            return False
-        prepared = any(cache.cache_info().currsize for cache in self._prepared)
-        _clear([*self._computed, *self._prepared])
-        return not prepared or self._all_pass(in_order)
+        self._forget()
+        return self._all_pass(self.baseline.within(BUDGET, self.baseline.in_order(tests)))
+
+    def _forget(self) -> None:
+        for cache in self._caches:
+            cache.cache_clear()
 
     def _all_pass(self, tests: list[str]) -> bool:
         items = [self._items[test] for test in tests]
@@ -143,16 +156,11 @@ def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
 
 
-def _caches(package: str) -> Iterator[functools._lru_cache_wrapper[object]]:
-    """Every `lru_cache` in a package."""
+def _caches() -> Iterator[functools._lru_cache_wrapper[object]]:
+    """Every `lru_cache` of the project and of its tests."""
     for each in gc.get_objects():
-        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.split(".")[0] == package:
+        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.split(".")[0] in {"jukicard", "tests"}:
             yield each
-
-
-def _clear(caches: list[functools._lru_cache_wrapper[object]]) -> None:
-    for cache in caches:
-        cache.cache_clear()
 
 
 def _functions(filename: str) -> list[FunctionType]:

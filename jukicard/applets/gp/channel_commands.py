@@ -127,7 +127,7 @@ class SecureChannelCommands:
         A wrong cryptogram is 6300; 6A88 where the key set was deleted since the handshake began.
         """
         session = ctx.session
-        if session is None or session.authenticated or session.kid != KID_SCP03:
+        if session is None or session.authenticated:  # only SCP03 has a handshake between two commands
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "no SCP03 handshake has begun")
         if not bytes_eq(session.expected, cmd.data):
             ctx.channel.end_session()

@@ -41,8 +41,7 @@ class _Staged(NamedTuple):
     """A commit before it happens: the statements, and what will be true after them."""
 
     statements: list[tuple[str, tuple[int | bytes, ...]]]
-    contents: dict[str, bytes | None]
-    cells: dict[str, Cell | None]
+    cells: dict[str, tuple[Cell, bytes] | None]
     fingerprints: int
     header: Header
 
@@ -68,7 +67,7 @@ class Engine:
         self.header = loaded.header
         self._disk = disk
         self._sealer = sealer
-        self._connection: Connection | None = connection
+        self._connection = connection
         self._unlock = unlock
         self._cells = loaded.cells
         self._numbers = Numbers()
@@ -82,8 +81,8 @@ class Engine:
 
     def commit(self, changes: Mapping[str, bytes | None], durable: bool) -> None:
         """Write all changes at once.  Raises a `CardFileError`, and then nothing has changed."""
-        if self.refusal is not None or self._connection is None:
-            raise self.refusal or CardFileClosed(self.path, "the card file is closed")
+        if self.refusal is not None:
+            raise self.refusal
         if changes or (durable and self._unsynced):
             # The mark: from its first durable commit to its closing, the file says that a log belongs to it.
             self._write(self._stage(changes, self.header.in_use or durable), durable)
@@ -92,8 +91,8 @@ class Engine:
                     self._marked = database.checkpoint(self._connection, "PASSIVE")
 
     def close(self) -> None:
-        """Bring everything into the one file and let it go."""
-        if self._connection is None or os.getpid() != self._process:  # a child of fork owns neither file nor locks
+        """Bring everything into the one file and let it go.  To be called once."""
+        if os.getpid() != self._process:  # a child of fork owns neither file nor locks
             return
         sound = self.refusal is None
         try:
@@ -102,10 +101,9 @@ class Engine:
                     self._write(self._stage({}, False), durable=False)
         finally:
             self.refusal = CardFileClosed(self.path, "the card file is closed")
-            connection, self._connection = self._connection, None
             try:
                 with naming_errors(self.path):
-                    connection.close()
+                    self._connection.close()
                     if self.header.in_use or not sound:
                         _leave_empty_log(self._disk, self.path)
                     elif self._disk.size(self.path + "-wal") is None:  # SQLite removes the log when all of it is copied
@@ -117,8 +115,7 @@ class Engine:
         version = self.header.commits + 1
         total = self._fingerprints
         statements: list[tuple[str, tuple[int | bytes, ...]]] = []
-        contents: dict[str, bytes | None] = {}
-        cells: dict[str, Cell | None] = {}
+        cells: dict[str, tuple[Cell, bytes] | None] = {}
         for name, content in changes.items():
             old = self._cells.get(name)
             if old is not None:
@@ -126,7 +123,7 @@ class Engine:
             if content is None:
                 if old is not None:
                     statements.append(("DELETE FROM cells WHERE number = ?", (old.number,)))
-                    contents[name] = cells[name] = None
+                    cells[name] = None
                 continue
             kept = bytes(content)
             if old is not None:
@@ -138,14 +135,13 @@ class Engine:
             cell = Cell(number, version, self._sealer.fingerprint(number, version, box))
             total = add(total, cell.fingerprint)
             statements.append((sql, (version, box, number)))
-            contents[name], cells[name] = kept, cell
+            cells[name] = cell, kept
         header = Header(version, in_use, self._sealer.root(version, in_use, total))
         statements.append((_UPDATE, (version, header.box, 0)))
-        return _Staged(statements, contents, cells, total, header)
+        return _Staged(statements, cells, total, header)
 
     def _write(self, staged: _Staged, durable: bool) -> None:
         connection = self._connection
-        assert connection is not None  # noqa: S101 - `refusal` says so
         try:
             if durable != self._waits:
                 # In WAL mode NORMAL only leaves out the wait: the log is a chain of checksums, of which a
@@ -156,7 +152,6 @@ class Engine:
             connection.execute("BEGIN IMMEDIATE")
             for sql, parameters in staged.statements:
                 connection.execute(sql, parameters)
-            self._unsynced = self._unsynced or not durable
             connection.execute("COMMIT")
             self._adopt(staged)
         except BaseException as error:
@@ -167,15 +162,14 @@ class Engine:
         self._unsynced = not durable
 
     def _adopt(self, staged: _Staged) -> None:
-        for name, content in staged.contents.items():
-            cell = staged.cells[name]
-            if content is None or cell is None:
+        for name, kept in staged.cells.items():
+            if kept is None:
                 self.names.remove(name)
                 del self.contents[name], self._cells[name]
             else:
                 if name not in self.contents:
                     self.names.add(name)
-                self.contents[name], self._cells[name] = content, cell
+                self._cells[name], self.contents[name] = kept
         self._fingerprints = staged.fingerprints
         self.header = staged.header
 
@@ -248,7 +242,6 @@ def _rehearse(disk: Disk, path: str, sealer: Callable[[bytes], Sealer], not_befo
         used = _verified(connection, path, sealer, not_before)[0]
     try:
         with disk.rehearse(path, log=False) as copy, contextlib.closing(disk.connect(copy)) as connection:
-            database.set_up(connection)
             card_id, check = database.identify(connection, path)
     except (sqlite3.Error, CardFileError):
         return  # torn, as a power cut may leave it: only the log makes it whole

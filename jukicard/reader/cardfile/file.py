@@ -177,8 +177,7 @@ class CardFile:
 
     def close(self) -> None:
         """Close the file, which is then one file again; closing twice does nothing."""
-        self._finalizer.detach()
-        self._engine.close()
+        self._finalizer()
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jukicard.card.volatile import CHANNELS, Channel, Session, TerminalChain, Volatile
+from jukicard.card.volatile import CHANNELS, Challenge, Channel, Environment, Session, TerminalChain, Volatile
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.securechannel.certificates import ChainVerifier
 from jukicard.securechannel.messages import CardMessages, SecurityLevel
@@ -22,9 +22,12 @@ def session() -> Session:
 @pytest.fixture
 def channel() -> Channel:
     """A channel on which much has been proved."""
-    used = Channel(2, 7, current_file=0x0001)
+    used = Channel(2, 7, (0x0A00,), 0x0001, 3)
     used.session = session()
     used.security.verified.add(0x81)
+    used.security.authenticated.add(0x91)
+    used.challenge = Challenge(SECRET, used.session)
+    used.environment = Environment({(0xB6, 0x80): 0x82}, used.session)
     used.terminal = TerminalChain(ChainVerifier(NATIONAL_ROOT.public_key(), today=None), 3, 1, 0x10, complete=True)
     used.personalises = 9
     used.listing = (b"one",)
@@ -34,16 +37,22 @@ def channel() -> Channel:
 
 
 def proved(channel: Channel) -> tuple[object, ...]:
-    return channel.session, channel.security.verified, channel.terminal, channel.personalises, channel.listing
+    passwords, keys = channel.security.verified, channel.security.authenticated
+    asked = channel.challenge, channel.environment, channel.terminal
+    return channel.session, passwords, keys, asked, channel.personalises, channel.listing
 
 
-NOTHING_PROVED = (None, set(), None, None, ())
+NOTHING_PROVED = (None, set(), set(), (None, None, None), None, ())
+
+
+def current(channel: Channel) -> tuple[object, ...]:
+    return channel.application, channel.current_directory, channel.current_file, channel.current_record
 
 
 def test_the_end_of_a_session_is_the_end_of_all_that_was_proved_in_it(channel: Channel) -> None:
     channel.end_session()
     assert proved(channel) == NOTHING_PROVED
-    assert (channel.application, channel.current_file) == (7, 0x0001)
+    assert current(channel) == (7, (0x0A00,), 0x0001, 3)
 
 
 def test_a_new_session_inherits_nothing(channel: Channel) -> None:
@@ -56,8 +65,18 @@ def test_a_new_session_inherits_nothing(channel: Channel) -> None:
 
 def test_another_application_finds_neither_session_nor_file(channel: Channel) -> None:
     channel.select(8)
-    assert (channel.application, channel.current_file) == (8, None)
+    assert current(channel) == (8, (), None, None)
     assert proved(channel) == NOTHING_PROVED
+
+
+def test_another_current_file_takes_the_record_pointer_away(channel: Channel) -> None:
+    channel.make_current((1, 2), 0x0002)
+    assert current(channel) == (7, (1, 2), 0x0002, None)
+
+
+def test_a_security_environment_is_a_value_that_nobody_can_change() -> None:
+    with pytest.raises(AttributeError):
+        Environment({}, None).session = session()  # type: ignore[misc]
 
 
 def test_after_a_reset_only_the_basic_channel_is_open_and_nothing_is_proved() -> None:
@@ -67,7 +86,9 @@ def test_after_a_reset_only_the_basic_channel_is_open_and_nothing_is_proved() ->
     assert len(after.channels) == 4
     assert basic == Channel(0, 5)
     assert proved(basic) == NOTHING_PROVED
-    assert (basic.current_file, basic.partial, basic.pending, basic.pending_sw) == (None, None, b"", 0x9000)
+    assert after.basic is basic
+    assert current(basic) == (5, (), None, None)
+    assert (basic.partial, basic.pending, basic.pending_sw) == (None, b"", 0x9000)
     assert not TerminalChain(ChainVerifier(NATIONAL_ROOT.public_key(), today=None), 3, 1, 0x10).complete
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.reader.cardfile import CardFile, CardFileDamaged, WrongStorageKey, card_id_of
+from jukicard.reader.cardfile import CardFile, CardFileDamaged, WrongPassphrase, WrongStorageKey, card_id_of
+from jukicard.reader.cardfile.sealing import new_exported_id
 from tests.support.cardfile import CARD_ID, CELLS, KEY
 
 Edit = Callable[..., None]
@@ -73,6 +74,8 @@ def test_a_key_check_of_another_length_proves_nothing(path: Path, edit: Edit, ch
         ("UPDATE cells SET box = CAST(box || x'00' AS BLOB) WHERE number = 0", "header"),
         ("UPDATE cells SET box = x'' WHERE number = 0", "header"),
         ("UPDATE cells SET box = substr(box, 1, 28) WHERE number = 3", "cell 3"),
+        (f"UPDATE cells SET box = '{'t' * 60}' WHERE number = 3", "cell 3"),
+        (f"UPDATE cells SET box = '{'t' * 33}' WHERE number = 0", "header"),
     ],
 )
 def test_impossible_values_are_damage(path: Path, edit: Edit, statement: str, part: str) -> None:
@@ -104,3 +107,22 @@ def test_what_a_card_file_tells_of_itself(path: Path) -> None:
     with CardFile.open(path, KEY) as card:
         assert (card.path, card.card_id, card.commits, card.settled) == (str(path), CARD_ID, 1, None)
         assert repr(card) == f"CardFile({str(path)!r}, 1 commits)"
+
+
+def test_a_wrong_key_is_called_a_passphrase_only_where_it_comes_from_one(path: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "exported.juki"
+    CardFile.create(exported, KEY, CELLS, card_id=new_exported_id(bytes)).close()
+    for file, expected in ((path, WrongStorageKey), (exported, WrongPassphrase)):
+        with pytest.raises(WrongStorageKey) as caught:
+            CardFile.open(file, bytes(32))
+        assert type(caught.value) is expected
+
+
+def test_pages_that_do_not_fit_together_are_damage_though_every_cell_can_be_read(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[36:40] = (5).to_bytes(4)  # the number of free pages in SQLite's file header
+    path.write_bytes(content)
+    with pytest.raises(CardFileDamaged) as caught:
+        CardFile.open(path, KEY)
+    assert caught.value.part == "database"
+    assert path.read_bytes() == content

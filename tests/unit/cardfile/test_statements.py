@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jukicard.reader.cardfile import CardFile
-from jukicard.reader.cardfile.database import Numbers
+from jukicard.reader.cardfile.database import Numbers, checkpoint
 from jukicard.reader.cardfile.disk import LocalDisk
 from tests.support.cardfile import CARD_ID, CELLS, KEY
 
@@ -160,7 +160,8 @@ def test_a_number_is_not_given_twice_after_opening(path: Path) -> None:
 def test_when_the_small_numbers_are_used_up_small_cells_get_large_ones() -> None:
     numbers = Numbers()
     numbers.taken((1 << 20) - 2)
-    assert [numbers.take(b"") for _ in range(3)] == [(1 << 20) - 1, 1 << 20, (1 << 20) + 1]
+    numbers.taken(1 << 20)
+    assert [numbers.take(b"") for _ in range(3)] == [(1 << 20) - 1, (1 << 20) + 1, (1 << 20) + 2]
     numbers.taken(1 << 21)
     numbers.taken(5)
     numbers.taken((1 << 20) + 9)
@@ -204,3 +205,43 @@ def test_nothing_is_left_to_the_defaults_of_this_sqlite_when_a_file_is_made(tmp_
         "COMMIT",
         "PRAGMA wal_checkpoint(TRUNCATE)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "complete"), [((0, 7, 7), True), ((0, 0, 0), True), ((0, 7, 6), False), ((1, 7, 7), False)]
+)
+def test_the_log_is_in_the_file_only_if_nobody_was_in_the_way_and_all_of_it_was_copied(
+    answer: tuple[int, int, int], complete: bool
+) -> None:
+    """SQLite answers: busy, pages in the log, pages copied."""
+
+    class Answering:
+        in_transaction = False
+
+        def execute(self, sql: str, _: Sequence[int | bytes] = (), /) -> Answering:
+            assert sql == "PRAGMA wal_checkpoint(FULL)"
+            return self
+
+        def fetchall(self) -> list[tuple[int, int, int]]:
+            return [answer]
+
+        def close(self) -> None: ...
+
+    assert checkpoint(Answering(), "FULL") is complete
+
+
+@pytest.mark.parametrize("rows", [[], [(0, 7, 7), (0, 7, 7)]])
+def test_an_answer_of_another_shape_is_an_error_of_the_database(rows: list[tuple[int, int, int]]) -> None:
+    class Answering:
+        in_transaction = False
+
+        def execute(self, sql: str, _: Sequence[int | bytes] = (), /) -> Answering:
+            return self
+
+        def fetchall(self) -> list[tuple[int, int, int]]:
+            return rows
+
+        def close(self) -> None: ...
+
+    with pytest.raises(sqlite3.DatabaseError, match="row"):
+        checkpoint(Answering(), "FULL")

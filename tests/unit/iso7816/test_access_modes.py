@@ -105,3 +105,9 @@ def test_conditions_are_nested_eight_deep_and_no_deeper() -> None:
     assert AccessRules.parse(nested(8)).encode() == nested(8)
     with pytest.raises(AccessRuleError, match="deep"):
         AccessRules.parse(nested(9))
+
+
+def test_access_modes_of_a_df_share_the_lowest_bits() -> None:
+    """ISO/IEC 7816-4, access mode byte for DFs."""
+    modes = (AccessMode.DELETE_CHILD, AccessMode.CREATE_EF, AccessMode.CREATE_DF)
+    assert [int(mode) for mode in modes] == [0x01, 0x02, 0x04]

@@ -103,3 +103,10 @@ def test_a_chain_of_short_commands_has_the_form_of_the_whole(nc: int) -> None:
     host, card = pair(SecurityLevel.C_MAC)
     wrapped = host.wrap(CommandAPDU(0x80, 0xE2, 0x90, 0, bytes(nc)))
     assert card.unwrap(CommandAPDU(wrapped.cla, 0xE2, 0x90, 0, wrapped.data)).data == bytes(nc)
+
+
+def test_the_parts_of_a_level_are_single_bits_of_p1() -> None:
+    """GlobalPlatform Amendment D, table 7-6."""
+    parts = (SecurityLevel.C_MAC, SecurityLevel.C_DECRYPTION, SecurityLevel.R_MAC, SecurityLevel.R_ENCRYPTION)
+    assert [int(part) for part in parts] == [0x01, 0x02, 0x10, 0x20]
+    assert FULL == sum(parts) == 0x33
