@@ -34,7 +34,7 @@ HELP_WIDTH = 100
 INTRODUCTION = """# Command reference
 
 This page is made from the command tables of the code. A command that is not listed answers `6D00`, or
-`6E00` if no command of the application has its class. `0x` stands for the interindustry class, `8x` for
+`6E00` if its instruction is listed for the other class only. `0x` stands for the interindustry class, `8x` for
 the proprietary one. Before a row's access rule is looked at, its P1-P2 (`6A86`), the number of its data
 bytes (`6700`) and the life cycle of what it addresses (`6985`) have been checked. An access rule that is
 not met answers `6982`. What stands under System is answered whatever application is selected.

@@ -72,11 +72,11 @@ def test_a_channel_has_an_application_of_its_own_and_a_reset_ends_that(
     text = f"""
 > 01 {select}1
 < 90 00
-> 02 {select}2
+> 00 {select}2
 < 90 00
 > 01 B0 81 00 00
 < 69 82
-> 02 B0 81 00 00
+> 00 B0 81 00 00
 < 90 00
 reset *
 > 00 B0 9E 00 00
