@@ -1,5 +1,5 @@
-"""The dialogues that work in secure channel sessions and change the card: each on a fresh one, in process and through
-pcscd.
+"""The dialogues that work in secure channel sessions and change the card: each on a fresh one, in process, over
+awkward readers and through pcscd.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from jukicard.iso7816.connection import CardConnection, ConnectionWrapper
+from jukicard.iso7816.wrappers import T0Rules
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.pcsc import open_pcsc
 from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, Opener, play
+from jukicard.testing.readers import ShortOnlyReader, T0Reader
 from tests.support.inserted import inserted
 from tests.support.issued import new_card
 from tests.support.pcscd import PrivatePcscd
 from tests.support.sessions import CARDS, FILES, LEVELS, OPENERS, dialogue_in, fresh_store, head, opened
+
+EXACT_LE = "17-secure-messaging"
+"""T=0 carries no Le beside data, and a protected command always has data: so there an exact Le gets all there is."""
 
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
@@ -84,6 +89,18 @@ class _Spoilt(ConnectionWrapper):
         self._spoiler.count += 1
         spoilt = self._spoiler.count == self._spoiler.number
         return answer[:-1] + bytes((answer[-1] ^ 0x55,)) if spoilt else answer
+
+
+@every_file
+def test_over_a_reader_for_short_apdus(path: Path) -> None:
+    with closing(EmulatorConnection(new_card(fresh_store(path)))) as connection:
+        play(dialogue_in(path), ShortOnlyReader(connection), OPENERS)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != EXACT_LE], ids=lambda path: path.stem)
+def test_over_t0(path: Path) -> None:
+    with closing(EmulatorConnection(new_card(fresh_store(path)))) as connection:
+        play(dialogue_in(path), T0Rules(T0Reader(connection)), OPENERS)
 
 
 @every_file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -133,3 +134,14 @@ def test_every_row_is_in_some_dialogue(dialogue_rows: ModuleType) -> None:
     records = {(JukiApplet, f"{verb} RECORD") for verb in ("READ", "UPDATE", "APPEND")}
     handshakes = {(SecurityDomain, name) for name in HANDSHAKES}
     assert unmet == records | handshakes | {(LibraryApplet, "UPDATE BINARY")}
+
+
+def test_the_page_names_dialogues_that_exist_and_leaves_none_out(dialogue_rows: ModuleType) -> None:
+    names = {file.name for file in dialogue_rows.dialogue_files(ROOT / "tests" / "conformance")}
+    text = (ROOT / "docs" / "conformance.md").read_text()
+    shown_by = [line.split("|")[2] for line in text.splitlines() if line.startswith("|")]
+    named = {name for cell in shown_by for name in re.findall(r"\bS?\d\d\b", cell)}
+    assert named <= names
+    spans = re.findall(r"(S?)(\d\d) to S?(\d\d)", " ".join(shown_by))
+    named |= {f"{kind}{number:02}" for kind, low, high in spans for number in range(int(low), int(high) + 1)}
+    assert named == names
