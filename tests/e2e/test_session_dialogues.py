@@ -34,7 +34,7 @@ def test_the_first_line_tells_card_and_sessions(path: Path) -> None:
 
 
 def test_every_card_and_every_kind_of_session_is_used() -> None:
-    assert len(FILES) >= 17
+    assert len(FILES) >= 18
     assert {head(path)[0] for path in FILES} == CARDS.keys()
     used = frozenset().union(*(head(path)[1] for path in FILES))
     assert {name for name in OPENERS if not name.endswith(tuple(filter(None, LEVELS)))} <= used
