@@ -156,12 +156,17 @@ class Run:
 
         run_all(mutants, survives, self.workers, self._done)
 
-    def _tests_on_import(self, module: str, baseline: Baseline) -> list[str]:
-        """The tests that run any line of a module, then those in files that import from it or its package."""
+    def _tests_on_import(self, module: str, baseline: Baseline) -> list[list[str]]:
+        """The tests that may notice what happens while a module is imported: those in files that import from it; then
+        those that run any line of it, or are in files that import from its package.
+        """
+        name = _dotted(module)
+        imported = {test: _imported(test.split("::")[0]) for test in baseline.seconds}
+        near = {test for test, names in imported.items() if name in names}
         running = baseline.tests(self.filenames[module], 1, 1 << 20)
-        names = {_dotted(module), _dotted(module).rpartition(".")[0]}
-        importing = {test for test in baseline.seconds if names & _imported(test.split("::")[0])}
-        return baseline.within(BUDGET, baseline.in_order(running) + baseline.in_order(importing - running))
+        rest = running | {test for test, names in imported.items() if name.rpartition(".")[0] in names}
+        stages = (baseline.within(BUDGET, baseline.in_order(tests)) for tests in (near, rest - near))
+        return [stage for stage in stages if stage]
 
     def _done(self, mutant: Mutant, verdict: Verdict) -> None:
         self.verdicts[self._numbers[id(mutant)]] = verdict
