@@ -9,6 +9,7 @@ import functools
 import importlib
 import os
 import pickle
+import resource
 import sys
 import tempfile
 import time
@@ -219,6 +220,11 @@ def judge(run: Run, reasons: dict[accepted.Key, str], wanted: float) -> list[str
     return faults
 
 
+def _spent(began: float) -> str:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return f"{(time.monotonic() - began) / 60:.1f} minutes ({(used.ru_utime + used.ru_stime) / 60:.1f} of CPU time)"
+
+
 def main() -> int:
     """Run, report, and tell by the exit code whether all is well."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
@@ -247,9 +253,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         baseline, left = run.warm()
-        print(f"{len(run.verdicts)} tried in place after {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+        print(f"{len(run.verdicts)} tried in place after {_spent(began)}", flush=True)
         run.cold(baseline, left)
-    print(f"{len(left)} with new imports after {(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"{len(left)} with new imports after {_spent(began)}")
     print(run.table())
     faults = judge(run, reasons, wanted.percent)
     print(*faults, sep="\n")
