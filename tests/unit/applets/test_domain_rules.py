@@ -10,7 +10,7 @@ from jukicard.applets.gp.rules import MANAGEMENT, SUPERVISION, WhileUnlocked
 def test_rules_are_values_that_nobody_can_change() -> None:
     with pytest.raises(AttributeError):
         MANAGEMENT.rule = SUPERVISION  # type: ignore[misc]
-    assert MANAGEMENT == WhileUnlocked(SUPERVISION)
+    assert WhileUnlocked(SUPERVISION) == MANAGEMENT
 
 
 def test_a_rule_says_what_it_wants() -> None:
