@@ -85,6 +85,7 @@ class ReferenceDataCommands:
         _, value = _header_list(cmd.data)
         target = ctx.target
         if isinstance(target, SecretKey):
+            ctx.channel.security.authenticated.discard(target.reference)
             target.set(value)
         elif isinstance(target, KeyPair):
             if len(value) != 32 or not 0 < int.from_bytes(value) < _P256_ORDER:

@@ -24,9 +24,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from jukicard.iso7816.tlv import Tlv, TlvError, parse_one
+from asn1crypto.core import (  # type: ignore[import-untyped]
+    BitString,
+    Enumerated,
+    Sequence,
+    UTF8String,
+)
 
 OID: Final = "2.25.128737550738895760674404369527586744394"
 ANY_MUNICIPALITY: Final = "*"
@@ -65,9 +71,12 @@ class Role(Enum):
     KIOSK = "kiosk"
 
 
-_ROLES: Final = tuple(Role)
-_RIGHTS: Final = tuple(Right)  # in the order of their bits
-_SEQUENCE, _ENUMERATED, _BIT_STRING, _UTF8_STRING = 0x30, 0x0A, 0x03, 0x0C
+class _Role(Enumerated):  # type: ignore[misc]  # asn1crypto has no types
+    _map = {number: role.value for number, role in enumerate(Role)}  # noqa: RUF012 - asn1crypto's way
+
+
+class _Authorization(Sequence):  # type: ignore[misc]  # asn1crypto has no types
+    _fields = [("role", _Role), ("rights", BitString), ("municipality", UTF8String)]  # noqa: RUF012
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +94,27 @@ class TerminalAuthorization:
 
     def encode(self) -> bytes:
         """Return the extension's value, DER."""
-        return Tlv.build(
-            _SEQUENCE,
-            Tlv(_ENUMERATED, bytes((_ROLES.index(self.role),))),
-            Tlv(_BIT_STRING, _bit_string(self.rights)),
-            Tlv(_UTF8_STRING, self.municipality.encode()),
-        ).encode()
+        encoded: bytes = _Authorization(
+            {
+                "role": self.role.value,
+                "rights": tuple(int(bit in self.rights) for bit in range(max(self.rights, default=-1) + 1)),
+                "municipality": self.municipality,
+            }
+        ).dump()
+        return encoded
 
-    @classmethod
-    def decode(cls, der: bytes) -> TerminalAuthorization:
-        """Read an extension's value; AuthorizationError for anything but what `encode` makes."""
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def decode(der: bytes) -> TerminalAuthorization:
+        """Read an extension's value; AuthorizationError for anything but what `encode` makes.
+
+        What was read is remembered: there are few kinds of terminals, and nothing in it is secret.
+        """
         try:
-            role, rights, municipality = parse_one(der).children
-            found = cls(_ROLES[int.from_bytes(role.value)], _rights(rights.value), municipality.value.decode())
-        except (TlvError, ValueError, IndexError):
+            value: dict[str, Any] = _Authorization.load(der, strict=True).native
+            rights = frozenset(Right(number) for number, bit in enumerate(value["rights"]) if bit)
+            found = TerminalAuthorization(Role(value["role"]), rights, value["municipality"])
+        except (ValueError, TypeError, KeyError, IndexError):  # the last for an empty BIT STRING
             raise AuthorizationError("not a terminal authorization") from None
         if found.encode() != der:
             raise AuthorizationError("a terminal authorization that is not in DER")
@@ -123,20 +139,3 @@ class TerminalAuthorization:
         if self.municipality == ANY_MUNICIPALITY:
             return TerminalAuthorization(self.role, self.rights & above.rights, above.municipality)
         return TerminalAuthorization(self.role, frozenset(), self.municipality)
-
-
-def _bit_string(rights: frozenset[Right]) -> bytes:
-    """Return the contents of a BIT STRING of named bits (X.690, 11.2.2): unused bits, then the bits, no zeros last."""
-    size = max(rights, default=-1) + 1
-    unused = -size % 8
-    bits = sum([1 << (size + unused - 1 - right) for right in rights])
-    return bytes((unused,)) + bits.to_bytes((size + unused) // 8)
-
-
-def _rights(contents: bytes) -> frozenset[Right]:
-    """Undo `_bit_string`; ValueError for a bit that is no right."""
-    bits = int.from_bytes(contents[1:])
-    last = 8 * len(contents) - 9
-    if bits & ((1 << max(0, last + 1 - len(_RIGHTS))) - 1):
-        raise ValueError("a right that is not known")
-    return frozenset([right for number, right in enumerate(_RIGHTS[: last + 1]) if bits >> (last - number) & 1])

@@ -17,16 +17,23 @@ from typing import Any
 import pytest
 
 from jukicard.issuer.anchors import ANCHORS_FILE
+from jukicard.issuer.authority import Authority
 from jukicard.issuer.storagekey import load_storage_key
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chips import open_emulator
+from tests.support import quick_keys
 from tests.support.desk import Desk, private_file
-from tests.support.issued import Offices, Stage
+from tests.support.issued import AUTHORITY_PASSWORD, Offices, Stage
 from tests.support.private_mounts import UnavailableError, in_private_mounts, make_read_only, mount_small_disk
 
 PAGE = 4096
 NEW = "3852"
 DISK_BYTES = 256 * 1024
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_keys.use(monkeypatch)
 
 
 @pytest.fixture
@@ -35,6 +42,7 @@ def desk(offices: Offices, tmp_path: Path) -> Desk:
     desk = Desk.at(offices, Stage.ACTIVE, tmp_path)
     private_file(tmp_path / "new.txt", NEW + "\n")
     (tmp_path / "disk").mkdir()
+    Authority.open(desk.home, AUTHORITY_PASSWORD).close()  # its key is derived here, for all children
     return desk
 
 

@@ -20,6 +20,7 @@ from jukicard.securechannel.scp03 import encrypt_sensitive
 from jukicard.securechannel.scp11 import Variant, encode_point
 from tests.fuzz import people
 from tests.fuzz.facts import Entry
+from tests.fuzz.folder_grammar import FOLDER_BODIES
 from tests.fuzz.model import TERMINATED, area
 from tests.support import chips
 from tests.support.chains import private_key
@@ -71,7 +72,7 @@ class Grammar:
     def body(self, row: Row, entry: Entry, host: Host | None, *, current: bool = False) -> Body:
         """P1, P2, data and Ne for a row, mostly such as it takes; `current`: a file is selected."""
         self.entry, self.host, self.current = entry, host, current or self.chance(0.05)
-        rule = BODIES.get(row.name)
+        rule = BODIES.get(f"{self.kind}: {row.name}") or BODIES.get(row.name)
         if rule is None or self.rng.random() < 0.05:
             return self.fitting(row)
         return rule(self)
@@ -443,4 +444,5 @@ BODIES: dict[str, Callable[[Grammar], Body]] = {
     "SET STATUS (application)": set_application_status,
     "GET DATA": get_data,
     "STORE DATA": store_data,
+    **FOLDER_BODIES,
 }

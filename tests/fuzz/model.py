@@ -18,6 +18,8 @@ from tests.fuzz.facts import Entry, Fact, facts
 ANYTHING = object()
 """A cell's new content that only the chip knows: a key that it made."""
 ISSUER, SYSTEM = 1, "card"
+KNOWN = frozenset(("juki", "library", "domain"))
+"""The applications that this model knows."""
 ANY_FILE = -1
 """The current file, after a row that the model does not know."""
 CHANNELS, MAX_CHAINED, MAX_RESPONSE = 4, 65535, 65533
@@ -179,6 +181,7 @@ class Model:
         self.cells: dict[str, Any] = facts(cells)
         self.modules = modules
         self.tables: dict[str, dict[tuple[bool, int], list[RowFact]]] = {}
+        self.own_rows = {row.key for row in tables[SYSTEM]}
         for kind, rows in tables.items():
             table = self.tables[kind] = {}
             for row in rows:
@@ -328,7 +331,7 @@ class Model:
 
     def _told(self, call: Call) -> Expectation:
         rule = self.rules.get(call.row.name)
-        if rule is None:
+        if rule is None or not (call.row.key in self.own_rows or self.kind(call.entry) in KNOWN):
             return unknown(self, call)
         try:
             return rule(self, call)

@@ -51,19 +51,20 @@ def check_estimates(before: dict[str, Fact], changed: dict[str, Fact | None]) ->
 
 
 def secrets_of(cells: dict[str, bytes]) -> tuple[list[bytes], list[bytes]]:
-    """What no command may tell: keys, resident codes and loans; and passwords."""
+    """What no command may tell: keys and resident codes; and passwords."""
     long: list[bytes] = []
     passwords: list[bytes] = []
     for cell, content in cells.items():
         if cell[6:].startswith("/key/") and content[0] != 0xB0:
             long += _key_parts(content)
-        elif cell[6:].startswith("/k/") and cell.endswith("/v"):
-            long.append(content)
-        elif cell[6:].startswith("/p/") and cell.endswith("/v"):
-            passwords.append(content)
-        elif cell.endswith("/f/0001/d") and len(content) == 11 and any(content):
+        elif cell.endswith("/v"):
+            (long if len(content) >= SHORTEST_KEY else passwords).append(content)
+        elif cell.endswith("/f/0001/d") and len(content) == 11 and content.isdigit():
             long.append(content)
     return long, passwords
+
+
+SHORTEST_KEY = 16
 
 
 @lru_cache(maxsize=1024)

@@ -262,7 +262,7 @@ SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "historical-bytes": lambda: map(bytes.fromhex, ("80318065B0", "0073C8401300900000", "1002")),
     "class-byte": lambda: [bytes(range(256))],
     "certificate": _certificates,
-    "authorization": lambda: [TerminalAuthorization.decode(_extension()).encode()],
+    "authorization": lambda: [_extension(), bytes.fromhex("300C0A010103000C053939323031")],
     "key-agreement-request": lambda: [request_for(variant, 1) for variant in Variant],
     "key-agreement-response": lambda: [b"\x5f\x49\x41" + chips.active().juki_11a + b"\x86\x10" + bytes(16)],
     "initialize-update": lambda: [bytes(10) + b"\x01\x03\x70" + bytes(19), bytes(10) + b"\x01\x03\x60" + bytes(16)],

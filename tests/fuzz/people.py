@@ -8,11 +8,14 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from jukicard.applets.catalogue import BUILT_IN
+from jukicard.applets.gp.layout import municipal_service_aid
 from jukicard.securechannel.authorization import OID, Right, Role, TerminalAuthorization
 from jukicard.securechannel.certificates import ChainVerifier
 from jukicard.securechannel.host import LocalTerminalKey
 from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz.domain_rules import Certificate
+from tests.fuzz.facts import facts
 from tests.support import chips
 from tests.support.chains import private_key
 
@@ -88,6 +91,20 @@ def _read(der: bytes, signer: bytes) -> Certificate:
 
 
 @lru_cache(maxsize=1)
+def _furnished() -> dict[str, bytes]:
+    """Handed over, and with an application of each further module of the catalogue in the municipality's domain."""
+    chip = chips.active().chip()
+    installed = {entry.module for entry in facts(chip.cells)["registry"][1:]}
+    further = [applet for applet in BUILT_IN if bytes(applet.module) not in installed]
+    for number, applet in enumerate(further, 2):
+        chip.select(chips.CITY_DOMAIN)
+        session = chip.scp03(chips.CITY_KEYS)
+        aid = municipal_service_aid(chips.CITY, number)
+        chips.say(session, 0x80, 0xE6, 0x0C, 0, chips.install_data(applet.module, aid, load_file=applet.load_file))
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
 def _blank() -> dict[str, bytes]:
     return chips.blank().cells
 
@@ -99,6 +116,7 @@ def _personalising() -> dict[str, bytes]:
 
 START: dict[str, Callable[[], dict[str, bytes]]] = {
     "active": lambda: chips.active().cells,
+    "furnished": _furnished,
     "delivered": lambda: chips.delivered().cells,
     "personalisation": _personalising,
     "blank": _blank,

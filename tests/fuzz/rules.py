@@ -116,21 +116,7 @@ def get_response(model: Model, call: Call) -> Expectation:
     return Expectation(waiting[1], waiting[0], then=then)
 
 
-KNOWN = frozenset(("juki", "library", "domain"))
-
-
-def _for_known(rule: Callable[[Model, Call], Expectation]) -> Callable[[Model, Call], Expectation]:
-    """A rule for rows that other applications may share, whose files and passwords this model does not know."""
-
-    def known(model: Model, call: Call) -> Expectation:
-        return (
-            unknown(model, call) if model.kind(call.entry) not in ("juki", "library", "domain") else rule(model, call)
-        )
-
-    return known
-
-
-SHARED = {
+RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "READ BINARY": read_binary,
     "UPDATE BINARY": update_binary,
     "COMPARE BINARY": compare_binary,
@@ -141,15 +127,12 @@ SHARED = {
     "CHANGE REFERENCE DATA": change,
     "CHANGE REFERENCE DATA (new only)": set_new,
     "RESET RETRY COUNTER": reset_counter,
-}
-RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "SELECT (application)": select_application,
     "SELECT (file)": select_file,
     "MANAGE CHANNEL (open)": open_channel,
     "MANAGE CHANNEL (close)": close_channel,
     "GET CHALLENGE": get_challenge,
     "GET RESPONSE": get_response,
-    **{name: _for_known(rule) for name, rule in SHARED.items()},
     "CHANGE REFERENCE DATA (initial password)": set_new,
     "ACTIVATE FILE (application)": activate,
     "DEACTIVATE FILE (application)": deactivate,

@@ -11,7 +11,7 @@ from jukicard.iso7816.apdu import CommandAPDU
 from tests.fuzz import people
 from tests.fuzz.facts import Entry
 from tests.fuzz.grammar import BODIES, Grammar
-from tests.fuzz.model import CARD_LOCKED, SYSTEM, Channel, area
+from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
 from tests.fuzz.proofs import DEACTIVATED, SCP11A
 from tests.fuzz.proofs import INITIAL as _INITIAL
 from tests.fuzz.tables import APPLETS, KINDS, ROWS
@@ -48,6 +48,14 @@ _WEIGHTS = {
     "GENERATE ASYMMETRIC KEY PAIR": 0.7,
     "PUT KEY (EC key)": 0.7,
     "PUT KEY (AES key set)": 0.7,
+    "CREATE FILE": 3.0,
+    "SELECT (path)": 3.0,
+    "PUT DATA (password, key)": 3.0,
+    "MANAGE SECURITY ENVIRONMENT (SET)": 3.0,
+    "DELETE FILE": 0.4,
+    "DEACTIVATE FILE": 0.4,
+    "TERMINATE EF": 0.2,
+    "TERMINATE DF": 0.2,
     "TERMINATE DF (application)": 0.1,
     "DEACTIVATE FILE (application)": 0.3,
     "SET STATUS (card)": 0.15,
@@ -100,9 +108,11 @@ _SUITED: dict[str, tuple[str, ...]] = {
     "library, SCP03": (*_READERS, "STORE DATA"),
 }
 """Who, by application and session, has a use for which of the rows that the grammar knows; who is not here, for all."""
+_SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
+_ENOUGH_MADE = 20
 _APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
-_STARTS, _START_WEIGHTS = ("active", "delivered", "personalisation", "blank"), (14, 2, 3, 2)
+_STARTS, _START_WEIGHTS = ("active", "furnished", "delivered", "personalisation", "blank"), (4, 10, 2, 3, 2)
 _LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
 _JUKI_TERMINALS = (*("all",) * 12, *(name for name in people.terminals() if "library" not in name))
 _CITY_TERMINALS = (*("library",) * 12, "library later", "other library", "city all", "all")
@@ -122,7 +132,9 @@ def _weighted(kind: str, who: str) -> Choice:
     weights = []
     for row in rows:
         fits = row.name not in BODIES or (row.name in suited if suited else row.name not in _HANDSHAKES)
-        weights.append(_WEIGHTS.get(row.name, _DEFAULT_WEIGHT) * (1.0 if fits else _UNSUITED_SHARE))
+        weight = _WEIGHTS.get(row.name, _DEFAULT_WEIGHT) * (1.0 if fits else _UNSUITED_SHARE)
+        foreign = kind not in KNOWN and row in ROWS[kind]  # of that name other applications may have another row
+        weights.append(max(weight, _DEFAULT_WEIGHT) if foreign and row.name not in _SELDOM else weight)
     return tuple(rows), tuple(accumulate(weights))
 
 
@@ -209,7 +221,7 @@ class Walk:
         return "raw", CommandAPDU(number, 0xA4, 0x04, 0x00, entry.aid, 256).encode()
 
     def _interest(self, entry: Entry) -> int:
-        return {bytes(chips.JUKI): 8, bytes(chips.LIBRARY): 6}.get(entry.aid, 1)
+        return {"juki": 8, "library": 6, "domain": 1}.get(self.world.model.kind(entry), 7)
 
     def _open(self, number: int) -> Step:
         """Select something where nobody has, and open a session."""
@@ -224,7 +236,7 @@ class Walk:
         domain = entry if kind == "domain" else world.model.entry(entry.domain)
         choice = rng.random()
         personalising = kind == "domain" or self._life(entry) == _INITIAL
-        if choice < (0.85 if personalising else 0.12):
+        if choice < (0.85 if personalising else 0.12 if kind in KNOWN else 0.5):
             return self._scp03(number)
         if choice < 0.94:
             municipal = domain.aid == bytes(chips.CITY_DOMAIN)
@@ -277,6 +289,9 @@ class Walk:
         cells, own = self.world.model.cells, area(entry.instance)
         if kind == "domain":
             return "SET STATUS (card)" if self.world.model.card_state == CARD_LOCKED else ""
+        if kind not in KNOWN:
+            made = sum(cell.startswith((own + "f/", own + "p/", own + "k/", own + "y/")) for cell in cells)
+            return self.rng.choice(("CREATE FILE", "PUT DATA (password, key)")) if made < _ENOUGH_MADE else ""
         if host.kid != SCP11A:
             return ""
         if cells.get(own + "df") == DEACTIVATED:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
@@ -18,10 +19,10 @@ from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.errors import HostError
 from jukicard.securechannel.host import SecureConnection
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS
-from tests.support import bench, chips
+from tests.support import bench, chips, folders
 from tests.support.chips import Chip, static_keys, terminal
 
-TABLES = (SecurityDomain, JukiApplet, LibraryApplet, System, bench.Bench)
+TABLES = (SecurityDomain, JukiApplet, LibraryApplet, FolderApplet, System, bench.Bench)
 ROWS = [row for applet in TABLES for row in applet.table.rows]
 NAMES: dict[AID, type[Applet]] = {
     chips.ISSUER: SecurityDomain,
@@ -29,6 +30,7 @@ NAMES: dict[AID, type[Applet]] = {
     chips.JUKI: JukiApplet,
     chips.CITY_DOMAIN: SecurityDomain,
     chips.LIBRARY: LibraryApplet,
+    folders.FOLDER: FolderApplet,
     bench.AID_BENCH: bench.Bench,
 }
 
@@ -60,6 +62,29 @@ FIELDS = [
     chips.PASSWORD,
     chips.PASSWORD * 2,
     b"99202",
+    *(
+        bytes.fromhex(text)
+        for text in (
+            "54020001",
+            "540100530161",
+            "54010054020005",
+            "621582010180020004830201018801 08AB0580017F9000",
+            "62158205024100040383020102880110AB0580017F9000",
+            "620E82013883020C00AB0580017F9000",
+            "0B00",
+            "3FFF0B00",
+            "0A000A010004",
+            "0001",
+            "5C045F507BC1",
+            "830191",
+            "840193",
+            "B603840193",
+            "620DA4068301859501088003040803",
+            "6208B606840196950140",
+        )
+    ),
+    folders.KEY_IMPORT,
+    bytes(32),
     bytes(8),
     bytes(16),
 ]
@@ -121,6 +146,7 @@ OPENERS: dict[str, tuple[Opener, type[Applet]]] = {
     "juki": (lambda chip: (chip.select(chips.JUKI), chip.scp03(chips.JUKI_KEYS))[1], JukiApplet),
     "counter": (lambda chip: chips.juki_session(chip, *sorted(chips.ALL_RIGHTS)), JukiApplet),
     "library": (chips.library_session, LibraryApplet),
+    "folder": (lambda chip: (chip.select(folders.FOLDER), chip.scp03(chips.CITY_KEYS))[1], FolderApplet),
     "bench": (lambda chip: (chip.select(bench.AID_BENCH), chip.scp03(chips.CITY_KEYS))[1], bench.Bench),
 }
 
@@ -146,6 +172,7 @@ MAKERS: dict[str, Callable[[], Chip]] = {
     "personalisation": chips.in_personalisation,
     "delivered": lambda: chips.delivered().chip(1, bench.Bench),
     "active": bench.bench,
+    "furnished": lambda: folders.furnished(1, bench.Bench),
 }
 
 

@@ -11,10 +11,14 @@ from jukicard.applets.folder import layout
 from jukicard.applets.folder.client import FolderClient, df, ef, record_ef
 from jukicard.applets.folder.rules import APPLICATION, OWNER
 from jukicard.applets.gp.layout import municipal_service_aid
+from jukicard.card.applet import Applet
 from jukicard.iso7816.access import AccessMode, AccessRules, Always, Condition, ModeDo, Password, SessionKey
+from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.tlv import Tlv
 from jukicard.iso7816.wrappers import standard
 from jukicard.securechannel.host import StaticKeyring
+from jukicard.securechannel.kdf import aes_cmac
+from jukicard.securechannel.keyproof import external_message
 from jukicard.testing.seeds import randomness
 from tests.support import chips
 from tests.support.chips import Chip, say
@@ -167,8 +171,38 @@ def owners(seed: object = 1) -> Chip:
     return chip
 
 
-def furnished(seed: object = 1) -> Chip:
+KEY_IMPORT = bytes.fromhex("4D1D A403830191 7F48029210 5F4810") + KEY_VALUE
+"""The data field that puts key 91's value in."""
+
+
+def furnished(seed: object = 1, *further: type[Applet]) -> Chip:
     """An active chip with a furnished folder, selected."""
-    chip = Chip(furnished_cells(), seed)
+    chip = Chip(furnished_cells(), seed, *further)
     assert chip.select(FOLDER).sw == 0x9000
     return chip
+
+
+# --- what hosts say
+
+
+def challenge(connection: CardConnection, size: int | None = 16) -> bytes:
+    return say(connection, 0, 0x84, ne=size, sw=0x9000).data
+
+
+def proof(value: bytes, reference: int = KEY, key: bytes = KEY_VALUE) -> bytes:
+    return aes_cmac(key, external_message(bytes(FOLDER), reference, value))
+
+
+def prove(connection: CardConnection, cryptogram: bytes, reference: int = KEY) -> int:
+    return say(connection, 0, 0x82, 0, reference, cryptogram).sw
+
+
+def put(folder: FolderClient | Chip, data: bytes) -> int:
+    connection = folder.connection if isinstance(folder, FolderClient) else folder
+    return say(connection, 0, 0xDB, 0x3F, 0xFF, data).sw
+
+
+def import_of(tag: int, name: int, reference: int, value: bytes, length: int | None = None) -> bytes:
+    template = Tlv.build(tag, Tlv(name, bytes((reference,))))
+    lengths = Tlv(0x7F48, bytes((0x92, len(value) if length is None else length)))
+    return Tlv.build(0x4D, template, lengths, Tlv(0x5F48, value)).encode()

@@ -53,15 +53,19 @@ Lie = Callable[[Moment], bytes]
 
 @dataclass(frozen=True)
 class Falsification:
-    """From which step on which lie is told: once, or (`for_ever`) to every command from there on."""
+    """From which step on which lie is told: once, or (`for_ever`) to every command from there on.
+
+    Unless `executed`, the card does not do what it is told then; its true answer counts as 9000.
+    """
 
     step: int
     lie: Lie
     for_ever: bool = False
+    executed: bool = True
 
 
 class HostileCard(ConnectionWrapper):
-    """See the module.  The real card executes every command, also those whose answer is falsified.
+    """See the module.  The real card executes every command, unless told otherwise.
 
     `protocol` is the one in use, as a PC/SC connection tells it.
     """
@@ -98,7 +102,7 @@ class HostileCard(ConnectionWrapper):
             and self._lying
             and (wanted.for_ever or command[1] == 0xC0 or command == self.commands[-2])
         )
-        truth = self.inner.transmit(command)
+        truth = OK if self._lying and wanted is not None and not wanted.executed else self.inner.transmit(command)
         self.truths.append(truth)
         if wanted is None or not self._lying:
             return truth

@@ -20,9 +20,9 @@ _READ_ALWAYS = AccessRules(((ModeDo.modes(AccessMode.READ), Always()),))
 CARD_SERVICE_DATA = 0xF9
 """Applications by full and partial name, EF.DIR and EF.ATR/INFO, both read by READ BINARY, no MF."""
 
-CARD_CAPABILITIES = bytes((0xD6, 0x31, 0xFB))
-"""Selection by name (full, partial), FID, SFI, record number; data units of one byte; chaining, extended length with
-its limits in EF.ATR/INFO, four logical channels numbered by the card or by the host.
+CARD_CAPABILITIES = bytes((0xF7, 0x31, 0xFB))
+"""Selection by name (full, partial), path, FID, SFI; records by number and identifier; data units of one byte;
+chaining, extended length with its limits in EF.ATR/INFO; four logical channels numbered by the card or by the host.
 """
 
 LONGEST_COMMAND, LONGEST_RESPONSE = 0xFFFF, 0xFFFF

@@ -26,7 +26,6 @@ _NONCE_LENGTH = 12
 _TAG_LENGTH = 16
 _OVERHEAD = _NONCE_LENGTH + _TAG_LENGTH
 _FINGERPRINT_MODULUS = 1 << 256
-_PLACE = struct.Struct(">QQ")
 
 # scrypt: 128 MiB and about half a second for each guess.
 _SCRYPT_N = 1 << 17
@@ -71,10 +70,9 @@ class Sealer:
     __slots__ = (
         "_box_header",
         "_cipher",
-        "_fingerprint",
-        "_nonce",
+        "_nonce_key",
         "_random",
-        "_root",
+        "_root_key",
         "card_id",
         "check",
     )
@@ -85,10 +83,8 @@ class Sealer:
         info = struct.pack(">H", SCHEMA) + card_id
         keys = HKDF(SHA256(), 96 + CHECK_LENGTH, salt=b"jukicard card file", info=info).derive(storage_key)
         self._cipher = AESGCM(keys[:32])
-        # Keyed and personalised once, copied for each use.
-        self._nonce = blake2b(key=keys[32:64], digest_size=_NONCE_LENGTH, person=b"jukicard nonce")
-        self._fingerprint = blake2b(key=keys[64:96], digest_size=32, person=b"jukicard cell")
-        self._root = blake2b(key=keys[64:96], digest_size=ROOT_LENGTH, person=b"jukicard root")
+        self._nonce_key = keys[32:64]
+        self._root_key = keys[64:96]
         self._random = random
         self._box_header = struct.pack(">HB", SCHEMA, len(card_id)) + card_id
         self.card_id = card_id
@@ -96,20 +92,20 @@ class Sealer:
 
     def seal(self, number: int, version: int, name: str, content: bytes) -> bytes:
         """Return the box of cell `number` in its `version`."""
-        place = _PLACE.pack(number, version)
+        place = struct.pack(">QQ", number, version)
         label = name.encode("ascii")
         plain = b"%c%b%b" % (len(label), label, content)
         # The nonce depends on the text too: even a randomness that repeats itself (seeded, or a restored
         # machine) never uses one nonce for two texts.
         seed = self._random(16) + place + plain
-        nonce = _digest(self._nonce, seed)
+        nonce = blake2b(seed, key=self._nonce_key, digest_size=_NONCE_LENGTH, person=b"jukicard nonce").digest()
         return nonce + self._cipher.encrypt(nonce, plain, self._box_header + place)
 
     def open(self, number: int, version: int, box: bytes) -> tuple[str, bytes]:
         """Return the name and the content in `box`; raises `Unsealable`."""
         if len(box) <= _OVERHEAD:
             raise Unsealable
-        place = _PLACE.pack(number, version)
+        place = struct.pack(">QQ", number, version)
         try:
             plain = self._cipher.decrypt(box[:_NONCE_LENGTH], box[_NONCE_LENGTH:], self._box_header + place)
         except InvalidTag:
@@ -119,19 +115,13 @@ class Sealer:
 
     def fingerprint(self, number: int, version: int, box: bytes) -> int:
         """Return a secret 256-bit number that stands for this very box in this very place."""
-        what = _PLACE.pack(number, version) + box[:_NONCE_LENGTH] + box[-_TAG_LENGTH:]
-        return int.from_bytes(_digest(self._fingerprint, what))
+        what = struct.pack(">QQ", number, version) + box[:_NONCE_LENGTH] + box[-_TAG_LENGTH:]
+        return int.from_bytes(blake2b(what, key=self._root_key, digest_size=32, person=b"jukicard cell").digest())
 
     def root(self, commits: int, in_use: bool, fingerprints: int) -> bytes:
         """Return the MAC over the header and all cells, by the sum of the cells' fingerprints modulo 2²⁵⁶."""
         what = self._box_header + struct.pack(">Q?", commits, in_use) + fingerprints.to_bytes(32)
-        return _digest(self._root, what)
-
-
-def _digest(keyed: blake2b, message: bytes) -> bytes:
-    digest = keyed.copy()
-    digest.update(message)
-    return digest.digest()
+        return blake2b(what, key=self._root_key, digest_size=ROOT_LENGTH, person=b"jukicard root").digest()
 
 
 def add(total: int, fingerprint: int) -> int:

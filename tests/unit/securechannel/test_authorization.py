@@ -106,6 +106,7 @@ def test_municipalities_that_are_none(municipality: str) -> None:
         "300e" + "0a0101" + "03020081" + "13053939323031",  # PrintableString
         "300e" + "0a0101" + "03020081" + "0c05ff39323031",  # not UTF-8
         "3010" + "0a0101" + "03020081" + "0c053939323031" + "0500",
+        "300c" + "0a0101" + "0300" + "0c053939323031",  # a BIT STRING without its first byte
         "04020000",
     ],
 )
