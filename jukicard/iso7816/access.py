@@ -266,6 +266,7 @@ class AccessRules:
     entries: tuple[tuple[ModeDo, Condition], ...] = ()
     _patterns: tuple[tuple[int, int, int], ...] = field(init=False, repr=False, compare=False)
     _modes: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    _encoded: bytes | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         """Sort the entries by kind: rules are read once and asked for often."""
@@ -288,11 +289,13 @@ class AccessRules:
 
         AccessRuleError for a number outside one byte or conditions nested too deep.
         """
-        pairs = [Tlv(do.tag, do.value).encode() + condition.encode() for do, condition in self.entries]
-        encoded = b"".join(pairs)
-        if _parse(encoded) != self:
-            raise AccessRuleError("these rules do not survive their encoding")
-        return encoded
+        if self._encoded is None:
+            pairs = [Tlv(do.tag, do.value).encode() + condition.encode() for do, condition in self.entries]
+            encoded = b"".join(pairs)
+            if _parse(encoded) != self:
+                raise AccessRuleError("these rules do not survive their encoding")
+            object.__setattr__(self, "_encoded", encoded)
+        return self._encoded or b""
 
     def condition_for(self, mode: AccessMode | None, header: bytes) -> Condition:
         """The condition for a command that asks for `mode` (None: for no mode) with this 4-byte header.

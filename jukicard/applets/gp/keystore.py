@@ -43,32 +43,36 @@ class KeyReference:
 class DomainKeys:
     """The keys in a domain's area."""
 
-    __slots__ = ("_area", "_found")
+    __slots__ = ("_area", "_names")
 
     def __init__(self, area: Area) -> None:
         self._area = area
-        self._found: list[KeyReference] | None = None
+        self._names: list[str] | None = None
 
     def references(self) -> list[KeyReference]:
         """Return the references of all keys, by identifier and version."""
-        if self._found is None:
-            self._found = [_reference(cell) for cell in self._area.cells("key/")]
-        return self._found
+        return [_reference(cell) for cell in self._cells()]
+
+    def _cells(self) -> list[str]:
+        if self._names is None:
+            self._names = self._area.cells("key/")
+        return self._names
 
     def find(self, kid: int, kvn: int) -> KeyReference:
         """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.
 
         6A88 where there is none.
         """
-        for reference in self.references():
-            if reference.kid == kid and kvn in (0, reference.kvn):
-                return reference
+        wanted = f"key/{kid:02x}/{kvn:02x}" if kvn else f"key/{kid:02x}/"
+        for cell in self._cells():
+            if cell.startswith(wanted):
+                return _reference(cell)
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
     def is_empty(self) -> bool:
         """Whether the domain has no key of its own yet."""
-        return not self.references()
+        return not self._cells()
 
     def information(self) -> bytes:
         """Return the key information: one C0 per key (GP 2.3.1, 11.3.3.1)."""
@@ -94,7 +98,9 @@ class DomainKeys:
 
     def key_set(self, reference: KeyReference) -> StaticKeys:
         """Return an SCP03 key set."""
-        return StaticKeys(*(part.value for part in self._stored(reference).children))
+        value = self._stored(reference).value
+        size = value[1]  # three objects of one length, as put_key_set wrote them
+        return StaticKeys(*(value[start + 2 : start + 2 + size] for start in range(0, len(value), size + 2)))
 
     def put_private(self, reference: KeyReference, key: ec.EllipticCurvePrivateKey) -> None:
         """Store a key pair."""
@@ -122,11 +128,11 @@ class DomainKeys:
         """Remove a key with everything that was stored for it."""
         for kind in ("key", "seq", *_ATTRIBUTES):
             self._area.write(_cell(kind, reference), None)
-        self._found = None
+        self._names = None
 
     def _store(self, reference: KeyReference, key: Tlv) -> None:
         self._area.write(_cell("key", reference), key.encode())
-        self._found = None
+        self._names = None
 
     def attribute(self, kind: str, reference: KeyReference) -> bytes | None:
         """Return what is stored beside a key: `crt` certificates, `alw` allow-list, `ski` CA identifier, `day` date
