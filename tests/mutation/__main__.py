@@ -139,6 +139,7 @@ class Run:
         pytest.main([*OPTIONS, *self.tests], plugins=[plugin])
         if plugin.failed is not None:
             tell("failed", plugin.failed)
+            return
         imported = [name for name, module in sys.modules.items() if not self._is_ours(module)]
         tell("ended", plugin.baseline, [self._numbers[id(mutant)] for mutant in plugin.left], imported)
 
