@@ -1,11 +1,11 @@
 """The cryptography that the card's side of each flow cannot do without, alone: what its time is held against.
 
-Each list is the calls of `cryptography` that the standard's steps come to, with inputs of the sizes that occur. There are
-two ways to add them up: each primitive with the set-up of its key, as it would be timed by itself (`KeyOfEach`), or every
-key set up once in a flow, a CMAC that is used again being copied (`KeyOfAll`): less than that no implementation on this
-library can do. The randomness and the encoding and decoding of points count, being calls of that library; TLV, tables,
-rules, cells and certificates (which the card has read before) do not. A test compares the lists with what
-a card really calls, so that nothing stands here that the card does not do.
+Each list is the calls of `cryptography` that the standard's steps come to, with inputs of the sizes that occur. There
+are two ways to add them up: each primitive with the set-up of its key, as it would be timed by itself (`KeyOfEach`), or
+every key set up once in a flow, a CMAC that is used again being copied (`KeyOfAll`): less than that no implementation
+on this library can do. The randomness and the encoding and decoding of points count, being calls of that library; TLV,
+tables, rules, cells and certificates (which the card has read before) do not. A test compares the lists with what a
+card really calls, so that nothing stands here that the card does not do.
 """
 
 from __future__ import annotations
