@@ -66,7 +66,7 @@ def test_a_file_is_what_its_header_says(files: Files) -> None:
 
 
 def test_a_header_that_says_nothing_is_an_empty_file(area: Area) -> None:
-    bare = File(area, 1, Header((Tlv(0x83, b"\0\1"),), LifeCycle.ACTIVATED, NO_RULES, NO_RULES))
+    bare = File(area, (1,), Header((Tlv(0x83, b"\0\1"),), LifeCycle.ACTIVATED, NO_RULES, NO_RULES))
     assert (bare.kind, bare.size, bare.content) == (FileKind.TRANSPARENT, 0, b"")
     assert (bare.record_size, bare.max_records, bare.compare_tries) == (0, 0, 0)
 
