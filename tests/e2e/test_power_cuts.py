@@ -61,6 +61,10 @@ def test_every_row_that_counts_tries_is_cut_when_it_fails() -> None:
         ("JukiApplet", "COMPARE BINARY"),
         ("LibraryApplet", "VERIFY"),
         ("LibraryApplet", "CHANGE REFERENCE DATA"),
+        ("FolderApplet", "VERIFY"),
+        ("FolderApplet", "CHANGE REFERENCE DATA"),
+        ("FolderApplet", "COMPARE BINARY"),
+        ("FolderApplet", "EXTERNAL AUTHENTICATE"),
     }
 
 
