@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from jukicard.applets import catalogue
+from jukicard.applets.folder.client import FolderClient, record_ef
 from jukicard.applets.gp import layout as gp
 from jukicard.applets.library import layout as library
 from jukicard.card.card import Card
@@ -14,7 +15,7 @@ from jukicard.iso7816.aid import AID
 from jukicard.securechannel.authorization import Right
 from jukicard.testing.seeds import randomness
 from tests.powercuts.timeline import Timeline
-from tests.support import chips
+from tests.support import chips, folders
 from tests.support.chips import Chip, say
 
 Cells = Mapping[str, bytes]
@@ -110,4 +111,65 @@ def half_installed() -> Cells:
     say(chip.scp03(chips.CITY_KEYS), 0x80, 0xE6, 0x04, 0x00, data, 256, sw=0x9000)
     chip.select(chips.ISSUER)
     chips.install(chip.scp03(chips.ISSUER_KEYS), gp.DOMAIN_MODULE, EMPTY_DOMAIN, b"\xc0\x40\x00")
+    return chip.cells
+
+
+# --- with a folder
+
+LINEAR, CYCLIC = 0x0011, 0x0012
+"""EFs of records, which anybody reads and writes; the linear one has room, the cyclic one has none."""
+NEW_KEY_PAIR, OWNERS_PASSWORD = 0x95, 0x82
+"""A key pair that is not generated yet; a password that the owner resets."""
+
+
+@lru_cache(maxsize=1)
+def with_a_folder() -> Cells:
+    """Active, with a furnished folder; of everything that counts its tries there one was used up."""
+    chip = Chip(folders.furnished_cells(), "a folder")
+    folder = folders.owner(chip)
+    for fid, kind, room in ((LINEAR, 0x04, 3), (CYCLIC, 0x06, 2)):
+        folder.create(record_ef(fid, kind, 4, room, folders.ANYTHING, sfi=fid))
+        for record in (b"\x01old", b"\x02new"):
+            folder.append(record)
+    _make_keys(folder)
+    _fill_what_is_guarded(folder)
+    plain = folders.client(chip).connection
+    say(plain, 0, 0x33, 0x80 | folders.COUNTED, 0, b"5678", sw=0x63C2)
+    assert folders.prove(plain, folders.proof(folders.challenge(plain), key=bytes(16))) == 0x63C2
+    for reference in (folders.PASSWORD, OWNERS_PASSWORD):
+        say(plain, 0, 0x20, 0, reference, chips.WRONG_PASSWORD, sw=0x63C2)
+    return chip.cells
+
+
+def _make_keys(folder: FolderClient) -> None:
+    folder.make_signature_key(NEW_KEY_PAIR, folders.rules((0x47, folders.OWNER), (0xDB, folders.OWNER)))
+    reset = folders.rules((0x20, folders.ALWAYS), (0x24, folders.OWNER), (0x2C, folders.OWNER))
+    folder.make_password(OWNERS_PASSWORD, 4, 8, 3, reset)
+    folder.set_initial_password(OWNERS_PASSWORD, chips.PASSWORD)
+
+
+def _fill_what_is_guarded(folder: FolderClient) -> None:
+    folder.select_path()
+    folder.update(b"1234", sfi=folders.COUNTED)
+    folder.verify(folders.PASSWORD, folders.PASSWORD_VALUE)
+    folder.update(b"a private note..", sfi=folders.PRIVATE)
+
+
+@lru_cache(maxsize=1)
+def the_last_try_of_a_folder() -> Cells:
+    """With a folder; one try is left of its password, its key and its counted file."""
+    chip = Chip(with_a_folder(), "the last try of a folder")
+    plain = folders.client(chip).connection
+    say(plain, 0, 0x33, 0x80 | folders.COUNTED, 0, b"5678", sw=0x63C1)
+    assert folders.prove(plain, folders.proof(folders.challenge(plain), key=bytes(16))) == 0x63C1
+    for reference in (folders.PASSWORD, OWNERS_PASSWORD):
+        say(plain, 0, 0x20, 0, reference, chips.WRONG_PASSWORD, sw=0x63C1)
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
+def with_a_deactivated_folder() -> Cells:
+    """With a folder whose own DF is deactivated."""
+    chip = Chip(with_a_folder(), "deactivated")
+    say(folders.owner(chip).connection, 0, 0x04, sw=0x9000)
     return chip.cells

@@ -5,21 +5,27 @@ Issuing and handover, in which the authority's books take part, are in `tests.po
 
 from __future__ import annotations
 
+from jukicard.applets.folder import layout as folder
+from jukicard.applets.folder.client import df, ef, record_ef
 from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.records import CardState, CardStatus
 from jukicard.applets.library import layout as library
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.errors import CardStatusError
+from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.authorization import Right
+from jukicard.securechannel.host import SecureConnection
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys
 from tests.powercuts import cards
 from tests.powercuts.registry import flow
 from tests.powercuts.rows_applets import NEW_PASSWORD, personalising
 from tests.powercuts.rows_gp import NEW_KEYS, domain
-from tests.support import chips
+from tests.support import chips, folders
 from tests.support.chips import PASSWORD, WRONG_PASSWORD, Chip, juki_session, say
 
 OK, REFUSED, BLOCKED, UNSUITABLE, IN_USE, UNKNOWN = 0x9000, 0x6982, 0x6983, 0x6985, 0x6A80, 0x6A88
+NOT_FOUND, FULL, TAKEN = 0x6A82, 0x6A84, 0x6A89
+DIRECTORY = 0x0100
 
 
 # --- passwords
@@ -122,16 +128,69 @@ def installation(chip: Chip) -> None:
 
 def _library_is_gone(chip: Chip) -> None:
     assert chip.select(chips.LIBRARY).sw == 0x6A82
-    assert len({cell.split("/")[1] for cell in chip.cells if cell.startswith("a/")}) == 4, "cells were left behind"
+    _only_as_many_applications_as(4, chip)
+
+
+def _only_as_many_applications_as(count: int, chip: Chip) -> None:
+    assert len({cell.split("/")[1] for cell in chip.cells if cell.startswith("a/")}) == count, "cells were left behind"
 
 
 @flow("deletion of an application", on=cards.with_a_loan, done=_library_is_gone)
 def deletion(chip: Chip) -> None:
-    session = domain(chip)
-    assert say(session, 0x80, 0xE4, 0, 0, bytes((0x4F, len(bytes(chips.LIBRARY)))) + bytes(chips.LIBRARY)).sw in (
-        OK,
-        UNKNOWN,
-    )
+    _delete(domain(chip), chips.LIBRARY)
+
+
+def _delete(session: SecureConnection, aid: AID) -> None:
+    assert say(session, 0x80, 0xE4, 0, 0, Tlv(0x4F, bytes(aid)).encode()).sw in (OK, UNKNOWN)
+
+
+# --- a folder
+
+
+def _folder_is_gone(chip: Chip) -> None:
+    assert chip.select(folders.FOLDER).sw == NOT_FOUND
+    _only_as_many_applications_as(5, chip)
+
+
+@flow("installation and deletion of a folder", on=cards.active, done=_folder_is_gone)
+def folder_comes_and_goes(chip: Chip) -> None:
+    """Whoever finds it deleted begins again."""
+    data = chips.install_data(folder.MODULE, folders.FOLDER)
+    assert say(domain(chip), 0x80, 0xE6, 0x0C, 0, data, 256).sw in (OK, IN_USE)
+    owner = folders.owner(chip)
+    assert say(owner.connection, 0, 0xE0, data=ef(0x0001, 600, folders.READABLE, sfi=1).encode()).sw in (OK, TAKEN)
+    owner.update(b"a notice", sfi=1)
+    _delete(domain(chip), folders.FOLDER)
+
+
+def _folder_is_as_it_was(chip: Chip) -> None:
+    before = cards.with_a_folder()
+    area = next(cell[:7] for cell in before if cell.endswith("/q"))
+
+    def inside(cells: cards.Cells) -> cards.Cells:
+        return {cell: content for cell, content in cells.items() if cell.startswith(area)}
+
+    assert inside(chip.cells) == inside(before)
+
+
+@flow("files of a folder are created, filled and deleted", on=cards.with_a_folder, done=_folder_is_as_it_was)
+def files_come_and_go(chip: Chip) -> None:
+    """A DF with a file of bytes and a file of records in it; no trace of them is left, not in the quota either."""
+    owner = folders.owner(chip)
+
+    def create(parameters: Tlv) -> None:
+        assert say(owner.connection, 0, 0xE0, data=parameters.encode()).sw in (OK, TAKEN)
+
+    create(df(DIRECTORY, folders.ANYTHING))
+    owner.select_path(DIRECTORY)
+    create(ef(0x0001, 5000, folders.ANYTHING, sfi=1))
+    owner.update(b"content", sfi=1)
+    create(record_ef(0x0002, 0x02, 4, 1, folders.ANYTHING, sfi=2))
+    assert say(owner.connection, 0, 0xE2, 0, 2 << 3, b"\x01one").sw in (OK, FULL)
+    assert owner.record(1, sfi=2) == b"\x01one"
+    assert say(owner.connection, 0, 0xE4, data=b"\0\1", sw=OK)
+    owner.select_path()
+    owner.delete(DIRECTORY)
 
 
 # --- the card's life

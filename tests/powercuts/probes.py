@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
+from jukicard.applets.folder import layout as folder
+from jukicard.applets.juki import layout as juki
+from jukicard.applets.library import layout as library
 from jukicard.card.registry import Registry
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.apdu import CommandAPDU
 from tests.powercuts import cards
-from tests.support import chips
+from tests.support import chips, folders
 from tests.support.issued import new_card
 
 NAMES = (chips.ISSUER, chips.JUKI_DOMAIN, chips.CITY_DOMAIN, chips.JUKI, chips.LIBRARY, cards.SECOND_LIBRARY)
 """What is asked for besides the applications that there are: names that may have been deleted, or be half there."""
+SECRET_FILES = {juki.JUKI_AID: (juki.EF_CODE,), library.MODULE: (library.EF_PATRON,), folder.MODULE: (folders.PRIVATE,)}
+"""Files of the applications installed from a module: the resident code, the patron's number, a private note."""
 TAGS = (0x0042, 0x0045, 0x0066, 0x00E0, 0x007F, 0x9F7F, 0xBF21, 0xFF33, 0xFF34)
 
 
@@ -22,15 +28,27 @@ def probes(cells: Mapping[str, bytes]) -> Iterator[CommandAPDU]:
     for sfi in range(1, 31):
         yield CommandAPDU(0x00, 0xB0, 0x80 | sfi, 0x00, b"", 256)
         yield CommandAPDU(0x00, 0xB2, 0x01, sfi << 3 | 5, b"", 256)
-    for fid in sorted({cell.split("/")[3] for cell in cells if cell.split("/")[2:3] == ["f"]}):
-        yield CommandAPDU(0x00, 0xA4, 0x00, 0x04, bytes.fromhex(fid), 256)
+    for path in sorted({_path(cell) for cell in cells} - {b""}):
+        yield CommandAPDU(0x00, 0xA4, 0x08, 0x04, path, 256)
         yield CommandAPDU(0x00, 0xB0, 0x00, 0x00, b"", 256)
         yield CommandAPDU(0x00, 0xB2, 0x01, 0x05, b"", 256)
-    for tag in TAGS:
+    for tag in sorted({*TAGS, *_numbers(cells, "o")}):
         yield CommandAPDU(0x00, 0xCA, tag >> 8, tag & 0xFF, b"", 256)
     yield CommandAPDU(0x00, 0xCA, 0xBF, 0x21, bytes.fromhex("A60483021101"), 256)
-    yield CommandAPDU(0x00, 0x47, 0x81, 0x00, bytes.fromhex("B603840182"), 256)
+    for reference in sorted(_numbers(cells, "k")):
+        yield CommandAPDU(0x00, 0x47, 0x81, 0x00, bytes((0xB6, 0x03, 0x84, 0x01, reference)), 256)
     yield CommandAPDU(0x80, 0xF2, 0x40, 0x02, b"\x4f\x00", 256)
+
+
+def _numbers(cells: Iterable[str], kind: str) -> set[int]:
+    """The numbers that objects of that kind have in any application."""
+    return {int(cell.split("/")[3], 16) for cell in cells if cell.split("/")[2:3] == [kind]}
+
+
+def _path(cell: str) -> bytes:
+    """The path of the file whose cell it is; nothing for any other cell."""
+    _, _, inside = cell.partition("/f/")
+    return b"".join(bytes.fromhex(fid) for fid in re.findall(r"(?:^|/f/)([0-9a-f]{4})(?=/)", inside))
 
 
 def readable(cells: Mapping[str, bytes]) -> tuple[bytes, ...]:
@@ -47,13 +65,13 @@ def readable(cells: Mapping[str, bytes]) -> tuple[bytes, ...]:
 
 
 def secrets(cells: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """What no probe may ever answer: the ends of all keys, and each application's EF 0001: the resident code, the
-    patron's number.
-    """
+    """What no probe may ever answer: the ends of all keys, and of the `SECRET_FILES`."""
+    registry = Registry(Transaction(MemoryStore(cells)))
+    files = {f"{entry.area}f/{fid:04x}/d" for entry in registry for fid in SECRET_FILES.get(entry.module, ())}
     for name, content in cells.items():
         kind, last = name.split("/")[2:3], name.rsplit("/", 1)[-1]
-        is_key = kind in (["key"], ["k"]) and last != "h" and len(content) >= 16
-        if is_key or (name.endswith("/f/0001/d") and any(content)):
+        is_key = kind in (["key"], ["k"], ["y"]) and last != "h" and len(content) >= 16
+        if is_key or (name in files and any(content)):
             yield name, content[-16:]
 
 

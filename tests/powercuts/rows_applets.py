@@ -15,7 +15,6 @@ from tests.support import chips
 from tests.support.chips import PASSWORD, WRONG_PASSWORD, Chip, juki_session
 
 NEW_PASSWORD = b"1357"
-RECORD = bytes(22)
 EXCHANGE, ONLY_NEW, RESET = (0x24, 0x00), (0x24, 0x01), (0x2C, 0x02)
 
 
@@ -151,16 +150,6 @@ def beyond_the_end(chip: Chip) -> Sending:
     return personalising(chip), CommandAPDU(0x00, 0xD6, 0x81, 0x01, chips.CODE)
 
 
-@row(JukiApplet, "UPDATE RECORD", on=cards.in_personalisation, sw=0x6981)
-def no_file_has_records_to_update(chip: Chip) -> Sending:
-    return personalising(chip), CommandAPDU(0x00, 0xDC, 0x01, 0x0C, RECORD)
-
-
-@row(JukiApplet, "APPEND RECORD", on=cards.in_personalisation, sw=0x6981)
-def no_file_takes_records(chip: Chip) -> Sending:
-    return personalising(chip), CommandAPDU(0x00, 0xE2, 0x00, 0x08, RECORD)
-
-
 @row(JukiApplet, "GENERATE ASYMMETRIC KEY PAIR", on=cards.in_personalisation)
 def on_the_chip(chip: Chip) -> Sending:
     return personalising(chip), CommandAPDU(0x00, 0x47, 0x80, 0x00, bytes.fromhex("B603840182"), 256)
@@ -214,8 +203,3 @@ def takes_back(chip: Chip) -> Sending:
 @row(LibraryApplet, "COMPARE BINARY", on=cards.active)
 def which_nothing_counts(chip: Chip) -> Sending:
     return chips.library_session(chip), CommandAPDU(0x00, 0x33, 0x81, 0x00, chips.PATRON)
-
-
-@row(LibraryApplet, "UPDATE BINARY", on=cards.active, sw=0x6982)
-def no_rule_lets_anybody_write(chip: Chip) -> Sending:
-    return lender(chip), CommandAPDU(0x00, 0xD6, 0x81, 0x00, b"0000099999")

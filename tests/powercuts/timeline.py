@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 import jukicard.applets.catalogue  # noqa: F401 - the modules in which `_places` looks
 from jukicard.card.card import Card
+from jukicard.securechannel.kdf import aes_cmac
 from jukicard.securechannel.scp03 import derive_session_keys
 from tests.support.powercut import Run
 
 State = dict[str, bytes]
-SECRET_USES: tuple[Callable[..., object], ...] = (bytes_eq, derive_session_keys)
+SECRET_USES: tuple[Callable[..., object], ...] = (bytes_eq, aes_cmac, derive_session_keys)
 """The functions by which the card uses the secrets that a counter guards."""
 
 
@@ -43,7 +44,7 @@ def _one_attempt_more(old: bytes | None, new: bytes) -> bool:
 
 
 COUNTERS: tuple[tuple[re.Pattern[str], Callable[[bytes | None, bytes], bool]], ...] = (
-    (re.compile(r"a/[0-9a-f]{4}/(p/[0-9a-f]{2}/t|f/[0-9a-f]{4}/c)"), _one_try_fewer),
+    (re.compile(r"a/[0-9a-f]{4}/([py]/[0-9a-f]{2}/t|(f/[0-9a-f]{4}/)+c)"), _one_try_fewer),
     (re.compile(r"a/[0-9a-f]{4}/seq/[0-9a-f]{2}/[0-9a-f]{2}"), _one_attempt_more),
 )
 """The cells that may be written ahead of the rest of a command, and by how much: a new kind of counter goes here."""

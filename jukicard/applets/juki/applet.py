@@ -25,7 +25,7 @@ from jukicard.card.applet import Applet, out_of_life
 from jukicard.card.commands import INTERINDUSTRY, NO_DATA, Guarded, On, command, data, only
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.file_commands import FileCommands
+from jukicard.card.file_commands import CompareBinary, ReadBinary, UpdateBinary
 from jukicard.card.files import File, FileKind, FileSpec
 from jukicard.card.key_commands import KeyPairCommands, sign
 from jukicard.card.keypairs import KeyPair, KeyPairSpec
@@ -94,7 +94,7 @@ def _target_key_pair(ctx: Context) -> KeyPair:
     return target
 
 
-class JukiApplet(FileCommands, PasswordCommands, KeyPairCommands, Applet):
+class JukiApplet(ReadBinary, UpdateBinary, CompareBinary, PasswordCommands, KeyPairCommands, Applet):
     """住基AP.  Its secure channels are its domain's; every rule but those of free commands lies in its objects."""
 
     load_file: ClassVar[AID] = LOAD_FILE

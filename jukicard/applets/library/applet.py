@@ -14,11 +14,12 @@ from jukicard.applets.library import layout
 from jukicard.applets.library.records import Loan, is_patron_number
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.file_commands import FileCommands
+from jukicard.card.file_commands import CompareBinary, ReadBinary
 from jukicard.card.files import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.password_commands import PasswordCommands
 from jukicard.card.passwords import PasswordSpec
+from jukicard.card.records import RecordCommands
 from jukicard.iso7816.access import (
     AccessMode,
     AccessRules,
@@ -76,7 +77,7 @@ _PASSWORD = PasswordSpec(
 )
 
 
-class LibraryApplet(FileCommands, PasswordCommands, MunicipalService):
+class LibraryApplet(ReadBinary, CompareBinary, RecordCommands, PasswordCommands, MunicipalService):
     """A library card."""
 
     load_file: ClassVar[AID] = LOAD_FILE

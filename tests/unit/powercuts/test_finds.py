@@ -8,9 +8,10 @@ import pytest
 
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
 from jukicard.applets.juki.applet import JukiApplet
-from jukicard.card import passwords
+from jukicard.card import passwords, secretkeys
 from jukicard.card.counters import TryCounter
 from jukicard.card.passwords import Password
+from jukicard.card.secretkeys import SecretKey
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.scp03 import StaticKeys
@@ -21,7 +22,7 @@ from tests.powercuts.registry import FlowScenario, RowScenario, Sending, not_cut
 from tests.powercuts.rows_applets import personalising
 from tests.powercuts.runner import Case, Plan, Report, Sample, Trial
 from tests.powercuts.timeline import is_spent
-from tests.support import chips
+from tests.support import chips, folders
 from tests.support.chips import Chip, say
 
 NEITHER = "neither old nor new nor a try fewer"
@@ -46,9 +47,12 @@ def finds(title: str, expected: str = NEITHER) -> None:
 RIGHT, WRONG = "JukiApplet VERIFY: right password", "JukiApplet VERIFY: wrong password"
 SUSPENDS = "JukiApplet DEACTIVATE FILE (application): suspends"
 PUT_KEY = "SecurityDomain PUT KEY (AES key set): replaces version 1 by 2"
+RIGHT_KEY, WRONG_KEY = "FolderApplet EXTERNAL AUTHENTICATE: right key", "FolderApplet EXTERNAL AUTHENTICATE: wrong key"
+CREATES = "FolderApplet CREATE FILE: of records"
+DELETES = "FolderApplet DELETE FILE: a directory with all that is in it"
 
 
-@pytest.mark.parametrize("title", [RIGHT, WRONG, SUSPENDS, PUT_KEY])
+@pytest.mark.parametrize("title", [RIGHT, WRONG, SUSPENDS, PUT_KEY, RIGHT_KEY, WRONG_KEY, CREATES, DELETES])
 def test_finds_nothing_on_the_card_as_it_is(title: str) -> None:
     assert not cut(RowCase(scenario(title))).violations
 
@@ -65,7 +69,18 @@ def test_finds_a_try_that_is_spent_after_the_comparison(monkeypatch: pytest.Monk
     finds(WRONG)
 
 
-def test_finds_a_try_that_is_given_back_before_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finds_a_try_of_a_key_that_is_spent_after_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_proved_by(key: SecretKey, cryptogram: bytes, message: bytes) -> bool:
+        expected = secretkeys.aes_cmac(key._value(), message)
+        key.tries.spend()
+        return expected == cryptogram
+
+    monkeypatch.setattr(SecretKey, "is_proved_by", is_proved_by)
+    finds(WRONG_KEY)
+
+
+@pytest.mark.parametrize("title", [RIGHT, RIGHT_KEY])
+def test_finds_a_try_that_is_given_back_before_the_comparison(monkeypatch: pytest.MonkeyPatch, title: str) -> None:
     spend = TryCounter.spend
 
     def spend_and_give_back(counter: TryCounter) -> int:
@@ -74,7 +89,7 @@ def test_finds_a_try_that_is_given_back_before_the_comparison(monkeypatch: pytes
         return left
 
     monkeypatch.setattr(TryCounter, "spend", spend_and_give_back)
-    finds(RIGHT)
+    finds(title)
 
 
 def test_finds_a_try_that_is_spent_without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,13 +99,14 @@ def test_finds_a_try_that_is_spent_without_waiting_for_the_disk(monkeypatch: pyt
     finds(WRONG)
 
 
-def test_finds_a_command_whose_writes_are_commits_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("title", [SUSPENDS, CREATES, DELETES])
+def test_finds_a_command_whose_writes_are_commits_of_their_own(monkeypatch: pytest.MonkeyPatch, title: str) -> None:
     def commit(transaction: Transaction) -> None:
         for cell, content in {**transaction._relaxed, **transaction._changes}.items():
             transaction._store.commit({cell: content})
 
     monkeypatch.setattr(Transaction, "commit", commit)
-    finds(SUSPENDS)
+    finds(title)
 
 
 def test_finds_a_command_that_does_not_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +135,7 @@ def test_finds_a_command_that_is_not_answered_the_same_when_sent_again() -> None
 
     def prepare(chip: Chip) -> Sending:
         session, command = suspends.prepare(chip)
-        return session, replace(command, p1=next(sent))
+        return session, command._replace(p1=next(sent))
 
     report = cut(RowCase(replace(suspends, prepare=prepare)))
     assert report.violations
@@ -147,15 +163,40 @@ def test_finds_a_file_that_anybody_can_read() -> None:
     assert probes.betrayed(cells, probes.readable(cells)) == code
 
 
+def test_finds_a_file_of_a_folder_that_anybody_can_read() -> None:
+    cells = dict(cards.with_a_folder())
+    assert probes.betrayed(cells, probes.readable(cells)) is None
+    private = next(cell for cell in cells if cell.endswith("/f/0002/d") and cells[cell] == b"a private note..")
+    cells[private[:-1] + "h"] = cells[private.replace("0002/d", "0001/h")]
+    assert probes.betrayed(cells, probes.readable(cells)) == private
+
+
+def test_finds_a_secret_key_in_an_answer() -> None:
+    cells = dict(cards.with_a_folder())
+    key = next(cell for cell in cells if cell.endswith(f"/y/{folders.KEY:02x}/v"))
+    notice = next(cell for cell in cells if cell.endswith("/f/0001/d") and cells[cell].startswith(b"jukicard"))
+    cells[notice] = cells[key]
+    assert probes.betrayed(cells, probes.readable(cells)) == key
+
+
+def test_probes_ask_for_files_in_directories_and_for_data_objects() -> None:
+    answers = b"".join(probes.readable(cards.with_a_folder()))
+    for content in (b"depth 1 ", b"depth 4 ", b"https://folder.example/"):
+        assert content in answers
+
+
 def test_a_try_is_a_try_and_nothing_more() -> None:
     cells = {"a/0004/p/81/t": b"\x02", "a/0004/seq/01/01": b"\0\0\x07\0", "a/0004/p/81/v": b"1234"}
+    cells |= {"a/0005/y/91/t": b"\x03", "a/0005/f/0a00/f/0001/c": b"\x01"}
 
     def spent(**changes: bytes) -> bool:
         names = {"tries": "a/0004/p/81/t", "counters": "a/0004/seq/01/01", "value": "a/0004/p/81/v"}
+        names |= {"key": "a/0005/y/91/t", "file": "a/0005/f/0a00/f/0001/c"}
         return is_spent(cells, {**cells, **{names[name]: content for name, content in changes.items()}})
 
     assert spent(tries=b"\x01")
     assert spent(counters=b"\0\0\x08\x01")
+    assert spent(key=b"\x02", file=b"\0")
     assert not spent()
     assert not spent(tries=b"\x00")
     assert not spent(tries=b"\x03")
