@@ -107,7 +107,7 @@ def computed(model: Model, fid: int) -> bytes:
             for entry in model.registry
             if entry.is_selectable and not entry.privileges & 0x800000
         )
-    return bytes.fromhex("4301F9 4703D631FB 7F660A 020300FFFF 020300FFFF")
+    return bytes.fromhex("4301F9 4703F731FB 7F660A 020300FFFF 020300FFFF")
 
 
 def _may(model: Model, call: Call, target: Target, mode: str) -> None:

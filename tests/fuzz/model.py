@@ -237,7 +237,8 @@ class Model:
 
     def _on(self, channel: Channel, cmd: Command, secured: bool, chaining: bool) -> Expectation:
         plain = cmd._replace(cla=cmd.cla & 0x80)
-        if cmd.ins == 0xC0 and not cmd.cla & 0x84:
+        if cmd.ins == 0xC0 and not cmd.cla & 0x94:
+            channel.partial = None
             return self._run(channel, plain, cmd, None)
         channel.pending = None
         whole = self._collect(channel, cmd, chaining)
