@@ -121,7 +121,8 @@ def _answer(raw: bytes, services: Services) -> bytes:
     cla = CLASS_BYTES[cmd.cla]
     channel = services.volatile.basic if cmd.cla in _PLAIN else _channel(cla, services)
     secured = cla.secure_messaging is not SecureMessaging.NONE
-    if cmd.ins == _GET_RESPONSE and cla.interindustry and not secured:
+    if cmd.ins == _GET_RESPONSE and cla.interindustry and not secured and not cla.chaining:
+        channel.partial = None
         return _get_response(cmd, cla, channel, services)
     channel.pending = b""
     in_chain = cla.chaining or channel.partial is not None

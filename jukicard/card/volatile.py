@@ -19,7 +19,8 @@ class Session:
     """A secure channel session, or the handshake towards one (`authenticated` False).
 
     `kid` and `kvn` name the key that opened it, `domain` the instance number of the domain whose channel it is.  `dek`
-    is the key that decrypts sensitive data in it; `expected` the host cryptogram that EXTERNAL AUTHENTICATE must bring.
+    is the key that decrypts sensitive data in it.  Of a handshake: `expected`, the host cryptogram that EXTERNAL
+    AUTHENTICATE must bring, and `key_set`, the static keys as they were stored when it began.
     """
 
     kid: int
@@ -31,6 +32,7 @@ class Session:
     authorization: TerminalAuthorization | None = None
     dek: bytes | None = field(default=None, repr=False)
     expected: bytes = field(default=b"", repr=False)
+    key_set: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ as B0 (a bare elliptic-curve point) whose tags have the constructed bit and whos
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 MAX_LENGTH = 0xFFFFFF
 
@@ -25,15 +25,14 @@ class TlvError(ValueError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Tlv:
+class Tlv(NamedTuple):
     """One data object: `tag` (an integer of 1 to 3 bytes), `value` (at most 16777215 bytes).
 
     The representation shows the length, never the value: it may be a key.
     """
 
     tag: int
-    value: bytes = field(default=b"", repr=False)
+    value: bytes = b""
 
     @classmethod
     def build(cls, tag: int, *parts: Tlv | bytes) -> Tlv:

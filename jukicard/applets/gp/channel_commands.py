@@ -108,6 +108,7 @@ class SecureChannelCommands:
                 authenticated=False,
                 dek=static.dek,
                 expected=host_cryptogram(mac_key, context),
+                key_set=keys.stored(reference) or b"",
             )
         )
         return ResponseAPDU(answer.encode())
@@ -124,7 +125,7 @@ class SecureChannelCommands:
     def external_authenticate(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Finish an SCP03 handshake at security level P1; the command itself bears a C-MAC.
 
-        A wrong cryptogram is 6300; 6A88 where the key set was deleted since the handshake began.
+        A wrong cryptogram is 6300; 6A88 where the key set was deleted or replaced since the handshake began.
         """
         session = ctx.session
         if session is None or session.authenticated:  # only SCP03 has a handshake between two commands
@@ -132,14 +133,16 @@ class SecureChannelCommands:
         if not bytes_eq(session.expected, cmd.data):
             ctx.channel.end_session()
             return ResponseAPDU(b"", StatusWord.NO_MATCH)
-        keys = keys_in_force(require_domain(ctx))
-        reference = keys.find(KID_SCP03, session.kvn)
+        keys, reference = keys_in_force(require_domain(ctx)), KeyReference(KID_SCP03, session.kvn)
+        if not bytes_eq(session.key_set, keys.stored(reference) or b""):
+            ctx.channel.end_session()
+            raise CardError(StatusWord.REFERENCE_NOT_FOUND, "the key set is gone or another one")
         keys.end_attempts(reference)
         level = security_level(cmd.p1)
 
         def begin() -> None:
             session.messages.raise_level(level)
-            session.level, session.authenticated, session.expected = level, True, b""
+            session.level, session.authenticated, session.expected, session.key_set = level, True, b"", b""
 
         ctx.on_success(begin)
         return ResponseAPDU()

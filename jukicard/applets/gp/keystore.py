@@ -57,10 +57,12 @@ class DomainKeys:
 
         6A88 where there is none.
         """
-        for cell in self._area.cells(f"key/{kid:02x}/"):
-            reference = _reference(cell)
-            if kvn in (0, reference.kvn):
+        if kvn:
+            reference = KeyReference(kid, kvn)
+            if self.stored(reference) is not None:
                 return reference
+        elif cells := self._area.cells(f"key/{kid:02x}/"):
+            return _reference(cells[0])
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
@@ -173,8 +175,12 @@ class DomainKeys:
     def _counters(self, reference: KeyReference) -> bytes:
         return self._area.read(_cell("seq", reference)) or bytes(4)
 
+    def stored(self, reference: KeyReference) -> bytes | None:
+        """Return a key as it lies in its cell, None where there is none: for telling whether it is still the same."""
+        return self._area.read(_cell("key", reference))
+
     def _stored(self, reference: KeyReference) -> Tlv:
-        stored = self._area.read(_cell("key", reference))
+        stored = self.stored(reference)
         if stored is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
         return parse_tlvs(stored)[0]
