@@ -13,21 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.fuzz.facts import Entry, objects
-from tests.fuzz.model import (
-    CARD_LOCKED,
-    ISSUER,
-    OK,
-    TERMINATED,
-    Call,
-    Chain,
-    Expectation,
-    Grant,
-    Model,
-    Refused,
-    Session,
-    area,
-    refuse,
-)
+from tests.fuzz.model import CARD_LOCKED, ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
+from tests.fuzz.wire import Refused, refuse
 
 ANCHOR, SCP03, SCP11A, SCP11B = 0x10, 0x01, 0x11, 0x13
 FULL, MAX_SEQUENCE, MAX_CHAIN = 0x33, 0xFFFFFF, 8
@@ -97,8 +84,10 @@ def initialize_update(model: Model, call: Call) -> Expectation:
     if sequence > MAX_SEQUENCE:
         refuse(0x6985)
 
+    key_set = model.cells[f"{where}key/01/{kvn:02x}"]
+
     def then(_sw: int) -> None:
-        channel.session = Session(SCP03, kvn, 0x01, authenticated=False)
+        channel.session = Session(SCP03, kvn, 0x01, authenticated=False, key_set=key_set)
 
     written = sequence.to_bytes(3) + bytes((min(255, counters[3] + 1),))
     return Expectation(OK, 32, {cell: written}, then=then)
@@ -111,8 +100,10 @@ def external_authenticate(model: Model, call: Call) -> Expectation:
     if session.expected != call.cmd.data:
         call.channel.end_session()
         return Expectation(frozenset((0x6300,)))
-    where, pairs = keys_in_force(model, call.entry)
-    _find(pairs, SCP03, session.kvn)
+    where, _ = keys_in_force(model, call.entry)
+    if model.cells.get(f"{where}key/01/{session.kvn:02x}") != session.key_set:
+        call.channel.end_session()
+        refuse(0x6A88)
     cell = f"{where}seq/01/{session.kvn:02x}"
     counters = model.cells.get(cell, bytes(4))
     assert isinstance(counters, bytes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.fuzz.facts import Entry, tlv
-from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, refuse, unknown
+from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, unknown
 from tests.fuzz.proofs import (
     CARD,
     CERTIFICATES,
@@ -34,6 +34,7 @@ from tests.fuzz.proofs import (
     expired,
     proof,
 )
+from tests.fuzz.wire import refuse
 
 
 class FileFact(NamedTuple):

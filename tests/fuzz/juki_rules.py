@@ -5,7 +5,7 @@ Written from docs/card-profile.md and importing nothing of the card's code.
 
 from __future__ import annotations
 
-from tests.fuzz.model import ANYTHING, OK, Call, Expectation, Model, area, refuse
+from tests.fuzz.model import ANYTHING, OK, Call, Expectation, Model, area
 from tests.fuzz.proofs import (
     ACTIVATED,
     ACTIVE,
@@ -31,6 +31,7 @@ from tests.fuzz.proofs import (
     proof,
     status_with,
 )
+from tests.fuzz.wire import refuse
 
 
 def _life(model: Model, call: Call, right: int, *, reviving: bool) -> int:

@@ -28,8 +28,9 @@ from tests.fuzz.juki_rules import (
     read_public_key,
     terminate,
 )
-from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, refuse, unknown
+from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, unknown
 from tests.fuzz.password_rules import change, reset_counter, set_new, verify
+from tests.fuzz.wire import refuse
 
 
 def select_application(model: Model, call: Call) -> Expectation:
@@ -102,7 +103,11 @@ def get_challenge(model: Model, call: Call) -> Expectation:
     count = 8 if call.cmd.ne is None else call.cmd.ne
     if count > 256:
         refuse(0x6700)
-    return Expectation(OK, count)
+
+    def given(value: bytes | None) -> None:
+        call.channel.challenge = (value, call.session) if count >= 8 else None
+
+    return Expectation(OK, count, then=lambda _sw: given(None), learn=given)
 
 
 def get_response(model: Model, call: Call) -> Expectation:
