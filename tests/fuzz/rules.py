@@ -55,13 +55,13 @@ def select_application(model: Model, call: Call) -> Expectation:
 
 
 def select_file(model: Model, call: Call) -> Expectation:
+    entry = call.selected
+    if not model.usable(entry):
+        refuse(0x6985)
     if call.cmd.p1 not in (0x00, 0x02) or call.cmd.p2 not in (0x00, 0x04, 0x0C):
         return unknown(model, call)
     if len(call.cmd.data) != 2:
         refuse(0x6A82)
-    entry = call.selected
-    if not model.usable(entry):
-        refuse(0x6985)
     fid = int.from_bytes(call.cmd.data)
     kind = files_of(model, entry)
     if kind is None:
