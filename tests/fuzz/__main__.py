@@ -24,14 +24,18 @@ from tests.fuzz.world import Tally
 CHUNK = 20
 MAX_FINDINGS = 20
 OUT = Path("out/fuzz")
-PARSERS_SHARE = 0.2
+PARSERS_SHARE = 0.4
 
 
-def run_chunk(seed: int, first: int) -> tuple[Tally, list[Case]]:
-    """Some cases one after the other, in a process of its own."""
+def run_chunk(seed: int, first: int, deadline: float | None) -> tuple[Tally, list[Case]]:
+    """Some cases one after the other, in a process of its own, as long as there is time (monotonic, in seconds)."""
     warnings.simplefilter("ignore")  # of certificates that were meant to be wrong
     tally = Tally()
-    cases = [run_case(seed, number, tally) for number in range(first, first + CHUNK)]
+    cases = []
+    for number in range(first, first + CHUNK):
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+        cases.append(run_case(seed, number, tally))
     return tally, [case for case in cases if case is not None]
 
 
@@ -61,7 +65,7 @@ class Run:
             pending: set[Future[tuple[Tally, list[Case]]]] = set()
             while pending or self._goes_on(0):
                 while len(pending) < self.processes + 1 and self._goes_on(len(pending)):
-                    pending.add(pool.submit(run_chunk, self.seed, next(numbers)))
+                    pending.add(pool.submit(run_chunk, self.seed, next(numbers), self.deadline))
                 done, pending = wait(pending, CHUNK * WATCHDOG_SECONDS, FIRST_COMPLETED)
                 if not done:
                     self.lost.append("a process hangs")
@@ -137,12 +141,12 @@ def main() -> int:
     if options.case is not None:
         return again(seed, options.case)
     print(f"fuzz: seed={seed} processes={options.processes}", flush=True)
-    seconds = options.seconds
+    begun, seconds = time.monotonic(), options.seconds
     crashes: list[str] = []
     if not options.chip_only:
         budget = 300.0 if seconds is None else seconds * PARSERS_SHARE
         crashes = parsers.run_all(budget, options.processes, seed, OUT / "parsers")
-        seconds = None if seconds is None else seconds - budget
+        seconds = None if seconds is None else seconds - (time.monotonic() - begun)
     started = time.monotonic()
     run = Run(seed, seconds, options.commands, options.processes)
     run.run()

@@ -47,7 +47,7 @@ def city_of(domain: bytes) -> str | None:
 def newest_estimate(model: Model, domain: int) -> int | None:
     """The newest date that a domain's own anchors know."""
     prefix = area(domain) + "day/"
-    days = [int(day.hex()) for cell, day in model.cells.items() if cell.startswith(prefix)]
+    days = [int(model.cells[cell].hex()) for cell in model.under(prefix)]
     return max(days, default=None)
 
 
@@ -55,7 +55,7 @@ def keys_in_force(model: Model, entry: Entry) -> tuple[str, list[tuple[int, int]
     """The area and the (kid, kvn) of a domain's keys; its parent's as long as it has none."""
     while True:
         prefix = area(entry.instance) + "key/"
-        found = sorted(cell for cell in model.cells if cell.startswith(prefix))
+        found = model.under(prefix)
         if found or entry.domain == entry.instance:
             pairs = [(int(kid, 16), int(kvn, 16)) for kid, kvn in (cell.split("/")[3:] for cell in found)]
             return area(entry.instance), pairs
@@ -328,9 +328,8 @@ def get_data(model: Model, call: Call) -> Expectation:
     if tag in (0x42, 0x45, 0x9F7F):
         found = f"{area(ISSUER)}id/{tag:04x}" in model.cells
     elif tag in (0xFF33, 0xFF34):
-        anchors = {cell for cell in model.cells if cell.startswith(f"{where}ski/10/")}
-        every = {cell for cell in model.cells if cell.startswith(f"{where}ski/")}
-        found = bool(anchors if tag == 0xFF33 else every - anchors)
+        anchors, every = model.under(f"{where}ski/10/"), model.under(f"{where}ski/")
+        found = bool(anchors if tag == 0xFF33 else len(every) > len(anchors))
     elif tag == 0xC1:
         found = any(kid == SCP03 for kid, _ in pairs)
     else:

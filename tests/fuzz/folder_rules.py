@@ -233,13 +233,13 @@ def _hidden(model: Model, call: Call, proved: Facts) -> frozenset[bytes]:
     own = area(call.entry.instance)
     shut: set[bytes] = set()
     told: list[bytes] = []
-    for cell in [name for name in model.cells if name.startswith(own) and name.endswith("/d")]:
+    for cell in [name for name in model.under(own) if name.endswith("/d")]:
         content, header = model.cells[cell], model.stored(cell[:-1] + "h") or b""
         if any(_met(condition, proved) for condition in reading_conditions(header)):
             told.append(content)
         else:
             shut |= pieces(content)
-    told += [content for name, content in model.cells.items() if name.startswith(own + "o/")]
+    told += [model.cells[cell] for cell in model.under(own + "o/")]
     return frozenset(shut.difference(*map(pieces, told)))
 
 

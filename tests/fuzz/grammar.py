@@ -289,7 +289,7 @@ def _key_set(kvn: int, number: int, size: int, dek: bytes) -> bytes:
 def _versions(g: Grammar, kid: int) -> tuple[int, int]:
     """The version to replace (or 00) and the new one."""
     own = f"{area(g.entry.instance)}key/{kid:02x}/"
-    present = [int(cell[-2:], 16) for cell in g.world.model.cells if cell.startswith(own)]
+    present = [int(cell[-2:], 16) for cell in g.world.model.under(own)]
     if g.chance(0.05):
         return 9, 9  # there is none
     if present and g.chance(0.6):

@@ -75,7 +75,7 @@ def _complete(model: Model, call: Call) -> None:
     if f"{area(entry.instance)}k/{KEY:02x}/v" not in model.cells:
         refuse(0x6984)
     own = area(entry.domain) + "key/"
-    if not {"10", "11", "13"} <= {cell.split("/")[3] for cell in model.cells if cell.startswith(own)}:
+    if not {"10", "11", "13"} <= {cell.split("/")[3] for cell in model.under(own)}:
         refuse(0x6985)
 
 

@@ -186,6 +186,7 @@ class Model:
         self.channels: list[Channel | None] = []
         self.stored: Callable[[str], bytes | None] = cells.get
         self.version = 0
+        self._under: dict[str, list[str]] = {}
         self.hidden: tuple[Any, ...] = ()
         self.reset()
 
@@ -213,6 +214,13 @@ class Model:
 
     def kind(self, entry: Entry) -> str:
         return self.modules[entry.module].kind
+
+    def under(self, prefix: str) -> list[str]:
+        """The names of the cells that begin so, sorted."""
+        found = self._under.get(prefix)
+        if found is None:
+            found = self._under[prefix] = sorted(cell for cell in self.cells if cell.startswith(prefix))
+        return found
 
     # one command
 
@@ -344,6 +352,8 @@ class Model:
         """Take in what came, after it was found to be as expected: cells, and what waits for GET RESPONSE."""
         self.version += bool(changes)
         for cell, content in changes.items():
+            if (content is None) == (cell in self.cells):
+                self._under.clear()
             if content is None:
                 self.cells.pop(cell, None)
             else:

@@ -312,7 +312,7 @@ class Walk:
         if channel.names_key:
             return "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)"
         own = area(entry.instance)
-        made = sum(cell.startswith((own + "f/", own + "p/", own + "k/", own + "y/")) for cell in self.world.model.cells)
+        made = sum(len(self.world.model.under(own + kind)) for kind in ("f/", "p/", "k/", "y/"))
         return self.rng.choice(("CREATE FILE", "PUT DATA (password, key)")) if made < _ENOUGH_MADE else ""
 
     def _of_row(
