@@ -24,7 +24,7 @@ from tests.fuzz.world import Tally
 CHUNK = 20
 MAX_FINDINGS = 20
 OUT = Path("out/fuzz")
-PARSERS_SHARE = 0.4
+PARSERS_SHARE = 0.5
 
 
 def run_chunk(seed: int, first: int, deadline: float | None) -> tuple[Tally, list[Case]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.fuzz.facts import tlv
+from tests.fuzz.facts import Entry, tlv
 from tests.fuzz.folder_rules import cryptogram
-from tests.fuzz.model import area
+from tests.fuzz.model import Model, area
 from tests.fuzz.proofs import DEACTIVATED, INITIAL
 
 if TYPE_CHECKING:
@@ -62,10 +62,14 @@ def name(g: Grammar) -> Body:
 
 def activate(g: Grammar) -> Body:
     """Wake a file that sleeps, if there is one."""
-    own = area(g.entry.instance) + "f/"
-    cells = g.world.model.cells
-    asleep = [fid for fid in FILES if cells.get(f"{own}{fid:04x}/h") in (INITIAL, DEACTIVATED)]
-    return (0, 0, g.rng.choice(asleep).to_bytes(2), None) if asleep and g.chance(0.7) else name(g)
+    files = asleep(g.world.model, g.entry)
+    return (0, 0, g.rng.choice(files).to_bytes(2), None) if files and g.chance(0.7) else name(g)
+
+
+def asleep(model: Model, entry: Entry) -> list[int]:
+    """The files in the application's own DF that wait to be activated."""
+    own = area(entry.instance) + "f/"
+    return [fid for fid in FILES if model.cells.get(f"{own}{fid:04x}/h") in (INITIAL, DEACTIVATED)]
 
 
 def terminate_or_delete(g: Grammar) -> Body:

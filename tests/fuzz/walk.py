@@ -10,6 +10,7 @@ from jukicard.card.commands import BOTH, PROPRIETARY, Row
 from jukicard.iso7816.apdu import CommandAPDU
 from tests.fuzz import people
 from tests.fuzz.facts import Entry
+from tests.fuzz.folder_grammar import asleep
 from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
 from tests.fuzz.proofs import DEACTIVATED, SCP11A
@@ -53,7 +54,7 @@ _WEIGHTS = {
     "PUT DATA (password, key)": 3.0,
     "MANAGE SECURITY ENVIRONMENT (SET)": 3.0,
     "DELETE FILE": 0.4,
-    "DEACTIVATE FILE": 0.4,
+    "DEACTIVATE FILE": 1.0,
     "TERMINATE EF": 0.2,
     "TERMINATE DF": 0.2,
     "TERMINATE DF (application)": 0.1,
@@ -311,6 +312,8 @@ class Walk:
             return "EXTERNAL AUTHENTICATE"
         if channel.names_key:
             return "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)"
+        if asleep(self.world.model, entry) and self.rng.random() < 0.3:
+            return "ACTIVATE FILE"
         own = area(entry.instance)
         made = sum(len(self.world.model.under(own + kind)) for kind in ("f/", "p/", "k/", "y/"))
         return self.rng.choice(("CREATE FILE", "PUT DATA (password, key)")) if made < _ENOUGH_MADE else ""
