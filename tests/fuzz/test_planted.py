@@ -14,7 +14,6 @@ from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.card import card as card_module
 from jukicard.card import commands, file_commands, secretkeys
-from jukicard.card.access import holds
 from jukicard.card.card import Card
 from jukicard.card.context import Context
 from jukicard.card.counters import TryCounter
@@ -24,7 +23,6 @@ from jukicard.card.objects import LifeCycle
 from jukicard.card.passwords import Password
 from jukicard.card.secretkeys import SecretKey
 from jukicard.card.volatile import Channel
-from jukicard.iso7816.access import Never
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.reader.recording import DialogueMismatch, parse_dialogue, play
@@ -191,8 +189,16 @@ def a_code_is_told_with_a_selection(patch: pytest.MonkeyPatch) -> None:
 # --- in a folder
 
 
-def a_file_is_read_that_nobody_may_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(commands, "holds", lambda condition, facts: isinstance(condition, Never) or holds(condition, facts))
+def a_folders_files_are_read_by_anybody(patch: pytest.MonkeyPatch) -> None:
+    checked = commands.On.authorise
+
+    def authorise(self: commands.On, cmd: CommandAPDU, ctx: Context) -> None:
+        if ctx.applet.label == "Folder" and ctx.row.name == "READ BINARY":
+            ctx.target = self.locate(cmd, ctx)
+        else:
+            checked(self, cmd, ctx)
+
+    patch.setattr(commands.On, "authorise", authorise)
 
 
 def a_key_is_told(patch: pytest.MonkeyPatch) -> None:
@@ -252,7 +258,7 @@ PLANTS: tuple[Plant, ...] = (
     a_short_field_raises,
     a_refusal_carries_data,
     a_code_is_told_with_a_selection,
-    a_file_is_read_that_nobody_may_read,
+    a_folders_files_are_read_by_anybody,
     a_key_is_told,
     a_wrong_cryptogram_is_taken,
     a_key_never_blocks,
