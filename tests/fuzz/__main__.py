@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import secrets
 import sys
@@ -17,7 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import count
 from pathlib import Path
 
-from tests.fuzz import parsers, report
+from tests.fuzz import parsers, people, report
 from tests.fuzz.cases import WATCHDOG_SECONDS, Case, run_case, shrink, written
 from tests.fuzz.world import Tally
 
@@ -25,6 +26,14 @@ CHUNK = 20
 MAX_FINDINGS = 20
 OUT = Path("out/fuzz")
 PARSERS_SHARE = 0.5
+
+
+def prepare() -> None:
+    """In each process: make the cards once, and keep the collector from what stays: that takes a fifth of the time."""
+    for start in people.START.values():
+        start()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def run_chunk(seed: int, first: int, deadline: float | None) -> tuple[Tally, list[Case]]:
@@ -61,7 +70,7 @@ class Run:
     def run(self) -> None:
         """Run; results are in `tally` and `cases`, `lost` says if a process hung or died."""
         numbers = count(0, CHUNK)
-        with ProcessPoolExecutor(self.processes) as pool:
+        with ProcessPoolExecutor(self.processes, initializer=prepare) as pool:
             pending: set[Future[tuple[Tally, list[Case]]]] = set()
             while pending or self._goes_on(0):
                 while len(pending) < self.processes + 1 and self._goes_on(len(pending)):
