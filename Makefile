@@ -3,6 +3,7 @@
 VENV := .venv
 WORKERS := 2
 SECONDS := 30
+COMMANDS := 10000000
 PYTHON ?=
 export PYTHON
 
@@ -40,8 +41,12 @@ docs: dev ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
-soak: dev powercuts ## many more examples, every power cut, every kill of a command, a whole city's faces
-	$(run) pytest -n $(WORKERS) --hypothesis-profile=soak --timeout=0 tests/property tests/e2e/test_kill_commands.py tests/unit/faces
+soak: dev powercuts ## everything in full: examples, cuts, kills, flipped bits, hostile cards, ten million commands, mutants
+	$(run) pytest -n $(WORKERS) -rP --hypothesis-profile=soak --timeout=0 tests/property tests/unit/faces \
+		tests/unit/cardfile/test_every_byte.py tests/e2e/test_kill_commands.py tests/e2e/test_killed_chip.py \
+		tests/e2e/test_hostile_cards.py
+	$(run) tests.fuzz --commands $(COMMANDS)
+	$(run) tests.mutation --workers $(WORKERS)
 
 powercuts: dev ## the power cut at every write of every command and flow, and again while the card recovers
 	$(run) tests.powercuts

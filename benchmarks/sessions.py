@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from benchmarks import cards, primitives
 from benchmarks.measuring import CPU, Clock, Effort, Item, Measure, cost, in_turns, limit
@@ -68,8 +69,13 @@ class WatchedCard:
         return measure
 
 
-Flow = tuple[Callable[[], object], Callable[[], object]]
-"""What a host does, and the primitives that this costs the card, alone."""
+Flow = tuple[Callable[[], object], Callable[[primitives.Keys], object]]
+"""What a host does, and the primitives that this costs the card, alone, given how their keys are set up."""
+
+SET_UPS: dict[str, primitives.Keys] = {
+    "its primitives alone": primitives.KeyOfEach,
+    "the same, each key set up once": primitives.KeyOfAll,
+}
 
 
 def run(effort: Effort) -> Iterator[Item]:
@@ -79,9 +85,13 @@ def run(effort: Effort) -> Iterator[Item]:
         for name, prepare in flows.items():
             card = WatchedCard(office)
             flow, alone = prepare(office, card)
-            contenders = {"card": card.spent(flow), "primitives": _after(flow, alone)}
+            contenders = {"card": card.spent(flow)}
+            for peer, keys in SET_UPS.items():
+                contenders[peer] = _after(flow, partial(alone, keys))
             times = in_turns(contenders, effort.rounds, effort.slice_seconds)
-            yield cost(f"{name}, card's time", times["card"], times["primitives"], 2, "its primitives alone")
+            for number, peer in enumerate(SET_UPS):
+                title = f"{name}, card's time" + (", against keys set up once" if number else "")
+                yield cost(title, times["card"], times[peer], 2, peer)
         yield _protected_reading(office, WatchedCard(office), effort)
 
 
@@ -106,7 +116,7 @@ def _scp03(office: Office, card: WatchedCard) -> Flow:
     client.select()
     keyring = CardKeyring(office.authority)
     enc, mac = os.urandom(CARD_KEY_SIZE), os.urandom(CARD_KEY_SIZE)
-    return (lambda: client.open_scp03(keyring, os.urandom(8))), (lambda: primitives.scp03_session(enc, mac))
+    return (lambda: client.open_scp03(keyring, os.urandom(8))), (lambda keys: primitives.scp03_session(enc, mac, keys))
 
 
 def _scp11a(office: Office, card: WatchedCard) -> Flow:
@@ -118,11 +128,11 @@ def _scp11a(office: Office, card: WatchedCard) -> Flow:
     return (lambda: client.open_scp11a(terminal, key, ephemeral_key(os.urandom))), _scp11a_primitives(office)
 
 
-def _scp11a_primitives(office: Office) -> Callable[[], primitives.Channel]:
+def _scp11a_primitives(office: Office) -> Callable[[primitives.Keys], primitives.Channel]:
     anchor = encode_point(office.authority.anchor(Area.JUKI))
-    chain = office.authority.terminal_key("counter").certificates
+    chain = [primitives.read(der) for der in office.authority.terminal_key("counter").certificates]
     host, static = encode_point(primitives.fresh_key().public_key()), os.urandom(31)
-    return lambda: primitives.scp11a_session(anchor, chain, static, host)
+    return lambda keys: primitives.scp11a_session(anchor, chain, static, host, keys)
 
 
 def _holder(office: Office, card: WatchedCard) -> Flow:
@@ -133,7 +143,9 @@ def _holder(office: Office, card: WatchedCard) -> Flow:
         dialogue = CardDialogue(office.authority, card, os.urandom, today=office.setting.day)
         authenticate(dialogue, PASSWORD)
 
-    return authentication, lambda: primitives.holder_authentication(scalar, session, HOLDER_EXCHANGES)
+    return authentication, lambda keys: primitives.holder_authentication(
+        scalar, partial(session, keys), HOLDER_EXCHANGES
+    )
 
 
 def _protected_reading(office: Office, card: WatchedCard, effort: Effort) -> Item:

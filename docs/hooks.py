@@ -1,5 +1,5 @@
-"""MkDocs hooks: the command reference, written from the command tables, and the helps of the command line, whenever the
-pages are built.
+"""MkDocs hooks: the command reference and the table of dialogues, written from the command tables, and the helps of the
+command line, whenever the pages are built.
 """
 
 from __future__ import annotations
@@ -8,42 +8,50 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import click
+from dialogue_rows import Reached, dialogue_files, rows_reached
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import jukicard.applets
-from jukicard.card.commands import Classes, CommandTable, Row
+from jukicard.card.applet import Applet
+from jukicard.card.commands import Classes, Row
+from jukicard.card.system_commands import System
 from jukicard.cli import NOUNS
 from jukicard.commands.lazy import Lazy, LazyGroup
 
 PAGE = "commands.md"
 HELPS = "<!-- every command's help -->"
+DIALOGUES = "<!-- every dialogue -->"
+ROWS = "<!-- every row and its dialogues -->"
+CONFORMANCE = Path(__file__).parents[1] / "tests" / "conformance"
 HELP_WIDTH = 100
 
 INTRODUCTION = """# Command reference
 
 This page is made from the command tables of the code. A command that is not listed answers `6D00`, or
-`6E00` if no command of the application has its class. `0x` stands for the interindustry class, `8x` for
+`6E00` if its instruction is listed for the other class only. `0x` stands for the interindustry class, `8x` for
 the proprietary one. Before a row's access rule is looked at, its P1-P2 (`6A86`), the number of its data
 bytes (`6700`) and the life cycle of what it addresses (`6985`) have been checked. An access rule that is
-not met answers `6982`.
+not met answers `6982`. What stands under System is answered whatever application is selected.
 """
 
 CLASSES = {Classes.INTERINDUSTRY: "0x", Classes.PROPRIETARY: "8x", Classes.BOTH: "0x, 8x"}
 
 
-def applet_classes() -> Iterator[type]:
-    """Yield the classes with command rows that the applet modules define, module by module."""
+def applet_classes() -> Iterator[type[Applet]]:
+    """Yield the card's own class, then those with command rows that the applet modules define, module by module."""
+    yield System
     for package in pkgutil.iter_modules(jukicard.applets.__path__, "jukicard.applets."):
         name = f"{package.name}.applet"
         if package.ispkg and importlib.util.find_spec(name) is not None:
             module = importlib.import_module(name)
             for _, owner in inspect.getmembers(module, inspect.isclass):
-                if owner.__module__ == name and CommandTable.of(owner).rows:
+                if owner.__module__ == name and issubclass(owner, Applet) and owner.table.rows:
                     yield owner
 
 
@@ -59,6 +67,11 @@ def in_words(row: Row) -> str:
     return f"{low} to {high}"
 
 
+def in_a_cell(text: str) -> str:
+    """Return a text as it may stand in a table."""
+    return text.replace("|", "\\|")
+
+
 def reference() -> str:
     """Return the page: one table for each applet class."""
     parts = [INTRODUCTION]
@@ -66,7 +79,7 @@ def reference() -> str:
         summary = (inspect.getdoc(owner) or owner.__name__).split("\n\n", 1)[0].replace("\n", " ")
         parts.append(f"## {owner.__name__}\n\n{summary}\n")
         parts += ["| Command | CLA | INS | P1 | P2 | Data bytes | Access | Writes | Source |", "|---" * 9 + "|"]
-        for row in CommandTable.of(owner).rows:
+        for row in owner.table.rows:
             cells = (
                 row.name,
                 CLASSES[row.classes],
@@ -78,7 +91,7 @@ def reference() -> str:
                 "yes" if row.writes else "no",
                 row.spec,
             )
-            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            parts.append("| " + " | ".join(map(in_a_cell, cells)) + " |")
         parts.append("")
     return "\n".join(parts)
 
@@ -107,6 +120,32 @@ def helps() -> str:
     return "\n".join(parts)
 
 
+def dialogues() -> str:
+    """Return the table of the dialogue files."""
+    head = ["| | File | Card | What it shows |", "|---" * 4 + "|"]
+    files = dialogue_files(CONFORMANCE)
+    return "\n".join(head + [f"| {f.name} | `{f.path}` | {f.card} | {in_a_cell(f.theme)} |" for f in files])
+
+
+def rows() -> str:
+    """Return one table for each applet class: which dialogues come to each of its rows."""
+    reached, parts = rows_reached(dialogue_files(CONFORMANCE)), []
+    for owner in applet_classes():
+        parts += [f"### {owner.__name__}\n", "| Command | INS | Passes in | Refused in |", "|---" * 4 + "|"]
+        for row in owner.table.rows:
+            found = reached.get((owner, row.name), Reached())
+            names = (", ".join(part) or "-" for part in (found.met, found.refused))
+            parts.append(f"| {in_a_cell(row.name)} | {row.ins:02X} | " + " | ".join(names) + " |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+MARKERS: Mapping[str, Callable[[], str]] = {HELPS: helps, DIALOGUES: dialogues, ROWS: rows}
+
+
 def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put the helps where the page asks for them."""
-    return markdown.replace(HELPS, helps()) if HELPS in markdown else markdown
+    """Put what is generated where the page asks for it."""
+    for marker, make in MARKERS.items():
+        if marker in markdown:
+            markdown = markdown.replace(marker, make())
+    return markdown

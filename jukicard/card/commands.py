@@ -163,14 +163,13 @@ class On:
         if self.free_when_empty and not cmd.data:
             return
         ctx.applet.check_life_cycle(ctx, target, self.mode)
-        header = cmd.header
-        condition = target.header.rules.condition_for(self.mode, header)
+        condition = target.header.rules.condition_for(self.mode, cmd[:4])
         if condition is ALWAYS:
             return
         facts = ctx.facts
         if not holds(condition, facts):
             reason = f"{ctx.row.name}: the rule of {self.text} is not met"
-            blame = Blame(condition, facts, target.header, self.mode, header)
+            blame = Blame(condition, facts, target.header, self.mode, cmd.header)
             raise CardError(StatusWord.SECURITY_NOT_SATISFIED, reason, Step.ACCESS, blame)
 
 

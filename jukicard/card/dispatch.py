@@ -27,7 +27,8 @@ def run_secured(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Se
     session = _session(channel, cmd)
     protected = session.authenticated
     cmd = _unwrap(session, cmd, channel)
-    response = execute(cmd._replace(cla=cla.plain), session, channel, services)
+    plain = cmd if cmd.cla == cla.plain else cmd._replace(cla=cla.plain)
+    response = execute(plain, session, channel, services)
     if protected and session is channel.session:
         response = session.messages.wrap(response)
     return response

@@ -88,12 +88,12 @@ class File:
 
     __slots__ = ("_area", "_cells", "fid", "header", "path")
 
-    def __init__(self, area: Area, fid: int, header: Header, directory: tuple[int, ...] = ()) -> None:
+    def __init__(self, area: Area, path: tuple[int, ...], header: Header) -> None:
         self._area = area
-        self.fid = fid
+        self._cells = cells_below(path)
+        self.fid = path[-1]
         self.header = header
-        self.path = (*directory, fid)
-        self._cells = cells_below(self.path)
+        self.path = path
 
     @property
     def kind(self) -> FileKind:
@@ -217,7 +217,7 @@ class Files:
             self._area.write(self._sfi_cell(spec.sfi), spec.fid.to_bytes(2))
         if spec.kind is FileKind.TRANSPARENT:
             self._area.write(cells + "d", bytes(spec.size))
-        return File(self._area, spec.fid, header, self.path)
+        return File(self._area, (*self.path, spec.fid), header)
 
     def delete(self, file: File) -> None:
         """Delete a file that lies here, a DF with all that is in it: no cell is left."""
@@ -229,10 +229,11 @@ class Files:
 
     def by_fid(self, fid: int) -> File:
         """Return the file with that identifier, or refuse with 6A82."""
-        stored = self._area.read(self._cells_of(fid) + "h")
+        file = (*self.path, fid)
+        stored = self._area.read(cells_below(file) + "h")
         if stored is None:
             raise CardError(StatusWord.FILE_NOT_FOUND, f"no file {fid:04X} here")
-        return File(self._area, fid, Header.parse(stored), self.path)
+        return File(self._area, file, Header.parse(stored))
 
     def has_sfi(self, sfi: int) -> bool:
         """Return whether a file has that short identifier."""

@@ -26,6 +26,7 @@ business, not this module's.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import lru_cache
@@ -266,6 +267,7 @@ class AccessRules:
     entries: tuple[tuple[ModeDo, Condition], ...] = ()
     _patterns: tuple[tuple[int, int, int], ...] = field(init=False, repr=False, compare=False)
     _modes: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    _encoded: bytes | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         """Sort the entries by kind: rules are read once and asked for often."""
@@ -288,13 +290,15 @@ class AccessRules:
 
         AccessRuleError for a number outside one byte or conditions nested too deep.
         """
-        pairs = [Tlv(do.tag, do.value).encode() + condition.encode() for do, condition in self.entries]
-        encoded = b"".join(pairs)
-        if _parse(encoded) != self:
-            raise AccessRuleError("these rules do not survive their encoding")
-        return encoded
+        if self._encoded is None:
+            pairs = [Tlv(do.tag, do.value).encode() + condition.encode() for do, condition in self.entries]
+            encoded = b"".join(pairs)
+            if _parse(encoded) != self:
+                raise AccessRuleError("these rules do not survive their encoding")
+            object.__setattr__(self, "_encoded", encoded)
+        return self._encoded or b""
 
-    def condition_for(self, mode: AccessMode | None, header: bytes) -> Condition:
+    def condition_for(self, mode: AccessMode | None, header: Sequence[int]) -> Condition:
         """The condition for a command that asks for `mode` (None: for no mode) with this 4-byte header.
 
         The first header pattern that matches wins; then the first mode byte that has the mode; without
@@ -303,7 +307,7 @@ class AccessRules:
         number = self.entry_for(mode, header)
         return NEVER if number is None else self.entries[number][1]
 
-    def entry_for(self, mode: AccessMode | None, header: bytes) -> int | None:
+    def entry_for(self, mode: AccessMode | None, header: Sequence[int]) -> int | None:
         """The number (from 0) of the entry whose condition that is, None where there is none."""
         if self._patterns:
             comparable = _comparable(header)
@@ -318,7 +322,7 @@ class AccessRules:
         return None
 
 
-def _comparable(header: bytes | bytearray) -> int:
+def _comparable(header: Sequence[int]) -> int:
     """A command header as a number, the class byte without channel, chaining and secure messaging."""
     cla, ins, p1, p2 = header
     return CLASS_BYTES[cla].plain << 24 | ins << 16 | p1 << 8 | p2

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
@@ -256,8 +257,13 @@ def verify_chain(
     return verifier
 
 
+@lru_cache(maxsize=64)
 def _read(der: bytes) -> _Certificate:
-    """Parse strictly; CertificateError for what cannot be read or is never allowed."""
+    """Parse strictly; CertificateError for what cannot be read or is never allowed.
+
+    What was read is remembered: a terminal shows the same certificates to every card.  That they were signed is no part
+    of it, and is verified each time.
+    """
     try:
         certificate = x509.load_der_x509_certificate(der)
         if certificate.version is not x509.Version.v3:

@@ -9,28 +9,31 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jukicard.applets.catalogue import rom
-from jukicard.card.commands import Fixed, On
+from jukicard.card import dispatch
 from jukicard.card.context import Context
 from jukicard.card.store import MemoryStore
 from jukicard.card.system_commands import System
-from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.cla import ClassByte
+from jukicard.iso7816.connection import CardConnection, ConnectionWrapper
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.iso7816.wrappers import T0Rules
 from jukicard.reader.chip import Interface
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.pcsc import open_pcsc
-from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, parse_dialogue, play
+from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, play
 from jukicard.testing.chips import PulledChip
 from jukicard.testing.readers import PulledReader, ShortOnlyReader, T0Reader
+from tests.support import sessions
 from tests.support.folders import furnished_cells
 from tests.support.inserted import InsertedCard, inserted, wait_until
 from tests.support.issued import Offices, Stage, new_card
 from tests.support.pcscd import PrivatePcscd
+from tests.support.sessions import dialogue_in
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 FILES = sorted(FOLDER.glob("*.dialogue"))
@@ -52,10 +55,6 @@ def head(path: Path) -> tuple[str, str]:
     match = _FIRST_LINE.fullmatch(path.read_text().splitlines()[0])
     assert match, f"{path.name}: its first line must say for which card and readers it is"
     return match[1], match[2]
-
-
-def dialogue_in(path: Path) -> Dialogue:
-    return parse_dialogue(path.read_text(), path.name)
 
 
 def chain_links(dialogue: Dialogue) -> list[int]:
@@ -132,26 +131,63 @@ class _Misspoken(PulledReader):
         return answer[:-1] + bytes((answer[-1] ^ 0x55,)) if self.count == self.at else answer
 
 
-def test_every_row_is_reached(stores: Callable[[Path], MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each row of each command table is asked for its access rule by some command of some dialogue."""
-    reached: set[tuple[str, str]] = set()
-    for access in (On, Fixed):
-        _note_rows(monkeypatch, access, reached)
+NEVER_MET = {
+    ("JukiApplet", "APPEND RECORD"): "none of its files has records",
+    ("JukiApplet", "READ RECORD"): "none of its files has records",
+    ("JukiApplet", "UPDATE RECORD"): "none of its files has records",
+    ("LibraryApplet", "UPDATE BINARY"): "its transparent file is written by STORE DATA, and by nothing else",
+}
+"""Rows that no host of whatever session can use with success, and why."""
+
+
+def test_every_row_succeeds_and_is_refused(
+    stores: Callable[[Path], MemoryStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By some command of some dialogue, of those with sessions as well."""
+    witness = RowWitness(monkeypatch)
     for path in FILES:
         with closing(EmulatorConnection(new_card(stores(path)))) as connection:
-            play(dialogue_in(path), connection)
+            play(dialogue_in(path), witness.over(connection))
+    for path in sessions.FILES:
+        with closing(EmulatorConnection(new_card(sessions.fresh_store(path)))) as connection:
+            play(dialogue_in(path), witness.over(connection), sessions.OPENERS)
     rows = {(type(applet).__name__, row.name) for applet in (*rom(), System()) for row in applet.table.rows}
-    assert rows - reached == set()
+    assert rows - witness.refused == set()
+    assert rows - witness.succeeded == NEVER_MET.keys()
 
 
-def _note_rows(monkeypatch: pytest.MonkeyPatch, access: type[On | Fixed], reached: set[tuple[str, str]]) -> None:
-    original = access.authorise
+class RowWitness:
+    """Sees which rows the commands on its connections come to, and whether they succeed (also 61, 62, 63) there."""
 
-    def authorise(self: On | Fixed, cmd: CommandAPDU, ctx: Context) -> None:
-        reached.add((type(ctx.applet).__name__, ctx.row.name))
-        original(self, cmd, ctx)  # type: ignore[arg-type]
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.succeeded: set[tuple[str, str]] = set()
+        self.refused: set[tuple[str, str]] = set()
+        self.row: tuple[str, str] | None = None
+        original = dispatch.find_row
 
-    monkeypatch.setattr(access, "authorise", authorise)
+        def find_row(*command: Any) -> Context:
+            ctx = original(*command)
+            self.row = type(ctx.applet).__name__, ctx.row.name
+            return ctx
+
+        monkeypatch.setattr(dispatch, "find_row", find_row)
+
+    def over(self, connection: CardConnection) -> CardConnection:
+        return _Witnessed(connection, self)
+
+
+class _Witnessed(ConnectionWrapper):
+    def __init__(self, inner: CardConnection, witness: RowWitness) -> None:
+        super().__init__(inner)
+        self._witness = witness
+
+    def transmit(self, command: bytes) -> bytes:
+        self._witness.row = None
+        answer = self.inner.transmit(command)
+        if self._witness.row is not None:
+            met = answer[-2] in (0x90, 0x61, 0x62, 0x63)
+            (self._witness.succeeded if met else self._witness.refused).add(self._witness.row)
+        return answer
 
 
 # --- awkward readers

@@ -9,6 +9,7 @@ import functools
 import importlib
 import os
 import pickle
+import resource
 import sys
 import tempfile
 import time
@@ -138,6 +139,7 @@ class Run:
         pytest.main([*OPTIONS, *self.tests], plugins=[plugin])
         if plugin.failed is not None:
             tell("failed", plugin.failed)
+            return
         imported = [name for name, module in sys.modules.items() if not self._is_ours(module)]
         tell("ended", plugin.baseline, [self._numbers[id(mutant)] for mutant in plugin.left], imported)
 
@@ -156,12 +158,17 @@ class Run:
 
         run_all(mutants, survives, self.workers, self._done)
 
-    def _tests_on_import(self, module: str, baseline: Baseline) -> list[str]:
-        """The tests that run any line of a module, then those in files that import from it or its package."""
+    def _tests_on_import(self, module: str, baseline: Baseline) -> list[list[str]]:
+        """The tests that may notice what happens while a module is imported: those in files that import from it; then
+        those that run any line of it, or are in files that import from its package.
+        """
+        name = _dotted(module)
+        imported = {test: _imported(test.split("::")[0]) for test in baseline.seconds}
+        near = {test for test, names in imported.items() if name in names}
         running = baseline.tests(self.filenames[module], 1, 1 << 20)
-        names = {_dotted(module), _dotted(module).rpartition(".")[0]}
-        importing = {test for test in baseline.seconds if names & _imported(test.split("::")[0])}
-        return baseline.within(BUDGET, baseline.in_order(running) + baseline.in_order(importing - running))
+        rest = running | {test for test, names in imported.items() if name.rpartition(".")[0] in names}
+        stages = (baseline.within(BUDGET, baseline.in_order(tests)) for tests in (near, rest - near))
+        return [stage for stage in stages if stage]
 
     def _done(self, mutant: Mutant, verdict: Verdict) -> None:
         self.verdicts[self._numbers[id(mutant)]] = verdict
@@ -214,6 +221,11 @@ def judge(run: Run, reasons: dict[accepted.Key, str], wanted: float) -> list[str
     return faults
 
 
+def _spent(began: float) -> str:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return f"{(time.monotonic() - began) / 60:.1f} minutes ({(used.ru_utime + used.ru_stime) / 60:.1f} of CPU time)"
+
+
 def main() -> int:
     """Run, report, and tell by the exit code whether all is well."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
@@ -242,9 +254,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         baseline, left = run.warm()
-        print(f"{len(run.verdicts)} tried in place after {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+        print(f"{len(run.verdicts)} tried in place after {_spent(began)}", flush=True)
         run.cold(baseline, left)
-    print(f"{len(left)} with new imports after {(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"{len(left)} with new imports after {_spent(began)}")
     print(run.table())
     faults = judge(run, reasons, wanted.percent)
     print(*faults, sep="\n")

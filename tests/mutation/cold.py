@@ -60,14 +60,19 @@ class _InOrder:
 
 
 def passes(
-    name: str, filename: str, code: CodeType, tests: list[str], seconds: dict[str, float], options: list[str]
+    name: str, filename: str, code: CodeType, stages: list[list[str]], seconds: dict[str, float], options: list[str]
 ) -> bool:
     """Run these tests in this process, in which nothing of the project has been imported yet, with other code for the
-    module `name`, and tell whether all pass.
+    module `name`, and tell whether all pass.  The files of a later stage are not even collected if a test of an earlier
+    one fails.
     """
     limit_time(10)
     sys.meta_path.insert(0, _MutantFinder(name, filename, code))
     importlib.import_module(name)  # before pytest brings a finder of its own
-    files = list(dict.fromkeys(test.split("::")[0] for test in tests))
-    outcome = pytest.main([*options, "-x", *files], plugins=[_InOrder(tests, seconds)])
-    return outcome in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    for tests in stages:
+        limit_time(10)
+        files = list(dict.fromkeys(test.split("::")[0] for test in tests))
+        outcome = pytest.main([*options, "-x", *files], plugins=[_InOrder(tests, seconds)])
+        if outcome not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            return False
+    return True

@@ -103,8 +103,9 @@ class WarmRun:
                 self.left.append(mutant)
             else:
                 here.append((mutant, swaps))
-        if not self._all_pass(self.baseline.in_order(set(self._items))):
-            self.failed = "the tests do not pass a second time in one process"
+        again = self._first_failure(self.baseline.in_order(set(self._items)))
+        if again is not None:
+            self.failed = f"{again} does not pass a second time in one process"
             return True
         limit_time(None)
         run_all(here, lambda job: self._survives(*job), self._workers, lambda job, verdict: self._done(job[0], verdict))
@@ -137,19 +138,19 @@ class WarmRun:
             function.__code__ = code
         tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
         self._forget()
-        return self._all_pass(self.baseline.within(BUDGET, self.baseline.in_order(tests)))
+        return self._first_failure(self.baseline.within(BUDGET, self.baseline.in_order(tests))) is None
 
     def _forget(self) -> None:
         for cache in self._caches:
             cache.cache_clear()
 
-    def _all_pass(self, tests: list[str]) -> bool:
+    def _first_failure(self, tests: list[str]) -> str | None:
         items = [self._items[test] for test in tests]
         for item, following in zip(items, [*items[1:], None], strict=True):
             limit_time(self.baseline.seconds[item.nodeid])
             if not _passes(item, following):
-                return False
-        return True
+                return item.nodeid
+        return None
 
 
 def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:

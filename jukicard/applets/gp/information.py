@@ -35,7 +35,7 @@ class ComputedFile(File):
 
     def __init__(self, area: Area, fid: int, sfi: int, content: bytes) -> None:
         spec = FileSpec(fid, FileKind.TRANSPARENT, _READ_ALWAYS, _READ_ALWAYS, sfi, size=len(content))
-        super().__init__(area, fid, spec.header(LifeCycle.ACTIVATED))
+        super().__init__(area, (fid,), spec.header(LifeCycle.ACTIVATED))
         self._content = content
 
     @property

@@ -4,7 +4,7 @@ belongs to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,32 +43,36 @@ class KeyReference:
 class DomainKeys:
     """The keys in a domain's area."""
 
-    __slots__ = ("_area",)
+    __slots__ = ("_area", "_names")
 
     def __init__(self, area: Area) -> None:
         self._area = area
+        self._names: list[str] | None = None
 
-    def references(self) -> Iterator[KeyReference]:
+    def references(self) -> list[KeyReference]:
         """Return the references of all keys, by identifier and version."""
-        return map(_reference, self._area.cells("key/"))
+        return [_reference(cell) for cell in self._cells()]
+
+    def _cells(self) -> list[str]:
+        if self._names is None:
+            self._names = self._area.cells("key/")
+        return self._names
 
     def find(self, kid: int, kvn: int) -> KeyReference:
         """Return the reference of the key `kid` with version `kvn`; version 0 is the first one there is.
 
         6A88 where there is none.
         """
-        if kvn:
-            reference = KeyReference(kid, kvn)
-            if self.stored(reference) is not None:
-                return reference
-        elif cells := self._area.cells(f"key/{kid:02x}/"):
-            return _reference(cells[0])
+        wanted = f"key/{kid:02x}/{kvn:02x}" if kvn else f"key/{kid:02x}/"
+        for cell in self._cells():
+            if cell.startswith(wanted):
+                return _reference(cell)
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
     def is_empty(self) -> bool:
         """Whether the domain has no key of its own yet."""
-        return not self._area.cells("key/")
+        return not self._cells()
 
     def information(self) -> bytes:
         """Return the key information: one C0 per key (GP 2.3.1, 11.3.3.1)."""
@@ -89,20 +93,22 @@ class DomainKeys:
     def put_key_set(self, reference: KeyReference, keys: StaticKeys) -> None:
         """Store an SCP03 key set; its sequence counter begins anew."""
         parts = (Tlv(0x80, keys.enc), Tlv(0x81, keys.mac), Tlv(0x82, keys.dek))
-        self._area.write(_cell("key", reference), Tlv.build(0xE1, *parts).encode())
+        self._store(reference, Tlv.build(0xE1, *parts))
         self._area.write(_cell("seq", reference), bytes(4))
 
     def key_set(self, reference: KeyReference) -> StaticKeys:
         """Return an SCP03 key set."""
-        return StaticKeys(*(part.value for part in self._stored(reference).children))
+        value = self._stored(reference).value
+        size = value[1]  # three objects of one length, as put_key_set wrote them
+        return StaticKeys(*(value[start + 2 : start + 2 + size] for start in range(0, len(value), size + 2)))
 
     def put_private(self, reference: KeyReference, key: ec.EllipticCurvePrivateKey) -> None:
         """Store a key pair."""
-        self._area.write(_cell("key", reference), Tlv(KEY_TYPE_EC_PRIVATE, scalar(key)).encode())
+        self._store(reference, Tlv(KEY_TYPE_EC_PRIVATE, scalar(key)))
 
     def put_public(self, reference: KeyReference, key: ec.EllipticCurvePublicKey) -> None:
         """Store a public key."""
-        self._area.write(_cell("key", reference), Tlv(KEY_TYPE_EC_PUBLIC, encode_point(key)).encode())
+        self._store(reference, Tlv(KEY_TYPE_EC_PUBLIC, encode_point(key)))
 
     def private(self, reference: KeyReference) -> ec.EllipticCurvePrivateKey:
         """Return a private key for use inside the chip; 6985 where the reference is not a key pair's."""
@@ -122,6 +128,11 @@ class DomainKeys:
         """Remove a key with everything that was stored for it."""
         for kind in ("key", "seq", *_ATTRIBUTES):
             self._area.write(_cell(kind, reference), None)
+        self._names = None
+
+    def _store(self, reference: KeyReference, key: Tlv) -> None:
+        self._area.write(_cell("key", reference), key.encode())
+        self._names = None
 
     def attribute(self, kind: str, reference: KeyReference) -> bytes | None:
         """Return what is stored beside a key: `crt` certificates, `alw` allow-list, `ski` CA identifier, `day` date
@@ -151,16 +162,14 @@ class DomainKeys:
         """Return the SCP03 sequence counter: how many handshakes were begun with the key set."""
         return int.from_bytes(self._counters(reference)[:3])
 
-    def attempts(self, reference: KeyReference) -> int:
-        """Return how many handshakes with a key set were begun since one last succeeded (0-255)."""
-        return self._counters(reference)[3]
-
-    def begin_attempt(self, reference: KeyReference) -> int:
+    def begin_attempt(self, reference: KeyReference, wait: Callable[[int], None]) -> int:
         """Count a handshake, durably, before anything is answered, and return its sequence number.
 
-        6985 when the three bytes of the sequence counter are used up (Amendment D 1.2, 6.2.2.1).
+        `wait` is called before, with the number of handshakes that were begun since one last succeeded (0-255).  6985
+        when the three bytes of the sequence counter are used up (Amendment D 1.2, 6.2.2.1).
         """
         counters = self._counters(reference)
+        wait(counters[3])
         sequence = int.from_bytes(counters[:3]) + 1
         if sequence > 0xFFFFFF:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the key set's sequence counter is used up")

@@ -16,6 +16,7 @@ from jukicard.applets.juki.records import (
     CardStatus,
     RecordError,
     authentication_message,
+    city_in,
     expiry_in,
     is_city_code,
     is_resident_code,
@@ -291,13 +292,8 @@ class JukiApplet(FileCommands, PasswordCommands, KeyPairCommands, Applet):
 
     def _municipality(self, ctx: Context) -> str | None:
         """Return the code of the municipality that the card belongs to now, or None before it is personalised."""
-        moved = self._status(ctx).moved_to
-        if moved:
-            return moved
-        try:
-            return CardData.parse(ctx.files.by_fid(layout.EF_CARD).content).city_code
-        except RecordError:
-            return None
+        files = ctx.files
+        return city_in(files.by_fid(layout.EF_STATUS).content, files.by_fid(layout.EF_CARD).content)
 
     def _has_expired(self, ctx: Context) -> bool:
         """Return whether the domain's estimate of the date, the only one that the chip has, lies beyond the expiry."""

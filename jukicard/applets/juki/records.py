@@ -68,6 +68,14 @@ def expiry_in(content: bytes) -> int | None:
     return int(digits) if len(content) == CardData.SIZE and digits.isdigit() else None
 
 
+def city_in(status: bytes, card: bytes) -> str | None:
+    """Return the code of the municipality that the contents of EF.STATUS and EF.CARD name, None before they do."""
+    for digits in (status[1:], card[15:20] if len(card) == CardData.SIZE else b""):
+        if len(digits) == 5 and digits.isdigit():
+            return digits.decode("ascii")
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class CardStatus:
     """EF.STATUS, 6 bytes: the state, and the code of the municipality that took the card over (5 digits), or five zero

@@ -153,3 +153,25 @@ def test_a_terminal_right_below_the_anchor_is_accepted_and_moves_no_date() -> No
     own = leaf("Terminal", "Root", private_key(3004)).but(start=20270101, end=20291231).signed(chips.NATIONAL_ROOT)
     assert show(chip, own) == [0x9000]
     assert chip.store.commits == []
+
+
+@pytest.mark.parametrize(
+    ("ins", "p1", "p2", "allowed"),
+    [
+        (0x50, 0x00, 0x00, (8, 8)),
+        (0x82, 0x33, 0x00, (8, 8)),
+        (0x2A, chips.KVN, 0x10, (1, 4096)),
+        (0x82, chips.KVN, KID_SCP11A, (1, 255)),
+        (0x88, chips.KVN, KID_SCP11B, (1, 255)),
+    ],
+)
+def test_the_lengths_of_handshake_commands(chip: Chip, ins: int, p1: int, p2: int, allowed: tuple[int, int]) -> None:
+    shortest, longest = allowed
+    told = {nc: say(chip, 0x80, ins, p1, p2, bytes(nc)).sw for nc in (shortest - 1, shortest, longest, longest + 1)}
+    assert [nc for nc, sw in told.items() if sw == 0x6700] == [shortest - 1, longest + 1]
+
+
+@pytest.mark.parametrize(("ins", "allowed"), [(0x2A, {0x00, 0x10, 0x80, 0x90})])
+def test_the_parameters_of_a_certificates_command(chip: Chip, ins: int, allowed: set[int]) -> None:
+    """P2 names the anchor's key identifier, or leaves it out; b8 says that more follow."""
+    assert {p2 for p2 in range(256) if say(chip, 0x80, ins, 0, p2, b"x").sw != 0x6A86} == allowed

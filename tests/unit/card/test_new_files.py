@@ -42,6 +42,9 @@ def refusal(act: object, *what: object) -> int:
         (spec(0x0102, size=5, sfi=30), "80020005 820101 83020102 8801F0"),
         (spec(1, size=5, sfi=1, compare_tries=3), "80020005 820101 83020001 880108 A503C00103"),
         (spec(1, FileKind.LINEAR_FIXED, record_size=10, records=7), "80020046 82050241000A07 83020001 8800"),
+        (spec(1, FileKind.LINEAR_FIXED, record_size=4), "80020000 820502410004 00 83020001 8800"),
+        (spec(1, FileKind.LINEAR_FIXED, records=4), "80020000 820502410000 04 83020001 8800"),
+        (spec(1), "80020000 820101 83020001 8800"),
         (spec(1, FileKind.LINEAR_VARIABLE, record_size=258, records=2), "80020204 820504410102 02 83020001 8800"),
         (spec(1, FileKind.CYCLIC, record_size=1, records=254), "800200FE 8205064100 01FE 83020001 8800"),
     ],
@@ -63,7 +66,7 @@ def test_a_file_is_what_its_header_says(files: Files) -> None:
 
 
 def test_a_header_that_says_nothing_is_an_empty_file(area: Area) -> None:
-    bare = File(area, 1, Header((Tlv(0x83, b"\0\1"),), LifeCycle.ACTIVATED, NO_RULES, NO_RULES))
+    bare = File(area, (1,), Header((Tlv(0x83, b"\0\1"),), LifeCycle.ACTIVATED, NO_RULES, NO_RULES))
     assert (bare.kind, bare.size, bare.content) == (FileKind.TRANSPARENT, 0, b"")
     assert (bare.record_size, bare.max_records, bare.compare_tries) == (0, 0, 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.securechannel.authorization import Right
 from tests.support import chips
@@ -47,6 +48,7 @@ def lengths(chip: Chip, ins: int, p1: int) -> tuple[set[int], set[int]]:
     return wrong, answers.keys() - wrong
 
 
+@pytest.mark.parametrize("application", [chips.JUKI, chips.LIBRARY], ids=["juki", "library"])
 @pytest.mark.parametrize(
     ("ins", "p1", "wrong"),
     [
@@ -57,9 +59,9 @@ def lengths(chip: Chip, ins: int, p1: int) -> tuple[set[int], set[int]]:
         (0x2C, 0x03, {65, 128, 129}),
     ],
 )
-def test_lengths_are_judged_before_anything_else(ins: int, p1: int, wrong: set[int]) -> None:
+def test_lengths_are_judged_before_anything_else(application: AID, ins: int, p1: int, wrong: set[int]) -> None:
     chip = chips.active().chip()
-    chip.select(chips.JUKI)
+    chip.select(application)
     assert lengths(chip, ins, p1)[0] == wrong
 
 

@@ -16,7 +16,9 @@ SECRET = b"\xa5\x5a" * 8
 
 def session() -> Session:
     messages = CardMessages(SessionKeys(SECRET, SECRET, SECRET), SecurityLevel.FULL)
-    return Session(1, 1, 3, messages, SecurityLevel.FULL, authenticated=True, dek=SECRET, expected=SECRET)
+    return Session(
+        1, 1, 3, messages, SecurityLevel.FULL, authenticated=True, dek=SECRET, expected=SECRET, key_set=SECRET
+    )
 
 
 @pytest.fixture

@@ -168,3 +168,21 @@ def test_a_log_that_sqlite_could_not_move_is_left_as_it_is(card: CardFile, disk:
     card.close()
     assert card.settled is None
     assert Path(f"{path}-wal").read_bytes()[: len(log)] == log
+
+
+def test_a_closing_that_cannot_be_written_keeps_the_mark_and_a_log(card: CardFile, disk: Failing, path: Path) -> None:
+    card.commit({TRIES: b"\x01"})
+    disk.failing = ("BEGIN",)
+    card.close()
+    assert card.settled is None
+    assert os.path.exists(f"{path}-wal")
+    with CardFile.open(path, KEY) as again:
+        assert again.read(TRIES) == b"\x01"
+
+
+def test_a_closing_that_leaves_a_log_behind_claims_nothing(card: CardFile, disk: Failing, path: Path) -> None:
+    card.commit({TRIES: b"\x01"})
+    disk.stuck = True
+    card.close()
+    assert os.path.getsize(f"{path}-wal") > 0
+    assert card.settled is None
