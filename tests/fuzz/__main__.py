@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import secrets
 import sys
@@ -17,21 +18,33 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import count
 from pathlib import Path
 
-from tests.fuzz import parsers, report
+from tests.fuzz import parsers, people, report
 from tests.fuzz.cases import WATCHDOG_SECONDS, Case, run_case, shrink, written
 from tests.fuzz.world import Tally
 
 CHUNK = 20
 MAX_FINDINGS = 20
 OUT = Path("out/fuzz")
-PARSERS_SHARE = 0.2
+PARSERS_SHARE = 0.5
 
 
-def run_chunk(seed: int, first: int) -> tuple[Tally, list[Case]]:
-    """Some cases one after the other, in a process of its own."""
+def prepare() -> None:
+    """In each process: make the cards once, and keep the collector from what stays: that takes a fifth of the time."""
+    for start in people.START.values():
+        start()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def run_chunk(seed: int, first: int, deadline: float | None) -> tuple[Tally, list[Case]]:
+    """Some cases one after the other, in a process of its own, as long as there is time (monotonic, in seconds)."""
     warnings.simplefilter("ignore")  # of certificates that were meant to be wrong
     tally = Tally()
-    cases = [run_case(seed, number, tally) for number in range(first, first + CHUNK)]
+    cases = []
+    for number in range(first, first + CHUNK):
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+        cases.append(run_case(seed, number, tally))
     return tally, [case for case in cases if case is not None]
 
 
@@ -57,11 +70,11 @@ class Run:
     def run(self) -> None:
         """Run; results are in `tally` and `cases`, `lost` says if a process hung or died."""
         numbers = count(0, CHUNK)
-        with ProcessPoolExecutor(self.processes) as pool:
+        with ProcessPoolExecutor(self.processes, initializer=prepare) as pool:
             pending: set[Future[tuple[Tally, list[Case]]]] = set()
             while pending or self._goes_on(0):
                 while len(pending) < self.processes + 1 and self._goes_on(len(pending)):
-                    pending.add(pool.submit(run_chunk, self.seed, next(numbers)))
+                    pending.add(pool.submit(run_chunk, self.seed, next(numbers), self.deadline))
                 done, pending = wait(pending, CHUNK * WATCHDOG_SECONDS, FIRST_COMPLETED)
                 if not done:
                     self.lost.append("a process hangs")
@@ -137,12 +150,12 @@ def main() -> int:
     if options.case is not None:
         return again(seed, options.case)
     print(f"fuzz: seed={seed} processes={options.processes}", flush=True)
-    seconds = options.seconds
+    begun, seconds = time.monotonic(), options.seconds
     crashes: list[str] = []
     if not options.chip_only:
         budget = 300.0 if seconds is None else seconds * PARSERS_SHARE
         crashes = parsers.run_all(budget, options.processes, seed, OUT / "parsers")
-        seconds = None if seconds is None else seconds - budget
+        seconds = None if seconds is None else seconds - (time.monotonic() - begun)
     started = time.monotonic()
     run = Run(seed, seconds, options.commands, options.processes)
     run.run()

@@ -13,21 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.fuzz.facts import Entry, objects
-from tests.fuzz.model import (
-    CARD_LOCKED,
-    ISSUER,
-    OK,
-    TERMINATED,
-    Call,
-    Chain,
-    Expectation,
-    Grant,
-    Model,
-    Refused,
-    Session,
-    area,
-    refuse,
-)
+from tests.fuzz.model import CARD_LOCKED, ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
+from tests.fuzz.wire import Refused, refuse
 
 ANCHOR, SCP03, SCP11A, SCP11B = 0x10, 0x01, 0x11, 0x13
 FULL, MAX_SEQUENCE, MAX_CHAIN = 0x33, 0xFFFFFF, 8
@@ -60,7 +47,7 @@ def city_of(domain: bytes) -> str | None:
 def newest_estimate(model: Model, domain: int) -> int | None:
     """The newest date that a domain's own anchors know."""
     prefix = area(domain) + "day/"
-    days = [int(day.hex()) for cell, day in model.cells.items() if cell.startswith(prefix)]
+    days = [int(model.cells[cell].hex()) for cell in model.under(prefix)]
     return max(days, default=None)
 
 
@@ -68,7 +55,7 @@ def keys_in_force(model: Model, entry: Entry) -> tuple[str, list[tuple[int, int]
     """The area and the (kid, kvn) of a domain's keys; its parent's as long as it has none."""
     while True:
         prefix = area(entry.instance) + "key/"
-        found = sorted(cell for cell in model.cells if cell.startswith(prefix))
+        found = model.under(prefix)
         if found or entry.domain == entry.instance:
             pairs = [(int(kid, 16), int(kvn, 16)) for kid, kvn in (cell.split("/")[3:] for cell in found)]
             return area(entry.instance), pairs
@@ -97,8 +84,10 @@ def initialize_update(model: Model, call: Call) -> Expectation:
     if sequence > MAX_SEQUENCE:
         refuse(0x6985)
 
+    key_set = model.cells[f"{where}key/01/{kvn:02x}"]
+
     def then(_sw: int) -> None:
-        channel.session = Session(SCP03, kvn, 0x01, authenticated=False)
+        channel.session = Session(SCP03, kvn, 0x01, authenticated=False, key_set=key_set)
 
     written = sequence.to_bytes(3) + bytes((min(255, counters[3] + 1),))
     return Expectation(OK, 32, {cell: written}, then=then)
@@ -111,8 +100,10 @@ def external_authenticate(model: Model, call: Call) -> Expectation:
     if session.expected != call.cmd.data:
         call.channel.end_session()
         return Expectation(frozenset((0x6300,)))
-    where, pairs = keys_in_force(model, call.entry)
-    _find(pairs, SCP03, session.kvn)
+    where, _ = keys_in_force(model, call.entry)
+    if model.cells.get(f"{where}key/01/{session.kvn:02x}") != session.key_set:
+        call.channel.end_session()
+        refuse(0x6A88)
     cell = f"{where}seq/01/{session.kvn:02x}"
     counters = model.cells.get(cell, bytes(4))
     assert isinstance(counters, bytes)
@@ -337,9 +328,8 @@ def get_data(model: Model, call: Call) -> Expectation:
     if tag in (0x42, 0x45, 0x9F7F):
         found = f"{area(ISSUER)}id/{tag:04x}" in model.cells
     elif tag in (0xFF33, 0xFF34):
-        anchors = {cell for cell in model.cells if cell.startswith(f"{where}ski/10/")}
-        every = {cell for cell in model.cells if cell.startswith(f"{where}ski/")}
-        found = bool(anchors if tag == 0xFF33 else every - anchors)
+        anchors, every = model.under(f"{where}ski/10/"), model.under(f"{where}ski/")
+        found = bool(anchors if tag == 0xFF33 else len(every) > len(anchors))
     elif tag == 0xC1:
         found = any(kid == SCP03 for kid, _ in pairs)
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.fuzz.facts import Entry, tlv
-from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, refuse, unknown
+from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, unknown
 from tests.fuzz.proofs import (
     CARD,
     CERTIFICATES,
@@ -34,6 +34,7 @@ from tests.fuzz.proofs import (
     expired,
     proof,
 )
+from tests.fuzz.wire import refuse
 
 
 class FileFact(NamedTuple):
@@ -107,7 +108,7 @@ def computed(model: Model, fid: int) -> bytes:
             for entry in model.registry
             if entry.is_selectable and not entry.privileges & 0x800000
         )
-    return bytes.fromhex("4301F9 4703D631FB 7F660A 020300FFFF 020300FFFF")
+    return bytes.fromhex("4301F9 4703F731FB 7F660A 020300FFFF 020300FFFF")
 
 
 def _may(model: Model, call: Call, target: Target, mode: str) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.fuzz.facts import tlv
+from tests.fuzz.facts import Entry, tlv
+from tests.fuzz.folder_rules import cryptogram
+from tests.fuzz.model import Model, area
+from tests.fuzz.proofs import DEACTIVATED, INITIAL
 
 if TYPE_CHECKING:
     from tests.fuzz.grammar import Body, Grammar
@@ -22,7 +25,11 @@ DESCRIPTORS = {
     OUTER: b"\x38",
 }
 SIZES = {PLAIN: 40, LONG: 600}
-PASSWORD, SECRET, PAIR = 0x81, 0x83, 0x84
+SHUT = OWNERS, BY_PASSWORD, BY_KEY, NOBODYS, RECORDS, COUNTED = tuple(range(0x0111, 0x0117))
+"""Files with stricter rules, in a folder that was furnished."""
+PASSWORD, SECRET, PAIR, OTHER_SECRET, OTHER_PAIR = 0x81, 0x83, 0x84, 0x85, 0x86
+MARK = b"m"
+"""What records begin with."""
 TAGS = (0x0101, 0x0042, 0x5F50, 0x007B)
 RULES = b"".join(bytes((0x84, 0x01, ins, 0x90, 0x00)) for ins in (0x20, 0x24, 0x2C, 0x82, 0x88, 0x2A, 0x47, 0xDB))
 RULES += bytes.fromhex("80017F9000")
@@ -30,7 +37,7 @@ RULES += bytes.fromhex("80017F9000")
 
 
 def _fid(g: Grammar) -> int:
-    return g.rng.choice(FILES) if g.chance(0.97) else g.rng.randrange(1 << 16)
+    return g.rng.choice((*FILES, *FILES, *SHUT)) if g.chance(0.97) else g.rng.randrange(1 << 16)
 
 
 def _name(g: Grammar) -> bytes:
@@ -53,6 +60,18 @@ def name(g: Grammar) -> Body:
     return 0, 0, _name(g), None
 
 
+def activate(g: Grammar) -> Body:
+    """Wake a file that sleeps, if there is one."""
+    files = asleep(g.world.model, g.entry)
+    return (0, 0, g.rng.choice(files).to_bytes(2), None) if files and g.chance(0.7) else name(g)
+
+
+def asleep(model: Model, entry: Entry) -> list[int]:
+    """The files in the application's own DF that wait to be activated."""
+    own = area(entry.instance) + "f/"
+    return [fid for fid in FILES if model.cells.get(f"{own}{fid:04x}/h") in (INITIAL, DEACTIVATED)]
+
+
 def terminate_or_delete(g: Grammar) -> Body:
     return 0, 0, g.rng.choice((PLAIN, FIXED, CYCLIC, INNER, OUTER)).to_bytes(2), None
 
@@ -66,12 +85,16 @@ def select_file(g: Grammar) -> Body:
 def select_path(g: Grammar) -> Body:
     p1 = g.rng.choice((0x08, 0x09))
     path = [0x3FFF] if p1 == 0x08 and g.chance(0.8) else []
-    path += [_fid(g) for _ in range(g.rng.choice((0, 1, 1, 2)))]
+    steps = g.rng.choice((0, 1, 1, 2))
+    path += [INNER] * (steps > 1) + [_fid(g)] * (steps > 0)
     return p1, g.rng.choice((0x00, 0x04, 0x0C)), b"".join(fid.to_bytes(2) for fid in path), g.rng.choice((None, 256))
 
 
 def _binary(g: Grammar) -> tuple[int, int]:
-    return (0x80 | g.rng.choice((1, 2)), g.rng.choice((0, 0, 3, 41))) if g.chance(0.7) else (0, g.rng.choice((0, 8)))
+    if g.current and g.chance(0.4):
+        return 0, g.rng.choice((0, 8))
+    sfi = g.rng.choice((PLAIN, PLAIN, LONG, LONG, *SHUT)) & 0x1F
+    return 0x80 | sfi, g.rng.choice((0, 0, 3, 41))
 
 
 def read_binary(g: Grammar) -> Body:
@@ -87,7 +110,7 @@ def erase_binary(g: Grammar) -> Body:
 
 
 def by_objects(g: Grammar) -> Body:
-    return 0, g.rng.choice((0, 1, 2)), tlv(0x54, bytes((g.rng.choice((0, 5, 50)),))), 256
+    return 0, g.rng.choice((0, 1, 2, BY_PASSWORD & 0x1F)), tlv(0x54, bytes((g.rng.choice((0, 5, 50)),))), 256
 
 
 def update_by_objects(g: Grammar) -> Body:
@@ -97,7 +120,7 @@ def update_by_objects(g: Grammar) -> Body:
 
 def _record(g: Grammar) -> tuple[int, int]:
     """P1, and P2 without its lowest bits."""
-    return g.rng.choice((0, 1, 1, 2, 4)), g.rng.choice((3, 4, 5, 0)) << 3
+    return g.rng.choice((0, 1, 1, 2, 4)), g.rng.choice((3, 3, 4, 4, 5, 5, RECORDS & 0x1F, 0)) << 3
 
 
 def read_record(g: Grammar) -> Body:
@@ -107,22 +130,34 @@ def read_record(g: Grammar) -> Body:
 
 def update_record(g: Grammar) -> Body:
     p1, p2 = _record(g)
-    return p1, p2 | g.rng.choice((4, 4, 0, 2)), g.rng.randbytes(4), None
+    return p1, p2 | g.rng.choice((4, 4, 0, 2)), _content(g), None
 
 
 def append_record(g: Grammar) -> Body:
-    return 0, _record(g)[1], g.rng.randbytes(4), None
+    return 0, _record(g)[1], _content(g), None
+
+
+def _content(g: Grammar) -> bytes:
+    return MARK + g.rng.randbytes(3)
 
 
 def search_record(g: Grammar) -> Body:
     p1, p2 = _record(g)
     mode = g.rng.choice((4, 5, 6))
-    return p1, p2 | mode, (b"\x04\x00" if mode == 6 else b"") + g.rng.randbytes(1), 256
+    return p1, p2 | mode, (b"\x04\x00" if mode == 6 else b"") + (MARK if g.chance(0.7) else g.rng.randbytes(1)), 256
 
 
 def get_data(g: Grammar) -> Body:
     tag = g.rng.choice(TAGS)
     return tag >> 8, tag & 0xFF, b"", 256
+
+
+def compare_binary(g: Grammar) -> Body:
+    p1, p2 = _binary(g)
+    if g.chance(0.3):
+        p1, p2 = 0x80 | COUNTED & 0x1F, 0
+    content = (g.cell(f"f/{0x0100 | p1 & 0x1F:04x}/d") or bytes(8))[p2:]
+    return p1, p2, content if g.chance(0.6) else g.rng.randbytes(max(1, len(content))), None
 
 
 def put_data(g: Grammar) -> Body:
@@ -142,21 +177,26 @@ def _usage(tag: int, reference: int, usage: int) -> bytes:
 
 def put_reference_data(g: Grammar) -> Body:
     choice = g.rng.randrange(5)
+    password, secret, pair = (PASSWORD, SECRET, PAIR) if g.chance(0.5) else (0x82, OTHER_SECRET, OTHER_PAIR)
     if choice == 0:
-        made = tlv(0xA4, _usage(0x83, PASSWORD, 0x08)) + tlv(0x80, b"\x04\x08\x03")
+        made = tlv(0xA4, _usage(0x83, password, 0x08)) + tlv(0x80, b"\x04\x08\x03")
     elif choice == 1:
-        made = tlv(0xA4, _usage(0x83, SECRET, 0xC0)) + tlv(0x80, b"\x0f")
+        made = tlv(0xA4, _usage(0x83, secret, 0xC0)) + tlv(0x80, b"\x0f")
     elif choice == 2:
-        made = tlv(0xB6, _usage(0x84, PAIR, 0x40))
+        made = tlv(0xB6, _usage(0x84, pair, 0x40))
     else:
-        template = tlv(0xA4, tlv(0x83, bytes((SECRET,)))) if choice == 3 else tlv(0xB6, tlv(0x84, bytes((PAIR,))))
+        template = tlv(0xA4, tlv(0x83, bytes((secret,)))) if choice == 3 else tlv(0xB6, tlv(0x84, bytes((pair,))))
         value = g.rng.randbytes(16 if choice == 3 else 32)
         return 0x3F, 0xFF, tlv(0x4D, template + tlv(0x7F48, bytes((0x92, len(value)))) + tlv(0x5F48, value)), None
     return 0x3F, 0xFF, tlv(0x62, made + tlv(0xAB, RULES)), None
 
 
 def external_authenticate(g: Grammar) -> Body:
-    return 0, g.rng.choice((SECRET, SECRET, 0)), g.rng.randbytes(16), None
+    challenge = g.channel.challenge if g.channel is not None else None
+    key, reference = g.cell(f"y/{SECRET:02x}/v"), g.rng.choice((SECRET, SECRET, SECRET, 0))
+    if challenge is None or challenge[0] is None or key is None or not g.chance(g.knowledge):
+        return 0, reference, g.rng.randbytes(16), None
+    return 0, reference, cryptogram(key, g.entry.aid, SECRET, challenge[0]), None
 
 
 def internal_authenticate(g: Grammar) -> Body:
@@ -177,18 +217,19 @@ def restore_environment(g: Grammar) -> Body:
     return 0xF3, g.rng.choice((0, 1, 2)), b"", None
 
 
+def key_pair(g: Grammar) -> Body:
+    pair = g.rng.choice((PAIR, OTHER_PAIR, OTHER_PAIR))
+    return g.rng.choice((0x80, 0x81)), 0, tlv(0xB6, tlv(0x84, bytes((pair,)))), 256
+
+
 def sign(g: Grammar) -> Body:
     return 0x9E, 0x9A, g.rng.randbytes(32), 256
-
-
-def key_pair(g: Grammar) -> Body:
-    return g.rng.choice((0x80, 0x81)), 0, tlv(0xB6, tlv(0x84, bytes((PAIR,)))), 256
 
 
 FOLDER_BODIES: dict[str, Callable[[Grammar], Body]] = {
     "CREATE FILE": create_file,
     "DELETE FILE": terminate_or_delete,
-    "ACTIVATE FILE": name,
+    "ACTIVATE FILE": activate,
     "DEACTIVATE FILE": name,
     "TERMINATE EF": terminate_or_delete,
     "TERMINATE DF": terminate_or_delete,
@@ -205,6 +246,7 @@ FOLDER_BODIES: dict[str, Callable[[Grammar], Body]] = {
     "MANAGE SECURITY ENVIRONMENT (RESTORE)": restore_environment,
     "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)": sign,
     "folder: SELECT (file)": select_file,
+    "folder: COMPARE BINARY": compare_binary,
     "folder: READ BINARY": read_binary,
     "folder: UPDATE BINARY": update_binary,
     "folder: READ RECORD": read_record,

@@ -21,7 +21,7 @@ from jukicard.securechannel.scp11 import Variant, encode_point
 from tests.fuzz import people
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import FOLDER_BODIES
-from tests.fuzz.model import TERMINATED, area
+from tests.fuzz.model import TERMINATED, Channel, area
 from tests.support import chips
 from tests.support.chains import private_key
 
@@ -65,13 +65,15 @@ class Grammar:
         self.rng = rng
         self.world = world
         self.entry: Entry
+        self.channel: Channel | None = None
         self.host: Host | None = None
         self.knowledge = rng.choice((0.92, 0.92, 0.92, 0.3))
         """How often a guess at a password or a code is right: most hosts know them, some do not."""
 
-    def body(self, row: Row, entry: Entry, host: Host | None, *, current: bool = False) -> Body:
-        """P1, P2, data and Ne for a row, mostly such as it takes; `current`: a file is selected."""
-        self.entry, self.host, self.current = entry, host, current or self.chance(0.05)
+    def body(self, row: Row, entry: Entry, host: Host | None, channel: Channel | None = None) -> Body:
+        """P1, P2, data and Ne for a row, mostly such as it takes; `channel`: where it is meant for, if anywhere."""
+        self.entry, self.host, self.channel = entry, host, channel
+        self.current = (channel is not None and channel.current is not None) or self.chance(0.05)
         rule = BODIES.get(f"{self.kind}: {row.name}") or BODIES.get(row.name)
         if rule is None or self.rng.random() < 0.05:
             return self.fitting(row)
@@ -287,7 +289,7 @@ def _key_set(kvn: int, number: int, size: int, dek: bytes) -> bytes:
 def _versions(g: Grammar, kid: int) -> tuple[int, int]:
     """The version to replace (or 00) and the new one."""
     own = f"{area(g.entry.instance)}key/{kid:02x}/"
-    present = [int(cell[-2:], 16) for cell in g.world.model.cells if cell.startswith(own)]
+    present = [int(cell[-2:], 16) for cell in g.world.model.under(own)]
     if g.chance(0.05):
         return 9, 9  # there is none
     if present and g.chance(0.6):

@@ -5,7 +5,7 @@ Written from docs/card-profile.md and importing nothing of the card's code.
 
 from __future__ import annotations
 
-from tests.fuzz.model import ANYTHING, OK, Call, Expectation, Model, area, refuse
+from tests.fuzz.model import ANYTHING, OK, Call, Expectation, Model, area
 from tests.fuzz.proofs import (
     ACTIVATED,
     ACTIVE,
@@ -31,6 +31,7 @@ from tests.fuzz.proofs import (
     proof,
     status_with,
 )
+from tests.fuzz.wire import refuse
 
 
 def _life(model: Model, call: Call, right: int, *, reviving: bool) -> int:
@@ -74,7 +75,7 @@ def _complete(model: Model, call: Call) -> None:
     if f"{area(entry.instance)}k/{KEY:02x}/v" not in model.cells:
         refuse(0x6984)
     own = area(entry.domain) + "key/"
-    if not {"10", "11", "13"} <= {cell.split("/")[3] for cell in model.cells if cell.startswith(own)}:
+    if not {"10", "11", "13"} <= {cell.split("/")[3] for cell in model.under(own)}:
         refuse(0x6985)
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from tests.fuzz.facts import Entry, Fact, facts
+from tests.fuzz.wire import Command, Refused, covered, parse, refuse
 
 ANYTHING = object()
 """A cell's new content that only the chip knows: a key that it made."""
@@ -31,26 +32,8 @@ DOCUMENTED = frozenset((*_SINGLE, *range(0x6981, 0x6989), *range(0x6A80, 0x6A8B)
 """The status words that the profile knows: whatever a row answers that the model does not know is one of them."""
 
 
-class Refused(Exception):  # noqa: N818 - it is the model's way to say so, no error
-    """The command is refused with this status word."""
-
-    def __init__(self, sw: int) -> None:
-        super().__init__(f"{sw:04X}")
-        self.sw = sw
-
-
-class Unsure(Exception):  # noqa: N818 - the same
+class Unsure(Exception):  # noqa: N818 - it is the model's way to say so, no error
     """What the command does depends on what a row has done that the model does not know."""
-
-
-class Command(NamedTuple):
-    cla: int
-    ins: int
-    p1: int
-    p2: int
-    data: bytes
-    ne: int | None
-    extended: bool
 
 
 class RowFact(NamedTuple):
@@ -89,8 +72,9 @@ class Grant:
 class Session:
     """A secure channel session or the handshake towards one.
 
-    `expected` is the host cryptogram that finishes a handshake, `following` the one message that the host has made
-    and not yet sent: (what the MAC covers, the plain data); `host` whoever has its keys.
+    `expected` is the host cryptogram that finishes a handshake, `key_set` the stored keys that it began with;
+    `following` the one message that the host has made and not yet sent: (what the MAC covers, the plain data); `host`
+    its owner.
     """
 
     kid: int
@@ -99,6 +83,7 @@ class Session:
     authenticated: bool
     grant: Grant | None = None
     expected: bytes | None = None
+    key_set: object = None
     following: tuple[tuple[object, ...], bytes] | None = None
     host: object = None
 
@@ -121,6 +106,9 @@ class Channel:
     current: int | None = None
     session: Session | None = None
     verified: set[int] = field(default_factory=set)
+    authenticated: set[int] = field(default_factory=set)
+    challenge: tuple[bytes | None, Session | None] | None = None
+    names_key: bool = False
     chain: Chain | None = None
     personalises: int | None = None
     partial: Command | None = None
@@ -128,8 +116,8 @@ class Channel:
     """What GET RESPONSE will give (content, or its length, or None where only the chip knows), and its status."""
 
     def end_session(self) -> None:
-        self.session = self.chain = self.personalises = None
-        self.verified = set()
+        self.session = self.chain = self.personalises = self.challenge = None
+        self.verified, self.authenticated, self.names_key = set(), set(), False
 
     def select(self, application: int) -> None:
         self.application, self.current = application, None
@@ -153,7 +141,9 @@ class Expectation:
     """What a command may answer.
 
     `data`: exactly these in plain, an int: so many, None: the chip's business.  `changes`: exactly these, None: any
-    in `areas` (prefixes of cells).  `then`: what becomes of the model for the status word that came.
+    in `areas` (prefixes of cells).  `then`: what becomes of the model for the status word that came; `learn`: what
+    it takes from the plain data.  `objection`: what is wrong with the status word and the changes together, if
+    anything; `hidden`: what must not be in the data.
     """
 
     sws: frozenset[int]
@@ -161,6 +151,9 @@ class Expectation:
     changes: dict[str, object] | None = field(default_factory=dict)
     areas: tuple[str, ...] = ()
     then: Callable[[int], None] | None = None
+    learn: Callable[[bytes], None] | None = None
+    objection: Callable[[int, Mapping[str, Fact | None]], str] | None = None
+    hidden: Callable[[], frozenset[bytes]] | None = None
     row: RowFact | None = None
     session: Session | None = None
     protected: bool = False
@@ -175,9 +168,10 @@ class Model:
     def __init__(
         self, cells: Mapping[str, bytes], tables: Mapping[str, list[RowFact]], modules: Mapping[bytes, Module]
     ):
-        from tests.fuzz import rules
+        from tests.fuzz import folder_rules, rules
 
         self.rules: Mapping[str, Callable[[Model, Call], Expectation]] = rules.RULES
+        self.held_only = {"folder": (folder_rules.FOLDER_RULES, folder_rules.held)}
         self.cells: dict[str, Any] = facts(cells)
         self.modules = modules
         self.tables: dict[str, dict[tuple[bool, int], list[RowFact]]] = {}
@@ -190,6 +184,10 @@ class Model:
                         table.setdefault((proprietary, row.ins), []).append(row)
         self.certificates: Mapping[bytes, Any] = {}
         self.channels: list[Channel | None] = []
+        self.stored: Callable[[str], bytes | None] = cells.get
+        self.version = 0
+        self._under: dict[str, list[str]] = {}
+        self.hidden: tuple[Any, ...] = ()
         self.reset()
 
     def reset(self) -> None:
@@ -217,6 +215,13 @@ class Model:
     def kind(self, entry: Entry) -> str:
         return self.modules[entry.module].kind
 
+    def under(self, prefix: str) -> list[str]:
+        """The names of the cells that begin so, sorted."""
+        found = self._under.get(prefix)
+        if found is None:
+            found = self._under[prefix] = sorted(cell for cell in self.cells if cell.startswith(prefix))
+        return found
+
     # one command
 
     def expect(self, raw: bytes) -> Expectation:
@@ -237,7 +242,8 @@ class Model:
 
     def _on(self, channel: Channel, cmd: Command, secured: bool, chaining: bool) -> Expectation:
         plain = cmd._replace(cla=cmd.cla & 0x80)
-        if cmd.ins == 0xC0 and not cmd.cla & 0x84:
+        if cmd.ins == 0xC0 and not cmd.cla & 0x94:
+            channel.partial = None
             return self._run(channel, plain, cmd, None)
         channel.pending = None
         whole = self._collect(channel, cmd, chaining)
@@ -330,8 +336,12 @@ class Model:
         return expected
 
     def _told(self, call: Call) -> Expectation:
+        own, kind = call.row.key in self.own_rows, self.kind(call.entry)
+        if not own and kind in self.held_only:
+            rules, held = self.held_only[kind]
+            return rules.get(call.row.name, held)(self, call)
         rule = self.rules.get(call.row.name)
-        if rule is None or not (call.row.key in self.own_rows or self.kind(call.entry) in KNOWN):
+        if rule is None or not (own or kind in KNOWN):
             return unknown(self, call)
         try:
             return rule(self, call)
@@ -340,7 +350,10 @@ class Model:
 
     def settle(self, expected: Expectation, answer: bytes, changes: Mapping[str, Fact | None]) -> None:
         """Take in what came, after it was found to be as expected: cells, and what waits for GET RESPONSE."""
+        self.version += bool(changes)
         for cell, content in changes.items():
+            if (content is None) == (cell in self.cells):
+                self._under.clear()
             if content is None:
                 self.cells.pop(cell, None)
             else:
@@ -396,41 +409,3 @@ def unknown(model: Model, call: Call) -> Expectation:
 
 def area(instance: int) -> str:
     return f"a/{instance:04x}/"
-
-
-def covered(cmd: Command) -> tuple[object, ...]:
-    """What a command's MAC covers: header without channel and chaining, the form of Lc, the data with the MAC."""
-    return cmd.cla & 0x80, cmd.ins, cmd.p1, cmd.p2, cmd.extended or len(cmd.data) > 255, cmd.data
-
-
-def refuse(sw: int) -> NoReturn:
-    raise Refused(sw)
-
-
-def parse(raw: bytes) -> Command:
-    """The seven cases of ISO/IEC 7816-3, 12.1.3; 6700 for anything else."""
-    size = len(raw)
-    if size < 4:
-        refuse(0x6700)
-    cla, ins, p1, p2 = raw[:4]
-    if size == 4:
-        return Command(cla, ins, p1, p2, b"", None, False)
-    first = raw[4]
-    if size == 5:
-        return Command(cla, ins, p1, p2, b"", first or 256, False)
-    if first:
-        if size - 5 == first:
-            return Command(cla, ins, p1, p2, raw[5:], None, False)
-        if size - 6 == first:
-            return Command(cla, ins, p1, p2, raw[5:-1], raw[-1] or 256, False)
-        refuse(0x6700)
-    if size < 7:
-        refuse(0x6700)
-    length = int.from_bytes(raw[5:7])
-    if size == 7:
-        return Command(cla, ins, p1, p2, b"", length or 65536, True)
-    if length and size == 7 + length:
-        return Command(cla, ins, p1, p2, raw[7:], None, True)
-    if length and size == 9 + length:
-        return Command(cla, ins, p1, p2, raw[7:-2], int.from_bytes(raw[-2:]) or 65536, True)
-    refuse(0x6700)

@@ -72,6 +72,12 @@ def holds_secret(cell: str) -> bool:
     return cell.endswith(("/v", "/f/0001/d")) or "/key/" in cell
 
 
+def is_written(secret: bytes, cells: dict[str, Fact]) -> bool:
+    """Whether a host has put it where it may be read: a resident's code into a file of a folder."""
+    contents = (content for cell, content in cells.items() if not holds_secret(cell))
+    return any(isinstance(content, bytes) and secret in content for content in contents)
+
+
 @lru_cache(maxsize=256)
 def _key_parts(content: bytes) -> list[bytes]:
     ((tag, value),) = objects(content)

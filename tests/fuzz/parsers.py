@@ -1,21 +1,26 @@
 """Coverage-guided fuzzing of the parsers (atheris): only their documented error, the same bytes back, bounded time.
 
-`python -m tests.fuzz.parsers NAME [libFuzzer options]` fuzzes one target; `run_all` does each for a share of the time.
+`run_all` does each target for a share of the time; `python -m tests.fuzz.parsers PROCESSES SECONDS SEED OUT NAME...`
+those that are named.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 Target = Callable[[bytes], None]
 MAX_SIZE = 4096
 SLOWEST_SECONDS = 10
+SLOW_START_SECONDS = 120
 INSTRUMENTED = ("jukicard",)
 
 
@@ -42,12 +47,14 @@ def run_all(seconds: float, processes: int, seed: int, out: Path) -> list[str]:
     if importlib.util.find_spec("atheris") is None:
         print("parsers: atheris is not installed for this Python, coverage-guided fuzzing is SKIPPED")
         return ["atheris is missing, though this Python has it"] if must_have_atheris() else []
+    deadline = time.monotonic() + seconds
+    Random(seed).shuffle(names)  # in a short run, others get their turn each time
     each = max(1, round(seconds * processes / len(names)))
-    with ThreadPoolExecutor(processes) as pool:
-        results = list(pool.map(lambda name: fuzz(name, each, seed, out / name), names))
-    executions = {name: units for name, (units, _) in zip(names, results, strict=True)}
-    print("parsers:", ", ".join(f"{name} {units}" for name, units in executions.items()))
-    return [f"parser {name}: {text}" for name, (_, text) in zip(names, results, strict=True) if text]
+    results = fuzz(names, each, seed, out, processes=processes, deadline=deadline)
+    print("parsers:", ", ".join(f"{name} {units}" for name, (units, _) in results.items() if units))
+    if missed := [name for name, (units, _) in results.items() if not units]:
+        print("parsers: no time was left for", ", ".join(missed))
+    return [f"parser {name}: {text}" for name, (_, text) in results.items() if text]
 
 
 def must_have_atheris() -> bool:
@@ -55,32 +62,43 @@ def must_have_atheris() -> bool:
     return sys.version_info < (3, 14) and sys.platform == "linux" and platform.machine() == "x86_64"
 
 
-def fuzz(name: str, seconds: int, seed: int, out: Path) -> tuple[int, str]:
-    """Fuzz one target; how many inputs were tried, and what was found."""
-    corpus = out / "corpus"
-    corpus.mkdir(parents=True, exist_ok=True)
-    for number, sample in enumerate(samples(name)):
-        (corpus / f"seed-{number}").write_bytes(sample)
-    options = [
-        f"-max_total_time={seconds}",
-        f"-seed={seed % (1 << 31) or 1}",
-        f"-max_len={MAX_SIZE}",
-        f"-timeout={SLOWEST_SECONDS}",
-        f"-artifact_prefix={out}/",
-        "-print_final_stats=1",
-        str(corpus),
-    ]
-    command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz.parsers", name, *options]
+def fuzz(
+    names: Sequence[str], seconds: int, seed: int, out: Path, *, processes: int = 1, deadline: float | None = None
+) -> dict[str, tuple[int, str]]:
+    """Fuzz targets, so many at once; how many inputs each was given, and what was found.
+
+    At the deadline (monotonic time, in seconds) all ends wherever it is, and what was under way is not counted.
+    """
+    for name in names:
+        corpus = out / name / "corpus"
+        corpus.mkdir(parents=True, exist_ok=True)
+        (out / name / "status").unlink(missing_ok=True)
+        for number, sample in enumerate(samples(name)):
+            (corpus / f"seed-{number}").write_bytes(sample)
+    limit = SLOW_START_SECONDS + len(names) * (seconds + SLOWEST_SECONDS)
+    left = limit if deadline is None else min(limit, max(0.0, deadline - time.monotonic()))
+    command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz.parsers"]
+    command += [str(processes), str(seconds), str(seed), str(out), *names]
+    with (out / names[0] / "process.txt").open("w") as log:
+        process = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 120)
+        unended = f"see {log.name}" if process.wait(left) else ""
     except subprocess.TimeoutExpired:
-        return 0, "it did not end"
-    text = ended.stdout + ended.stderr
+        unended = "" if left < limit else "it did not end"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return {name: _result(out / name, unended) for name in names}
+
+
+def _result(out: Path, unended: str) -> tuple[int, str]:
+    """What a target's files tell; `unended`: what it means where it has not ended."""
+    if not (out / "status").exists():
+        return 0, unended
+    text = (out / "output.txt").read_text(errors="replace")
     units = next((int(line.split()[-1]) for line in text.splitlines() if "number_of_executed_units" in line), 0)
-    if ended.returncode == 0:
-        return units, "" if units else "it tried nothing"
-    (out / "output.txt").write_text(text)
-    return units, f"see {out}/output.txt"
+    if (out / "status").read_text() != "0":
+        return units, f"see {out}/output.txt"
+    return units, "" if units else "it tried nothing"
 
 
 def samples(name: str) -> Iterator[bytes]:
@@ -96,12 +114,44 @@ def _broken(data: bytes) -> None:
 
 
 def main() -> None:
-    """Fuzz the target that the command line names, until libFuzzer ends the process."""
+    """Fuzz the targets that the command line names, each in a process forked from this one: what is instrumented is
+    imported once.
+    """
     import atheris
 
-    name, *options = sys.argv[1:]
+    processes, seconds, seed, out, *names = sys.argv[1:]
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
-        target = _broken if name == "broken" else targets()[name]
+        known = {**targets(), "broken": _broken}
+    running: dict[int, str] = {}
+    waiting = list(names)
+    while waiting or running:
+        if waiting and len(running) < int(processes):
+            name = waiting.pop(0)
+            child = os.fork()
+            if child == 0:
+                _fuzz_here(name, known[name], seconds, int(seed), Path(out) / name)
+            running[child] = name
+        else:
+            child, status = os.wait()
+            (Path(out) / running.pop(child) / "status").write_text(str(os.waitstatus_to_exitcode(status)))
+
+
+def _fuzz_here(name: str, target: Target, seconds: str, seed: int, out: Path) -> None:
+    """Fuzz one target until libFuzzer ends the process."""
+    import atheris
+
+    output = os.open(out / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    options = [
+        f"-max_total_time={seconds}",
+        f"-seed={seed % (1 << 31) or 1}",
+        f"-max_len={MAX_SIZE}",
+        f"-timeout={SLOWEST_SECONDS}",
+        f"-artifact_prefix={out}/",
+        "-print_final_stats=1",
+        str(out / "corpus"),
+    ]
     atheris.Setup([f"fuzz-{name}", *options], target)
     atheris.Fuzz()
 

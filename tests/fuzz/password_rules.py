@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fuzz.model import OK, Call, Expectation, Model, area, refuse
+from tests.fuzz.model import OK, Call, Expectation, Model, area
 from tests.fuzz.proofs import (
     ACTIVE,
     DEACTIVATED,
@@ -25,6 +25,7 @@ from tests.fuzz.proofs import (
     proof,
     status_with,
 )
+from tests.fuzz.wire import refuse
 
 
 def _password(model: Model, call: Call, needed: Callable[[Proof, bool], bool]) -> tuple[str, bytes | None, int]:

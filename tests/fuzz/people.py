@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from random import Random
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.applets.catalogue import BUILT_IN
+from jukicard.applets.folder.client import FolderClient, ef, record_ef
+from jukicard.applets.folder.layout import TAG_RULES
+from jukicard.applets.folder.rules import OWNER
 from jukicard.applets.gp.layout import municipal_service_aid
+from jukicard.iso7816.access import AccessMode, AccessRules, Always, Never, Password, SessionKey
+from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.authorization import OID, Right, Role, TerminalAuthorization
 from jukicard.securechannel.certificates import ChainVerifier
 from jukicard.securechannel.host import LocalTerminalKey
 from jukicard.securechannel.scp11 import encode_point
+from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips
+from tests.support import chips, folders
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -105,6 +112,58 @@ def _furnished() -> dict[str, bytes]:
 
 
 @lru_cache(maxsize=1)
+def _folder() -> dict[str, bytes]:
+    """Handed over, with a folder that is furnished as `folder_grammar` says."""
+    may_make = folders.MODES, Always()
+    making = folders.rules(may_make, (folders.LIFE, OWNER), *((ins, Always()) for ins in (0xCA, 0xCB, 0xDA, 0xDB)))
+    chip = folders.empty(Tlv(TAG_RULES, making.encode()).encode(), "fuzzing")
+    folder = folders.owner(chip)
+    rng = Random("folder")
+    _make_open_files(folder)
+    _make_shut_files(folder, rng)
+    everything = AccessRules.parse(folder_grammar.RULES)
+    folder.make_password(folder_grammar.PASSWORD, 4, 8, 3, everything)
+    folder.set_initial_password(folder_grammar.PASSWORD, chips.PASSWORD)
+    folder.make_secret_key(folder_grammar.SECRET, 15, everything)
+    folder.import_secret_key(folder_grammar.SECRET, rng.randbytes(16))
+    folder.make_signature_key(folder_grammar.PAIR, everything)
+    folder.import_signature_key(folder_grammar.PAIR, bytes(range(1, 33)))
+    folder.put_data_object(0x42, b"a data object")
+    return chip.cells
+
+
+def _make_open_files(folder: FolderClient) -> None:
+    """Everybody's: the same ones in the application's DF and in the DF below it."""
+    everything = Tlv(0xAB, folder_grammar.RULES)
+    for directory in ((), (folder_grammar.INNER,)):
+        for fid in folder_grammar.FILES:
+            folder.select_path(*directory)
+            if fid not in directory:
+                size = [Tlv(0x80, folder_grammar.SIZES[fid].to_bytes(2))] if fid in folder_grammar.SIZES else []
+                name = Tlv(0x82, folder_grammar.DESCRIPTORS[fid]), Tlv(0x83, fid.to_bytes(2))
+                folder.create(Tlv.build(0x62, *name, *size, everything))
+            if folder_grammar.DESCRIPTORS[fid][0] in (2, 4, 6):
+                folder.append(b"mxyz")
+
+
+def _make_shut_files(folder: FolderClient, rng: Random) -> None:
+    folder.select_path()
+    fids = folder_grammar.OWNERS, folder_grammar.BY_PASSWORD, folder_grammar.BY_KEY, folder_grammar.NOBODYS
+    conditions = OWNER, Password(folder_grammar.PASSWORD), SessionKey(folder_grammar.SECRET), Never()
+    writing = AccessMode.UPDATE | AccessMode.WRITE
+    for fid, condition in zip(fids, conditions, strict=True):
+        rules = folders.rules((AccessMode.READ, condition), (writing, OWNER))
+        folder.create(ef(fid, 40, rules, sfi=fid & 0x1F))
+        folder.update(rng.randbytes(40))
+    rules = folders.rules((AccessMode.READ, conditions[1]), (writing, OWNER))
+    folder.create(record_ef(folder_grammar.RECORDS, 0x02, 12, 4, rules, sfi=folder_grammar.RECORDS & 0x1F))
+    folder.append(b"m" + rng.randbytes(11))
+    folder.append(b"m" + rng.randbytes(11))
+    rules = folders.rules((0x33, Always()), (writing, OWNER))
+    folder.create(ef(folder_grammar.COUNTED, 8, rules, sfi=folder_grammar.COUNTED & 0x1F, compare_tries=3))
+
+
+@lru_cache(maxsize=1)
 def _blank() -> dict[str, bytes]:
     return chips.blank().cells
 
@@ -116,6 +175,7 @@ def _personalising() -> dict[str, bytes]:
 
 START: dict[str, Callable[[], dict[str, bytes]]] = {
     "active": lambda: chips.active().cells,
+    "folder": _folder,
     "furnished": _furnished,
     "delivered": lambda: chips.delivered().cells,
     "personalisation": _personalising,

@@ -28,8 +28,9 @@ from tests.fuzz.juki_rules import (
     read_public_key,
     terminate,
 )
-from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, refuse, unknown
+from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, unknown
 from tests.fuzz.password_rules import change, reset_counter, set_new, verify
+from tests.fuzz.wire import refuse
 
 
 def select_application(model: Model, call: Call) -> Expectation:
@@ -54,13 +55,13 @@ def select_application(model: Model, call: Call) -> Expectation:
 
 
 def select_file(model: Model, call: Call) -> Expectation:
+    entry = call.selected
+    if not model.usable(entry):
+        refuse(0x6985)
     if call.cmd.p1 not in (0x00, 0x02) or call.cmd.p2 not in (0x00, 0x04, 0x0C):
         return unknown(model, call)
     if len(call.cmd.data) != 2:
         refuse(0x6A82)
-    entry = call.selected
-    if not model.usable(entry):
-        refuse(0x6985)
     fid = int.from_bytes(call.cmd.data)
     kind = files_of(model, entry)
     if kind is None:
@@ -102,7 +103,11 @@ def get_challenge(model: Model, call: Call) -> Expectation:
     count = 8 if call.cmd.ne is None else call.cmd.ne
     if count > 256:
         refuse(0x6700)
-    return Expectation(OK, count)
+
+    def given(value: bytes | None) -> None:
+        call.channel.challenge = (value, call.session) if count >= 8 else None
+
+    return Expectation(OK, count, then=lambda _sw: given(None), learn=given)
 
 
 def get_response(model: Model, call: Call) -> Expectation:

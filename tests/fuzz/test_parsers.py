@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from pathlib import Path
 from random import Random
 
@@ -45,21 +46,24 @@ def test_atheris_is_there_where_the_project_installs_it() -> None:
     assert importlib.util.find_spec("atheris") or not parsers.must_have_atheris()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md"
-)
+@with_atheris
 def test_coverage_guided_fuzzing_runs(tmp_path: Path) -> None:
-    units, found = parsers.fuzz("tlvs", 1, 1, tmp_path)
-    assert found == ""
-    assert units > 100
+    results = parsers.fuzz(("tlvs", "aid"), 1, 1, tmp_path, processes=2)
+    assert [found for _, found in results.values()] == ["", ""]
+    assert all(units > 100 for units, _ in results.values())
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="no atheris for this Python: see docs/fuzzing.md"
-)
+@with_atheris
+def test_coverage_guided_fuzzing_ends_at_its_deadline(tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert parsers.fuzz(("tlvs",), 60, 1, tmp_path, deadline=started + 0.5) == {"tlvs": (0, "")}
+    assert time.monotonic() - started < 20
+
+
+@with_atheris
 def test_coverage_guided_fuzzing_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target made for that: it fails on an input that only its coverage leads to."""
     monkeypatch.setattr(parsers, "samples", lambda _name: [b"seed"])
-    _, found = parsers.fuzz("broken", 20, 1, tmp_path)
+    _, found = parsers.fuzz(("broken",), 20, 1, tmp_path)["broken"]
     assert "output.txt" in found
-    assert "Broken" in (tmp_path / "output.txt").read_text()
+    assert "Broken" in (tmp_path / "broken" / "output.txt").read_text()

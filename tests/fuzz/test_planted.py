@@ -5,21 +5,26 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from jukicard.applets.gp import data_commands
 from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.juki.applet import JukiApplet
-from jukicard.card import commands
+from jukicard.card import card as card_module
+from jukicard.card import commands, file_commands, secretkeys
 from jukicard.card.card import Card
 from jukicard.card.context import Context
 from jukicard.card.counters import TryCounter
+from jukicard.card.errors import CardError
 from jukicard.card.files import File
 from jukicard.card.objects import LifeCycle
 from jukicard.card.passwords import Password
+from jukicard.card.secretkeys import SecretKey
 from jukicard.card.volatile import Channel
-from jukicard.iso7816.apdu import ResponseAPDU
+from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.status import StatusWord
 from jukicard.reader.recording import DialogueMismatch, parse_dialogue, play
 from jukicard.securechannel import messages
 from jukicard.securechannel.authorization import TerminalAuthorization
@@ -57,11 +62,14 @@ def an_access_check_is_skipped(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_verified_password_survives(patch: pytest.MonkeyPatch) -> None:
-    def end_session(self: Channel) -> None:
-        self.session = self.terminal = self.personalises = None
-        self.listing = ()
+    end_session = Channel.end_session
 
-    patch.setattr(Channel, "end_session", end_session)
+    def keeping(self: Channel) -> None:
+        security = self.security
+        end_session(self)
+        self.security = security
+
+    patch.setattr(Channel, "end_session", keeping)
 
 
 def a_session_survives_the_selection(patch: pytest.MonkeyPatch) -> None:
@@ -137,7 +145,16 @@ def another_citys_rights_hold(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_date_goes_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(data_commands, "_check_estimate", lambda _value, _reference, _keys: None)
+    check = data_commands._check_estimate
+
+    def lenient(*arguments: Any) -> None:
+        try:
+            check(*arguments)
+        except CardError as error:
+            if error.sw is not StatusWord.CONDITIONS_NOT_SATISFIED:
+                raise
+
+    patch.setattr(data_commands, "_check_estimate", lenient)
 
 
 def a_short_field_raises(patch: pytest.MonkeyPatch) -> None:
@@ -158,13 +175,71 @@ def a_refusal_carries_data(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Card, "transmit", talkative)
 
 
-def a_code_is_told_with_the_certificates(patch: pytest.MonkeyPatch) -> None:
-    encode = ResponseAPDU.encode
+def a_code_is_told_with_a_selection(patch: pytest.MonkeyPatch) -> None:
+    deliver = card_module._deliver
 
-    def leaking(self: ResponseAPDU) -> bytes:
-        return chips.CODE + encode(self) if len(self.data) == 64 else encode(self)
+    def leaking(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secured: bool) -> bytes:
+        if response.data[:1] == b"\x6f":
+            response = response._replace(data=response.data + chips.CODE)
+        return deliver(response, cmd, channel, secured=secured)
 
-    patch.setattr(ResponseAPDU, "encode", leaking)
+    patch.setattr(card_module, "_deliver", leaking)
+
+
+# --- in a folder
+
+
+def a_folders_files_are_read_by_anybody(patch: pytest.MonkeyPatch) -> None:
+    checked = commands.On.authorise
+
+    def authorise(self: commands.On, cmd: CommandAPDU, ctx: Context) -> None:
+        if ctx.applet.label == "Folder" and ctx.row.name == "READ BINARY":
+            ctx.target = self.locate(cmd, ctx)
+        else:
+            checked(self, cmd, ctx)
+
+    patch.setattr(commands.On, "authorise", authorise)
+
+
+def a_key_is_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SecretKey, "prove", lambda self, _message: self._value())
+
+
+def a_wrong_cryptogram_is_taken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(secretkeys, "bytes_eq", lambda _a, _b: True)
+
+
+def a_key_never_blocks(patch: pytest.MonkeyPatch) -> None:
+    proved = SecretKey.is_proved_by
+
+    def forgiving(self: SecretKey, cryptogram: bytes, message: bytes) -> bool:
+        equal = proved(self, cryptogram, message)
+        self.tries.give_back()
+        return equal
+
+    patch.setattr(SecretKey, "is_proved_by", forgiving)
+
+
+def a_challenge_serves_twice(patch: pytest.MonkeyPatch) -> None:
+    checked = commands.On.authorise
+
+    def authorise(self: commands.On, cmd: CommandAPDU, ctx: Context) -> None:
+        challenge = ctx.channel.challenge
+        checked(self, cmd, ctx)
+        if ctx.row.name == "EXTERNAL AUTHENTICATE":
+            ctx.channel.challenge = challenge
+
+    patch.setattr(commands.On, "authorise", authorise)
+
+
+def a_refused_command_writes(patch: pytest.MonkeyPatch) -> None:
+    write = file_commands._write
+
+    def hasty(file: File, offset: int, content: bytes) -> None:
+        file._area.spend(file._cells + "d", (file.content[:offset] + content)[: file.size])
+        write(file, offset, content)
+
+    patch.setattr(file_commands, "_write", hasty)
 
 
 PLANTS: tuple[Plant, ...] = (
@@ -182,7 +257,13 @@ PLANTS: tuple[Plant, ...] = (
     a_date_goes_back,
     a_short_field_raises,
     a_refusal_carries_data,
-    a_code_is_told_with_the_certificates,
+    a_code_is_told_with_a_selection,
+    a_folders_files_are_read_by_anybody,
+    a_key_is_told,
+    a_wrong_cryptogram_is_taken,
+    a_key_never_blocks,
+    a_challenge_serves_twice,
+    a_refused_command_writes,
 )
 
 

@@ -10,6 +10,7 @@ from jukicard.card.commands import BOTH, PROPRIETARY, Row
 from jukicard.iso7816.apdu import CommandAPDU
 from tests.fuzz import people
 from tests.fuzz.facts import Entry
+from tests.fuzz.folder_grammar import asleep
 from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
 from tests.fuzz.proofs import DEACTIVATED, SCP11A
@@ -53,7 +54,7 @@ _WEIGHTS = {
     "PUT DATA (password, key)": 3.0,
     "MANAGE SECURITY ENVIRONMENT (SET)": 3.0,
     "DELETE FILE": 0.4,
-    "DEACTIVATE FILE": 0.4,
+    "DEACTIVATE FILE": 1.0,
     "TERMINATE EF": 0.2,
     "TERMINATE DF": 0.2,
     "TERMINATE DF (application)": 0.1,
@@ -112,7 +113,7 @@ _SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
 _ENOUGH_MADE = 20
 _APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
-_STARTS, _START_WEIGHTS = ("active", "furnished", "delivered", "personalisation", "blank"), (4, 10, 2, 3, 2)
+_STARTS, _START_WEIGHTS = ("active", "folder", "furnished", "delivered", "personalisation", "blank"), (4, 8, 3, 2, 3, 2)
 _LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
 _JUKI_TERMINALS = (*("all",) * 12, *(name for name in people.terminals() if "library" not in name))
 _CITY_TERMINALS = (*("library",) * 12, "library later", "other library", "city all", "all")
@@ -166,7 +167,7 @@ class Walk:
     def step(self) -> Step:
         """The next step."""
         rng = self.rng
-        if rng.random() < 0.5 and (step := self._about_a_waiting_answer()):
+        if step := self._about_a_waiting_answer():
             return step
         if self.world.handshakes and rng.random() < 0.1:
             return "finish", rng.choice(tuple(self.world.handshakes))
@@ -198,6 +199,8 @@ class Walk:
         rng = self.rng
         if self.world.exchanges and not self.world.exchanges[-1][0]:
             return "raw", bytes((0, 0xC0, 0, 0, 0))
+        if rng.random() < 0.5:
+            return None
         for channel in self.world.model.channels:
             if channel is not None and channel.pending is not None:
                 fetch = bytes((channel.number, 0xC0, 0, 0, rng.choice((0, 0, 0, 1, 200))))
@@ -221,7 +224,7 @@ class Walk:
         return "raw", CommandAPDU(number, 0xA4, 0x04, 0x00, entry.aid, 256).encode()
 
     def _interest(self, entry: Entry) -> int:
-        return {"juki": 8, "library": 6, "domain": 1}.get(self.world.model.kind(entry), 7)
+        return {"juki": 8, "library": 6, "domain": 1}.get(self.world.model.kind(entry), 15)
 
     def _open(self, number: int) -> Step:
         """Select something where nobody has, and open a session."""
@@ -274,7 +277,7 @@ class Walk:
         entry = model.entry(channel.application)
         kind = model.kind(entry)
         row = None
-        if host is not None and rng.random() < 0.3:
+        if rng.random() < 0.3:
             row = _ROW_OF.get((kind, self._remedy(channel, entry, kind, host)))
         if row is None:
             who = "nobody" if host is None else _SESSIONS[host.kid]
@@ -282,16 +285,17 @@ class Walk:
                 who = "personalising"
             rows, weights = _CHOICES[kind, who]
             row = rng.choices(rows, cum_weights=weights)[0]
-        return self._of_row(row, channel.number, entry, host, current=channel.current is not None)
+        return self._of_row(row, channel.number, entry, host, channel)
 
-    def _remedy(self, channel: Channel, entry: Entry, kind: str, host: Host) -> str:
+    def _remedy(self, channel: Channel, entry: Entry, kind: str, host: Host | None) -> str:
         """The row that gets a card going again, or further, where there is one."""
+        if kind == "folder":
+            return self._in_folder(channel, entry)
+        if host is None:
+            return ""
         cells, own = self.world.model.cells, area(entry.instance)
         if kind == "domain":
             return "SET STATUS (card)" if self.world.model.card_state == CARD_LOCKED else ""
-        if kind not in KNOWN:
-            made = sum(cell.startswith((own + "f/", own + "p/", own + "k/", own + "y/")) for cell in cells)
-            return self.rng.choice(("CREATE FILE", "PUT DATA (password, key)")) if made < _ENOUGH_MADE else ""
         if host.kid != SCP11A:
             return ""
         if cells.get(own + "df") == DEACTIVATED:
@@ -302,11 +306,23 @@ class Walk:
             return "RESET RETRY COUNTER"
         return "" if channel.verified else "VERIFY"
 
+    def _in_folder(self, channel: Channel, entry: Entry) -> str:
+        """Use what was asked for: a challenge, an environment; fill an empty folder."""
+        if channel.challenge is not None:
+            return "EXTERNAL AUTHENTICATE"
+        if channel.names_key:
+            return "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)"
+        if asleep(self.world.model, entry) and self.rng.random() < 0.3:
+            return "ACTIVATE FILE"
+        own = area(entry.instance)
+        made = sum(len(self.world.model.under(own + kind)) for kind in ("f/", "p/", "k/", "y/"))
+        return self.rng.choice(("CREATE FILE", "PUT DATA (password, key)")) if made < _ENOUGH_MADE else ""
+
     def _of_row(
-        self, row: Row, number: int, entry: Entry, host: Host | None, *, current: bool = False
+        self, row: Row, number: int, entry: Entry, host: Host | None, channel: Channel | None = None
     ) -> tuple[int, int, int, int, bytes, int | None, bool]:
         rng = self.rng
-        p1, p2, data, ne = self.grammar.body(row, entry, host, current=current)
+        p1, p2, data, ne = self.grammar.body(row, entry, host, channel)
         if ne is not None and rng.random() < 0.04:
             ne = rng.choice((1, 5, 16))
         proprietary = row.classes is PROPRIETARY or (row.classes is BOTH and rng.random() < 0.5)

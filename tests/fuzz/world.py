@@ -34,15 +34,8 @@ from jukicard.testing.seeds import randomness
 from tests.fuzz import people
 from tests.fuzz.domain_rules import keys_in_force
 from tests.fuzz.facts import Entry, Fact, fact, objects
-from tests.fuzz.model import (
-    ANYTHING,
-    Expectation,
-    Model,
-    covered,
-    parse,
-    protects,
-    wire_size,
-)
+from tests.fuzz.folder_rules import WINDOW
+from tests.fuzz.model import ANYTHING, Expectation, Model, protects, wire_size
 from tests.fuzz.oracles import (
     SUCCESS,
     Finding,
@@ -50,10 +43,12 @@ from tests.fuzz.oracles import (
     check_estimates,
     check_registry,
     holds_secret,
+    is_written,
     listed,
     secrets_of,
 )
 from tests.fuzz.tables import MODULES, TABLES
+from tests.fuzz.wire import covered, parse
 from tests.support.chains import private_key
 from tests.support.chips import WatchedStore
 
@@ -98,6 +93,7 @@ class World:
         self.store = WatchedStore(cells)
         self.model = Model(cells, TABLES, MODULES)
         self.model.certificates = people.certificates()
+        self.model.stored = self.store.read
         self.hosts: list[Host | None] = [None] * 4
         self.handshakes: dict[int, tuple[Host, bytes]] = {}
         self.exchanges: list[tuple[bytes, bytes]] = []
@@ -188,6 +184,8 @@ class World:
     def _check_plain(self, expected: Expectation, data: bytes, sw: int) -> None:
         if sw >> 8 not in SUCCESS:
             return
+        if expected.learn is not None:
+            expected.learn(data)
         if isinstance(expected.data, bytes):
             if data != expected.data:
                 raise Finding(f"{called(expected)} answers other data in the session than the model")
@@ -341,6 +339,7 @@ class World:
             if "registry" in changed:
                 check_registry(before["registry"], changed["registry"])
             check_estimates(before, changed)
+            self._object(expected, changed)
             return changed
         wanted = {cell: new for cell, new in expected.changes.items() if new is ANYTHING or before.get(cell) != new}
         if changed.keys() != wanted.keys() or any(
@@ -348,6 +347,12 @@ class World:
         ):
             raise Finding(f"{called(expected)} changes {sorted(changed)}, the model {sorted(wanted)}, or otherwise")
         return changed
+
+    def _object(self, expected: Expectation, changed: dict[str, Fact | None]) -> None:
+        if changed and expected.objection is not None:
+            answer = self.exchanges[-1][1]
+            if objection := expected.objection(int.from_bytes(answer[-2:]), changed):
+                raise Finding(f"{called(expected)} answers {answer[-2:].hex()} and {objection}")
 
     def _check_answer(self, expected: Expectation, answer: bytes, sw: int) -> None:
         """The data of a success as they travel: their length, in the clear their content, no secret."""
@@ -361,6 +366,8 @@ class World:
                 raise Finding(f"{called(expected)} announces {sw & 0xFF} bytes, and {left} wait")
         if not data:
             return
+        if expected.learn is not None and sw == 0x9000 and not protects(expected):
+            expected.learn(data)
         if isinstance(expected.data, bytes) and not protects(expected):
             if data != expected.data[: len(data)]:
                 raise Finding(f"{called(expected)} answers other data than the model")
@@ -369,10 +376,13 @@ class World:
 
     def _check_secrets(self, expected: Expectation, data: bytes, *, passwords: bool) -> None:
         for secret in self._secrets[0]:
-            if secret in data:
+            if secret in data and not is_written(secret, self.model.cells):
                 raise Finding(f"{called(expected)} answers a secret of {len(secret)} bytes")
         if passwords and any(secret in data for secret in self._secrets[1]):
             raise Finding(f"{called(expected)} answers a password")
+        hidden = expected.hidden() if expected.hidden is not None else ()
+        if hidden and any(data[at : at + WINDOW] in hidden for at in range(len(data) - WINDOW + 1)):
+            raise Finding(f"{called(expected)} answers what nobody here may read")
 
 
 @lru_cache(maxsize=64)
