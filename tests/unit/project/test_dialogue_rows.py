@@ -131,9 +131,7 @@ def test_every_row_is_in_some_dialogue(dialogue_rows: ModuleType) -> None:
             assert names.issuperset(found.met + found.refused)
             if not found.met:
                 unmet.add((owner, row.name))
-    records = {(JukiApplet, f"{verb} RECORD") for verb in ("READ", "UPDATE", "APPEND")}
-    handshakes = {(SecurityDomain, name) for name in HANDSHAKES}
-    assert unmet == records | handshakes | {(LibraryApplet, "UPDATE BINARY")}
+    assert unmet == {(SecurityDomain, name) for name in HANDSHAKES}
 
 
 def test_the_page_names_dialogues_that_exist_and_leaves_none_out(dialogue_rows: ModuleType) -> None:
