@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
 from jukicard.iso7816.access import (
@@ -22,6 +22,21 @@ from jukicard.iso7816.access import (
 )
 
 
+class Rights:
+    """A terminal's rights, worked out when a rule first asks for one: most rules ask for none."""
+
+    __slots__ = ("_find", "_found")
+
+    def __init__(self, find: Callable[[], Container[int]]) -> None:
+        self._find = find
+        self._found: Container[int] | None = None
+
+    def __contains__(self, number: object) -> bool:
+        if self._found is None:
+            self._found = self._find()
+        return number in self._found
+
+
 class Facts(NamedTuple):
     """What holds while one command runs.  A command outside a secure channel session has none of a session's facts.
 
@@ -30,7 +45,7 @@ class Facts(NamedTuple):
     """
 
     passwords: frozenset[int] = frozenset()
-    rights: frozenset[int] = frozenset()
+    rights: Container[int] = frozenset()
     session_key: int | None = None
     command_mac: bool = False
     command_enc: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jukicard.card.access import NOTHING, Facts
+from jukicard.card.access import NOTHING, Facts, Rights
 from jukicard.card.errors import CardError
 from jukicard.card.files import Files
 from jukicard.card.keypairs import KeyPairs
@@ -147,7 +147,7 @@ class Context:
         authenticated = frozenset(self.channel.security.authenticated)
         if session is None:
             return Facts(passwords=passwords, authenticated=authenticated)
-        rights = self.applet.rights(self, session)
+        rights = Rights(lambda: self.applet.rights(self, session))
         return Facts(passwords, rights, session.kid, *_PROTECTION[session.level], authenticated)
 
     def on_success(self, action: Callable[[], None]) -> None:
