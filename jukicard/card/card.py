@@ -186,12 +186,11 @@ def _deliver(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secu
     response.
     """
     data, sw = response
-    limit = 65536 if cmd.extended else 256
+    limit = MAX_RESPONSE if cmd.extended else 256
     if cmd.ne is not None and not secured:
-        limit = cmd.ne
-    if len(data) > limit or len(data) > MAX_RESPONSE:
-        limit = min(limit, MAX_RESPONSE)
+        limit = min(limit, cmd.ne)
+    if len(data) > limit:
         channel.pending = data[limit:]
         channel.pending_sw = sw
-        data, sw = data[:limit], StatusWord.with_available(min(len(channel.pending), 256))
+        data, sw = data[:limit], StatusWord.with_available(len(channel.pending))
     return data + sw.to_bytes(2)
