@@ -18,7 +18,7 @@ from jukicard.card.routing import Routing
 from jukicard.card.store import Store
 from jukicard.card.volatile import Channel, Volatile
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
-from jukicard.iso7816.cla import CLASS_BYTES, ClassByte, SecureMessaging
+from jukicard.iso7816.cla import CHAINING, CLASS_BYTES, ClassByte, SecureMessaging
 from jukicard.iso7816.status import StatusWord
 
 ATR = {
@@ -164,7 +164,7 @@ def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Servi
     chain leaves nothing behind for the next one.
     """
     partial, channel.partial = channel.partial, None
-    header = (cmd.cla & ~0x10 if cla.chaining else cmd.cla, cmd.ins, cmd.p1, cmd.p2)
+    header = (cmd.cla & ~CHAINING, cmd.ins, cmd.p1, cmd.p2)
     if partial is not None and partial[:4] == header:
         size = len(partial.data) + len(cmd.data)
         if size > MAX_CHAINED:

@@ -28,7 +28,7 @@ from tests.mutation import accepted
 from tests.mutation.cold import passes
 from tests.mutation.operators import Mutant, mutants_of
 from tests.mutation.running import Verdict, run_all, silence
-from tests.mutation.warm import BUDGET, COLLECTING, IMPORTING, Baseline, WarmRun
+from tests.mutation.warm import BUDGET, COLLECTING, IMPORTING, Baseline, WarmRun, file_of
 
 ROOT = Path(__file__).parents[2]
 MEMORY_DISK = Path("/dev/shm")  # card files wait for their disk at each commit
@@ -163,7 +163,7 @@ class Run:
         those that run any line of it, or are in files that import from its package.
         """
         name = _dotted(module)
-        imported = {test: _imported(test.split("::")[0]) for test in baseline.seconds}
+        imported = {test: _imported(file_of(test)) for test in baseline.seconds}
         near = {test for test, names in imported.items() if name in names}
         running = baseline.tests(self.filenames[module], 1, 1 << 20)
         rest = running | {test for test, names in imported.items() if name.rpartition(".")[0] in names}

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from jukicard.applets.gp import layout
 from jukicard.card.applet import Applet
-from jukicard.card.commands import ANY, ANY_DATA, BOTH, FREE, INTERINDUSTRY, command, data, only
+from jukicard.card.commands import ANY, ANY_DATA, BOTH, FREE, INTERINDUSTRY, Fixed, command, data, only
 from jukicard.card.context import Context
+from jukicard.iso7816.access import CommandEnc
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
@@ -17,6 +18,8 @@ from jukicard.securechannel.messages import HostMessages, SecurityLevel
 from jukicard.securechannel.scp03 import InitializeUpdateResponse, derive_session_keys, host_cryptogram
 from tests.support import chips
 from tests.support.chips import Chip
+
+SEALED = Fixed(CommandEnc(), "an encrypted command")
 
 
 class Probe(Applet):
@@ -45,6 +48,11 @@ class Probe(Applet):
         """Return as many bytes as the data say; P1 = 01: with a warning."""
         sw = StatusWord.END_OF_FILE if cmd.p1 else StatusWord.OK
         return ResponseAPDU(given(int.from_bytes(cmd.data)), sw)
+
+    @command(INTERINDUSTRY, ins=0x14, length=data(0), access=SEALED, writes=False, spec="-")
+    def guarded(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Return the data, to whoever sent them encrypted."""
+        return ResponseAPDU(cmd.data)
 
 
 def given(size: int) -> bytes:

@@ -143,6 +143,12 @@ def test_a_secured_command_in_links_verifies_as_one(chip: Chip, split: int) -> N
     assert told(messages.unwrap(answer))["nc"] == 200
 
 
+def test_a_secured_command_after_an_abandoned_chain_is_verified_before_anything_else(chip: Chip) -> None:
+    sealed_messages(chip)
+    assert link(chip, b"begin") == 0x9000
+    assert chip.ask("04 11 00 00 08 0000000000000000").sw == 0x6988
+
+
 # --- responses in pieces
 
 

@@ -33,8 +33,12 @@ from jukicard.card.commands import (
     where,
 )
 from jukicard.card.context import Context
+from jukicard.card.errors import Step
 from jukicard.iso7816.access import Never
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from tests.support import chips
+from tests.support.chips import say
+from tests.support.probe import SEALED, probed
 
 
 def answer(self: object, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
@@ -165,3 +169,16 @@ def test_a_rule_of_the_command_blames_no_object() -> None:
     blame = Blame(Never(), NOTHING)
     assert (blame.header, blame.mode, blame.command) == (None, None, None)
     assert Fixed(Never(), "nobody") != FREE
+
+
+def test_a_fixed_rule_is_the_commands_own() -> None:
+    chip = probed()
+    command_bytes = CommandAPDU(0x00, 0x14, 0, 0, b"abc", 256)
+    assert chip.ask(command_bytes.encode()).sw == 0x6982
+    refusal = chip.card.refusal
+    assert refusal is not None
+    assert refusal.step is Step.ACCESS
+    assert refusal.reason == "GUARDED needs: an encrypted command"
+    assert refusal.blame == Blame(SEALED.condition, NOTHING)
+    assert say(chip.scp03(chips.CITY_KEYS, 0x01), 0, 0x14, data=b"abc", ne=256).sw == 0x6982
+    assert say(chip.scp03(chips.CITY_KEYS, 0x33), 0, 0x14, data=b"abc", ne=256).data == b"abc"

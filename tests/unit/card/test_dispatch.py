@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from jukicard.card.card import Card
-from jukicard.card.errors import Step
+from jukicard.applets import catalogue
+from jukicard.applets.gp.applet import SecurityDomain
+from jukicard.card.context import Context, Services, require_domain
+from jukicard.card.dispatch import find_row
+from jukicard.card.errors import CardError, Step
+from jukicard.card.ports import Interface, Ports
+from jukicard.card.registry import ISSUER_DOMAIN, Registry
+from jukicard.card.routing import Routing
+from jukicard.card.system_commands import System
+from jukicard.card.transaction import Transaction, UndeclaredWriteError
+from jukicard.card.volatile import Channel, Volatile
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.securechannel.messages import SecurityLevel
+from jukicard.testing.seeds import randomness
 from tests.support import chips
 from tests.support.chips import Chip, say
 from tests.support.probe import Probe, probed, sealed_messages, told
@@ -31,6 +41,7 @@ TELL = CommandAPDU(0x00, 0x10, 0, 0, b"abc", 256)
         ("20 84 00 00 08", 0x6E00, Step.CHANNEL, None),
         ("FF 84 00 00 08", 0x6E00, Step.CHANNEL, None),
         ("03 84 00 00 08", 0x6881, Step.CHANNEL, None),
+        ("40 84 00 00 08", 0x6881, Step.CHANNEL, None),
         ("4F 84 00 00 08", 0x6881, Step.CHANNEL, None),
         ("08 84 00 00 08", 0x6882, Step.SECURE_MESSAGING, None),
         ("04 84 00 00 08", 0x6982, Step.SECURE_MESSAGING, None),
@@ -82,6 +93,60 @@ def test_a_handler_sees_the_plain_class_on_whatever_channel(chip: Chip, cla: int
     session = chip.scp03(chips.CITY_KEYS, channel=cla & 3)
     arrived = told(say(session, cla, 0x10, data=b"abc", ne=256))
     assert (arrived["cla"], arrived["secured"]) == (cla & 0x80, True)
+
+
+# --- in whose name
+
+
+def dispatched(chip: Chip, cmd: CommandAPDU, channel: Channel | None = None) -> Context:
+    """The context in which a command would run; by default with the probe selected on the basic channel."""
+    rom = catalogue.rom((Probe,))
+    instance = Registry(Transaction(chip.store)).by_aid(bytes(Probe.module))
+    assert instance is not None
+    volatile = Volatile.at_reset(instance.instance)
+    ports = Ports(randomness(1))
+    services = Services(ports, rom, chip.store, Routing(chip.store, rom), Interface.CONTACT, volatile)
+    ctx = find_row(cmd, None, channel or volatile.basic, services)
+    assert services.row is ctx.row
+    return ctx
+
+
+def test_an_applications_command_runs_in_its_own_name_and_sees_no_registry(chip: Chip) -> None:
+    ctx = dispatched(chip, CommandAPDU(0x00, 0x10, 0, 0))
+    assert type(ctx) is Context
+    assert isinstance(ctx.applet, Probe)
+    assert ctx.entry.aid == ctx.selected.aid == Probe.module
+    with pytest.raises(CardError) as caught:
+        require_domain(ctx)
+    assert caught.value.sw == 0x6985
+
+
+def test_a_domains_own_command_runs_in_its_name_and_sees_the_registry(chip: Chip) -> None:
+    ctx = dispatched(chip, CommandAPDU(0x80, 0xF2, 0x80, 2), Channel(1, ISSUER_DOMAIN))
+    assert require_domain(ctx) is ctx
+    assert isinstance(ctx.applet, SecurityDomain)
+    assert ctx.entry.aid == ctx.selected.aid == chips.ISSUER
+
+
+def test_a_forwarded_command_runs_in_the_domains_name(chip: Chip) -> None:
+    ctx = dispatched(chip, CommandAPDU(0x80, 0xCA, 0, 0x66))
+    assert require_domain(ctx) is ctx
+    assert isinstance(ctx.applet, SecurityDomain)
+    assert (ctx.entry.aid, ctx.selected.aid) == (chips.CITY_DOMAIN, Probe.module)
+
+
+def test_the_cards_own_command_runs_in_the_name_of_what_is_selected_and_sees_the_registry(chip: Chip) -> None:
+    ctx = dispatched(chip, CommandAPDU(0x00, 0x84, 0, 0))
+    assert require_domain(ctx) is ctx
+    assert isinstance(ctx.applet, System)
+    assert ctx.entry.aid == ctx.selected.aid == Probe.module
+
+
+def test_only_a_row_that_declares_writes_gets_a_store_that_it_can_write(chip: Chip) -> None:
+    dispatched(chip, CommandAPDU(0x80, 0xE2, 0x90, 0), Channel(1, ISSUER_DOMAIN)).area.spend("x", b"y")
+    assert chip.cells["a/0001/x"] == b"y"
+    with pytest.raises(UndeclaredWriteError):
+        dispatched(chip, CommandAPDU(0x00, 0x10, 0, 0)).area.spend("x", b"y")
 
 
 # --- what secure messaging covers
@@ -155,5 +220,4 @@ def test_a_chip_that_was_switched_on_has_refused_nothing(chip: Chip) -> None:
     chip.ask("00 11 00 00")
     assert chip.card.refusal is not None
     chip.reset()
-    assert isinstance(chip.card, Card)
     assert chip.card.refusal is None

@@ -127,7 +127,9 @@ def test_a_removed_application_takes_its_cells_along_and_no_others() -> None:
         registry.add(aid, FILE, MODULE, 1, NO_PRIVILEGE, ApplicationState.SELECTABLE)
     registry.remove(registry.by_instance(2))
     transaction.commit()
-    assert store.snapshot().keys() - {CELL} == kept.keys()
+    cells = store.snapshot()
+    assert cells.keys() - {CELL} == kept.keys()
+    assert cells[CELL].startswith(bytes.fromhex("8002 0004 E3"))  # the next instance number, then the entries
 
 
 @pytest.mark.parametrize(

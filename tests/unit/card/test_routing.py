@@ -78,6 +78,7 @@ def test_what_is_forwarded_goes_to_the_domain_in_its_own_class_only() -> None:
     assert chip.ask("80 CA 00 66 00").sw == 0x9000
     assert chip.ask("80 50 00 00 08 0000000000000000").sw == 0x9000
     # A command of the domain alone is none of the application's, in whatever class: nothing tells that it exists.
+    assert refused(chip, "00 CA 00 66 00") == (0x6D00, Step.INSTRUCTION)
     assert refused(chip, "00 50 00 00") == (0x6D00, Step.INSTRUCTION)
     assert refused(chip, "80 D8 00 81") == (0x6D00, Step.INSTRUCTION)
 
