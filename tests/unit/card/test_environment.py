@@ -139,6 +139,15 @@ def test_an_environment_belongs_to_its_session_and_to_the_selection(chip: Chip) 
     assert sign(chip).sw == 0x6985
 
 
+def test_an_environment_that_is_set_beside_a_session_takes_nothing_over_from_it(chip: Chip) -> None:
+    session = chip.scp03(chips.CITY_KEYS)
+    assert set_environment(session, 0xC1, 0xA4, "830191") == 0x9000
+    assert say(session, 0, 0x88, data=bytes(8), ne=256).sw == 0x9000
+    assert set_environment(chip, 0x41, 0xB6, "840193") == 0x9000
+    assert sign(chip).sw == 0x9000
+    assert say(chip, 0, 0x88, data=bytes(8), ne=256).sw == 0x6985
+
+
 # --- signatures and key pairs
 
 
