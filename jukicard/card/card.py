@@ -18,7 +18,7 @@ from jukicard.card.routing import Routing
 from jukicard.card.store import Store
 from jukicard.card.volatile import Channel, Volatile
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
-from jukicard.iso7816.cla import CLASS_BYTES, ClassByte, SecureMessaging
+from jukicard.iso7816.cla import CHAINING, CLASS_BYTES, ClassByte, SecureMessaging
 from jukicard.iso7816.status import StatusWord
 
 ATR = {
@@ -164,7 +164,7 @@ def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Servi
     chain leaves nothing behind for the next one.
     """
     partial, channel.partial = channel.partial, None
-    header = (cmd.cla & ~0x10 if cla.chaining else cmd.cla, cmd.ins, cmd.p1, cmd.p2)
+    header = (cmd.cla & ~CHAINING, cmd.ins, cmd.p1, cmd.p2)
     if partial is not None and partial[:4] == header:
         size = len(partial.data) + len(cmd.data)
         if size > MAX_CHAINED:
@@ -186,12 +186,11 @@ def _deliver(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secu
     response.
     """
     data, sw = response
-    limit = 65536 if cmd.extended else 256
+    limit = MAX_RESPONSE if cmd.extended else 256
     if cmd.ne is not None and not secured:
-        limit = cmd.ne
-    if len(data) > limit or len(data) > MAX_RESPONSE:
-        limit = min(limit, MAX_RESPONSE)
+        limit = min(limit, cmd.ne)
+    if len(data) > limit:
         channel.pending = data[limit:]
         channel.pending_sw = sw
-        data, sw = data[:limit], StatusWord.with_available(min(len(channel.pending), 256))
+        data, sw = data[:limit], StatusWord.with_available(len(channel.pending))
     return data + sw.to_bytes(2)

@@ -219,12 +219,11 @@ def _move(ctx: Context, to: LifeCycle, *states: LifeCycle) -> ResponseAPDU:
 
 
 def _all_below(file: File, around: Files) -> Iterator[File]:
-    """Yield a file and, of a DF, all that is in it."""
+    """Yield a file and all that is in it: in an EF, nothing."""
     yield file
-    if file.kind is FileKind.DIRECTORY:
-        inside = around.inside((file.fid,))
-        for child in inside.all():
-            yield from _all_below(child, inside)
+    inside = around.inside((file.fid,))
+    for child in inside.all():
+        yield from _all_below(child, inside)
 
 
 def _weight(file: File) -> int:

@@ -87,7 +87,8 @@ class ReferenceDataCommands:
         if isinstance(target, SecretKey):
             ctx.channel.security.authenticated.discard(target.reference)
             target.set(value)
-        elif isinstance(target, KeyPair):
+        else:
+            assert isinstance(target, KeyPair)  # noqa: S101  the locator returns nothing else
             if len(value) != 32 or not 0 < int.from_bytes(value) < _P256_ORDER:
                 raise incorrect("a private key is a scalar of P-256, 32 bytes")
             target.store(from_scalar(value))

@@ -47,7 +47,7 @@ def _merged(applet: Applet, domain: Applet) -> tuple[Found | None, ...]:
     table: list[Found | None] = []
     for key in range(ROW_KEYS):
         cla, ins = key >> 1 & 0x80, key & 0xFF
-        forwards = cla and ins in applet.forwarded and not applet.is_domain
+        forwards = cla and ins in applet.forwarded
         owners = [(Place.APPLICATION, applet), *([(Place.DOMAIN, domain)] if forwards else []), (Place.CARD, SYSTEM)]
         found = (Found(place, owner.table.find(cla, ins)) for place, owner in owners)
         table.append(next((one for one in found if one.rows), None))

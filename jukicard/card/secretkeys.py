@@ -12,7 +12,7 @@ from jukicard.card.objects import Header, LifeCycle
 from jukicard.card.transaction import Area
 from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv
+from jukicard.iso7816.tlv import Tlv, parse_tlvs
 from jukicard.securechannel.kdf import aes_cmac
 
 KEY_SIZES = (16, 24, 32)
@@ -85,8 +85,8 @@ class SecretKey:
         return value
 
     def _check_usage(self, usage: int) -> None:
-        template = Tlv(0xA4, self.header.parameter(0xA4) or b"")
-        if not any(part.tag == 0x95 and part.value[0] & usage for part in template.children):
+        template = parse_tlvs(self.header.parameter(0xA4) or b"")
+        if not any(part.tag == 0x95 and part.value[0] & usage for part in template):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, f"key {self.reference:02X} is not for that")
 
 

@@ -33,8 +33,7 @@ class Transaction:
         return self._store.read(cell)
 
     def write(self, cell: str, content: bytes | None) -> None:
-        """Write a cell (None removes it) when the command succeeds."""
-        self._relaxed.pop(cell, None)
+        """Write a cell (None removes it) when the command succeeds; it wins over what `give_back` writes there."""
         self._changes[cell] = content
 
     def give_back(self, cell: str, content: bytes) -> None:

@@ -28,19 +28,31 @@ from tests.mutation import accepted
 from tests.mutation.cold import passes
 from tests.mutation.operators import Mutant, mutants_of
 from tests.mutation.running import Verdict, run_all, silence
-from tests.mutation.warm import BUDGET, COLLECTING, IMPORTING, Baseline, WarmRun
+from tests.mutation.warm import BUDGET, COLLECTING, IMPORTING, Baseline, WarmRun, file_of
 
 ROOT = Path(__file__).parents[2]
 MEMORY_DISK = Path("/dev/shm")  # card files wait for their disk at each commit
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 MODULES = (
     "jukicard/card/access.py",
+    "jukicard/card/card.py",
+    "jukicard/card/commands.py",
+    "jukicard/card/context.py",
     "jukicard/card/counters.py",
+    "jukicard/card/dispatch.py",
+    "jukicard/card/environment.py",
+    "jukicard/card/file_management.py",
     "jukicard/card/files.py",
+    "jukicard/card/key_commands.py",
     "jukicard/card/keypairs.py",
     "jukicard/card/objects.py",
     "jukicard/card/password_commands.py",
     "jukicard/card/passwords.py",
+    "jukicard/card/reference_data.py",
+    "jukicard/card/registry.py",
+    "jukicard/card/routing.py",
+    "jukicard/card/secretkeys.py",
+    "jukicard/card/selection.py",
     "jukicard/card/store.py",
     "jukicard/card/transaction.py",
     "jukicard/card/volatile.py",
@@ -163,7 +175,7 @@ class Run:
         those that run any line of it, or are in files that import from its package.
         """
         name = _dotted(module)
-        imported = {test: _imported(test.split("::")[0]) for test in baseline.seconds}
+        imported = {test: _imported(file_of(test)) for test in baseline.seconds}
         near = {test for test, names in imported.items() if name in names}
         running = baseline.tests(self.filenames[module], 1, 1 << 20)
         rest = running | {test for test, names in imported.items() if name.rpartition(".")[0] in names}

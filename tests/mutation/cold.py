@@ -16,6 +16,7 @@ from types import CodeType, ModuleType
 import pytest
 
 from tests.mutation.running import limit_time
+from tests.mutation.warm import file_of
 
 
 class _MutantFinder(importlib.abc.MetaPathFinder):
@@ -71,7 +72,7 @@ def passes(
     importlib.import_module(name)  # before pytest brings a finder of its own
     for tests in stages:
         limit_time(10)
-        files = list(dict.fromkeys(test.split("::")[0] for test in tests))
+        files = list(dict.fromkeys(file_of(test) for test in tests))
         outcome = pytest.main([*options, "-x", *files], plugins=[_InOrder(tests, seconds)])
         if outcome not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
             return False

@@ -152,10 +152,12 @@ class _Places:
 
 def _is_no_behaviour(node: ast.AST) -> bool:
     """Whether a node is left alone: texts (messages and names), how instances are laid out in memory, how large caches
-    are, assertions that only tell the type checker something.
+    are, what only tells the type checker something.
     """
     match node:
         case ast.JoinedStr() | ast.keyword(arg="slots" | "maxsize") | ast.Assert():
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case ast.Assign(targets=[ast.Name(id="__slots__")]) | ast.Expr(value=ast.Constant()):
             return True

@@ -53,6 +53,11 @@ class Baseline:
         """The quick ones first."""
         return sorted(tests, key=lambda test: (self.seconds[test], test))
 
+    def beside(self, tests: set[str]) -> set[str]:
+        """The other tests of the same files: they may use what one of these has made and a cache has kept."""
+        files = {file_of(test) for test in tests}
+        return {test for test in self.seconds if file_of(test) in files} - tests
+
     def within(self, budget: float, tests: list[str]) -> list[str]:
         """As many of these, from the first on, as take so many seconds together."""
         spent = itertools.accumulate(self.seconds[test] for test in tests)
@@ -86,10 +91,12 @@ class WarmRun:
         """Instead of pytest's loop."""
         self._items = {item.nodeid: item for item in session.items}
         self._caches = list(_caches())
-        for item in session.items:
-            if not self._measure(item):
-                self.failed = item.nodeid
-                return True
+        for _, items in itertools.groupby(session.items, lambda item: file_of(item.nodeid)):
+            self._forget()  # not before each test: most would issue a card of their own
+            for item in items:
+                if not self._measure(item):
+                    self.failed = item.nodeid
+                    return True
         self._coverage.stop()
         data = self._coverage.get_data()
         for filename in self._filenames.values():
@@ -112,7 +119,6 @@ class WarmRun:
         return True
 
     def _measure(self, item: pytest.Item) -> bool:
-        self._forget()
         self._coverage.switch_context(item.nodeid)
         began = time.process_time()
         passed = _passes(item, None)
@@ -137,8 +143,9 @@ class WarmRun:
         for function, code in swaps:
             function.__code__ = code
         tests = self.baseline.tests(self._filenames[mutant.module], mutant.first, mutant.last)
+        order = [*self.baseline.in_order(tests), *self.baseline.in_order(self.baseline.beside(tests))]
         self._forget()
-        return self._first_failure(self.baseline.within(BUDGET, self.baseline.in_order(tests))) is None
+        return self._first_failure(self.baseline.within(BUDGET, order)) is None
 
     def _forget(self) -> None:
         for cache in self._caches:
@@ -151,6 +158,11 @@ class WarmRun:
             if not _passes(item, following):
                 return item.nodeid
         return None
+
+
+def file_of(test: str) -> str:
+    """The file that a test is in, as pytest names both."""
+    return test.split("::")[0]
 
 
 def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:

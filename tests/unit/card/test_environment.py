@@ -12,7 +12,7 @@ from jukicard.card.keypairs import from_scalar
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.tlv import parse_one
-from jukicard.securechannel.scp11 import decode_point
+from jukicard.securechannel.scp11 import decode_point, encode_point
 from tests.support import chips, folders
 from tests.support.chips import Chip, say
 from tests.support.folders import (
@@ -139,6 +139,15 @@ def test_an_environment_belongs_to_its_session_and_to_the_selection(chip: Chip) 
     assert sign(chip).sw == 0x6985
 
 
+def test_an_environment_that_is_set_beside_a_session_takes_nothing_over_from_it(chip: Chip) -> None:
+    session = chip.scp03(chips.CITY_KEYS)
+    assert set_environment(session, 0xC1, 0xA4, "830191") == 0x9000
+    assert say(session, 0, 0x88, data=bytes(8), ne=256).sw == 0x9000
+    assert set_environment(chip, 0x41, 0xB6, "840193") == 0x9000
+    assert sign(chip).sw == 0x9000
+    assert say(chip, 0, 0x88, data=bytes(8), ne=256).sw == 0x6985
+
+
 # --- signatures and key pairs
 
 
@@ -178,3 +187,18 @@ def test_a_key_pair_is_generated_or_imported_once(chip: Chip) -> None:
         assert put(folder, import_of(0xB6, 0x84, reference, SCALAR)) == 0x6985
         assert chip.cells == before
     assert say(chip, 0, 0x47, 0x80, 0, bytes.fromhex("B603840193")).sw == 0x6982
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["A403 840193", "B603 830193", "B602 8400", "B604 84020093", "B606 840193 840194", "B603840193 00", "B6", "00"],
+)
+@pytest.mark.parametrize("p1", [0x80, 0x81])
+def test_a_key_pair_is_named_in_one_way_only(chip: Chip, p1: int, name: str) -> None:
+    folder = folders.owner(chip)
+    assert say(folder.connection, 0, 0x47, p1, 0, bytes.fromhex(name)).sw == 0x6A80
+
+
+def test_a_public_key_is_answered_as_the_standard_says(chip: Chip) -> None:
+    answer = say(chip, 0, 0x47, 0x81, 0, bytes.fromhex("B603840193"), 256, sw=0x9000).data
+    assert answer == bytes.fromhex("7F4943 8641") + encode_point(from_scalar(SCALAR).public_key())

@@ -25,6 +25,9 @@ from tests.support.folders import (
     rules,
 )
 
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""Of the curve P-256 (FIPS 186-4, D.1.2.3)."""
+
 
 @pytest.fixture
 def chip() -> Chip:
@@ -99,6 +102,14 @@ def test_sizes_of_secret_keys(size: int) -> None:
         "62 0D A406 830185 950180 80 03 040803",
         "62 0E A406 830185 950180 80 01 03 81 01 30",
         "62 08 A406 830185 950180",
+        "62 0B A406 830185 950120 80 01 03",
+        "62 0C A407 830185 95020880 80 01 03",
+        "62 0C A407 83028501 950180 80 01 03",
+        "62 0E A407 83028501 950108 80 03 040803",
+        "62 0E A407 830185 95020800 80 03 040803",
+        "62 08 A406 830185 950140",  # a usage of both kinds of keys
+        "62 0D B606 840185 950108 80 03 040803",
+        "62 0B B606 840185 9501C0 80 01 03",
         "62 08 B606 830185 950140",
         "62 08 B606 840185 950180",
         "62 0B B606 840185 950140 80 01 03",
@@ -116,6 +127,22 @@ def test_what_is_no_password_and_no_key_is_6a80(chip: Chip, data: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        "62 0D A406 830185 950108 80 03 014001",  # the shortest and the longest password
+        "62 0D A406 830185 950108 80 03 04040F",
+        "62 0B A406 830185 950180 80 01 01",
+        "62 0B A406 830185 950140 80 01 0F",
+        "62 0B A406 830182 9501C0 80 01 03",
+        "62 0B A406 83019F 950180 80 01 03",
+        "62 08 B606 840185 950140",
+    ],
+)
+def test_what_lies_at_the_limits_is_made(chip: Chip, data: str) -> None:
+    assert put(folders.owner(chip), bytes.fromhex(data)) == 0x9000
+
+
+@pytest.mark.parametrize(
     ("data", "sw"),
     [
         (import_of(0xA4, 0x83, 0x99, bytes(16)), 0x6A88),
@@ -124,6 +151,9 @@ def test_what_is_no_password_and_no_key_is_6a80(chip: Chip, data: str) -> None:
         (import_of(0xA4, 0x84, KEY, bytes(16)), 0x6A80),
         (import_of(0xB8, 0x84, KEY, bytes(16)), 0x6A80),
         (import_of(0xA4, 0x83, KEY, bytes(16), 15), 0x6A80),
+        (b"\x4e" + import_of(0xA4, 0x83, KEY, bytes(16))[1:], 0x6A80),
+        (import_of(0xA4, 0x83, KEY, bytes(16)).replace(b"\x5f\x48", b"\x5f\x49"), 0x6A80),
+        (bytes.fromhex("4D 1E A404 83029100 7F48029210 5F4810") + bytes(16), 0x6A80),
         (bytes.fromhex("4D 05 A403 830191"), 0x6A80),
         (bytes.fromhex("4D 0B A403 830191 7F48029200 5F4800")[:-1], 0x6A80),
     ],
@@ -135,11 +165,22 @@ def test_imports_that_are_refused(chip: Chip, data: bytes, sw: int) -> None:
     assert chip.cells == before
 
 
-@pytest.mark.parametrize("scalar", [bytes(32), b"\xff" * 32, bytes(31), bytes(33)], ids=["zero", "large", "31", "33"])
+@pytest.mark.parametrize(
+    "scalar",
+    [bytes(32), b"\xff" * 32, ORDER.to_bytes(32), b"\x01" * 31, b"\x00" + b"\x01" * 32],
+    ids=["zero", "large", "order", "31", "33"],
+)
 def test_scalars_that_are_none(chip: Chip, scalar: bytes) -> None:
     folder = folders.owner(chip)
     folder.make_signature_key(0x95, rules((0xDB, OWNER)))
     assert put(folder, import_of(0xB6, 0x84, 0x95, scalar)) == 0x6A80
+
+
+@pytest.mark.parametrize("scalar", [1, ORDER - 1], ids=["smallest", "largest"])
+def test_the_smallest_and_the_largest_scalar(chip: Chip, scalar: int) -> None:
+    folder = folders.owner(chip)
+    folder.make_signature_key(0x95, rules((0xDB, OWNER)))
+    assert put(folder, import_of(0xB6, 0x84, 0x95, scalar.to_bytes(32))) == 0x9000
 
 
 def test_a_proof_ends_with_the_value_that_it_was_for(chip: Chip) -> None:

@@ -156,3 +156,27 @@ def test_the_other_applications_have_paths_and_no_dfs() -> None:
     assert select(chip, 0x03).sw == 0x6A82
     assert select(chip, 0x01, 0x0001).sw == 0x6A82
     assert parse_one(select(chip, 0x08, 0x3FFF).data).children[0].value == bytes(chips.LIBRARY)
+
+
+def test_a_command_that_names_an_ef_by_its_identifier_takes_no_df(chip: Chip) -> None:
+    chip.select(FOLDER)
+    assert say(chip, 0, 0xB1, NEST[0] >> 8, NEST[0] & 0xFF, b"\x54\x01\x00", 256).sw == 0x6981
+    assert say(chip, 0, 0xB0, 0, 0).sw == 0x6986  # nor is it current now
+
+
+def test_identifier_0_is_the_current_ef(chip: Chip) -> None:
+    chip.select(FOLDER)
+    one_byte = b"\x54\x01\x00"
+    assert say(chip, 0, 0xB1, 0, 0, one_byte, 256).sw == 0x6986
+    say(chip, 0, 0xA4, 0x02, 0x0C, NOTICE.to_bytes(2), sw=0x9000)
+    read = say(chip, 0, 0xB1, 0, 0, one_byte, 256, sw=0x9000)
+    assert read == say(chip, 0, 0xB1, NOTICE >> 8, NOTICE & 0xFF, one_byte, 256)
+
+
+def test_an_identifier_of_one_byte_is_none_and_going_up_takes_no_name(chip: Chip) -> None:
+    chip.select(FOLDER)
+    for p1 in (0x08, 0x09):
+        assert say(chip, 0, 0xA4, p1, 0x0C, NEST[0].to_bytes(2) + bytes((NESTED,))).sw == 0x6A82
+    say(chip, 0, 0xA4, 0x09, 0x0C, NEST[0].to_bytes(2) + NEST[1].to_bytes(2), sw=0x9000)
+    for name in (NEST[0].to_bytes(2), NESTED.to_bytes(2), b"\x00"):
+        assert say(chip, 0, 0xA4, 0x03, 0x0C, name).sw == 0x6A82

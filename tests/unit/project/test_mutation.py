@@ -59,6 +59,11 @@ changes = ["tries < LIMIT -> tries <= LIMIT"]
 because = "a toy"
 """
 
+TYPING = """
+if TYPE_CHECKING:
+    from a import b
+"""
+
 
 def changes(source: str) -> list[str]:
     """What is changed in a module."""
@@ -93,7 +98,7 @@ def test_faults(source: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ['"""Text."""', "x = 'text'", "x = f'{a:02x}'", "x: 1 < 2", "__slots__ = (1,)", "assert a < b", "x = a"],
+    ['"""Text."""', "x = 'text'", "x = f'{a:02x}'", "x: 1 < 2", "__slots__ = (1,)", "assert a < b", "x = a", TYPING],
 )
 def test_what_is_no_behaviour_is_left_alone(source: str) -> None:
     assert changes(source) == []
@@ -145,6 +150,35 @@ def test_what_is_wrong_is_said_and_is_the_exit_code(toy: Path) -> None:
 
 def test_an_accepted_survivor_is_no_fault(toy: Path) -> None:
     assert run(toy, AT_THE_LIMIT)[0] == 0
+
+
+KEPT = """
+import functools
+from toy import make
+
+
+def made():
+    return make()
+
+
+made.__module__ = "tests.toy"
+made = functools.cache(made)
+
+
+def test_one():
+    assert made()
+
+
+def test_two():
+    assert made() == 7
+"""
+
+
+def test_what_a_cache_keeps_is_made_anew_with_each_fault_and_looked_at_by_all_tests_of_a_file(toy: Path) -> None:
+    (toy / "toy.py").write_text("def make():\n    return 7\n")
+    (toy / "test_toy.py").write_text(KEPT)
+    code, printed = run(toy, "")
+    assert (code, printed.splitlines()[-1]) == (0, "mutants: total=2 killed=2 survived=0")
 
 
 def test_tests_that_fail_without_a_mutant_prove_nothing(toy: Path) -> None:
