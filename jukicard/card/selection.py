@@ -40,9 +40,7 @@ def by_sfi(ctx: Context, sfi: int) -> File:
 
 
 def by_fid(ctx: Context, fid: int) -> File:
-    """Return the EF with that identifier in the current DF, current if the command succeeds; 0 is the current EF."""
-    if not fid:
-        return current_file(ctx)
+    """Return the EF with that identifier in the current DF, current if the command succeeds."""
     file = current_directory(ctx).by_fid(fid)
     if file.kind is FileKind.DIRECTORY:
         raise CardError(StatusWord.INCOMPATIBLE_FILE, f"file {fid:04X} is a DF")

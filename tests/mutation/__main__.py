@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import pytest
 from coverage import Coverage
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutation import accepted
 from tests.mutation.cold import passes
@@ -255,7 +255,7 @@ def main() -> int:
         max_examples=50,
         stateful_step_count=30,
         phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=[],
+        suppress_health_check=[HealthCheck.too_slow],  # under coverage, and beside other work, all is slow
     )
     reasons = accepted.read(wanted.survivors)
     root = wanted.root.resolve()

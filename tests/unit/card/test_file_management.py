@@ -330,15 +330,15 @@ def test_the_own_rule_or_that_of_the_df_around_is_enough(chip: Chip) -> None:
 
 
 def test_the_df_around_is_the_next_one_and_no_other(chip: Chip) -> None:
-    children = rules((AccessMode.CREATE_EF | AccessMode.DELETE_CHILD, ALWAYS))
-    assert create(chip, df(0x0C00, children)) == 0x9000
-    assert create(chip, ef(1, 4, rules((AccessMode.READ, ALWAYS)))) == 0x9000
-    assert on(chip, DELETE, 1) == 0x9000  # which neither its own rule allows nor that of the folder
+    """The workbench lets anybody delete what is in it, the folder does not; each has a DF that is the other way."""
     folder = folders.owner(chip)
-    folder.create(df(0x0D00, rules((AccessMode.CREATE_EF, ALWAYS))))
-    enter(chip, 0x0D00)
-    assert create(chip, ef(1, 4, rules((AccessMode.READ, ALWAYS)))) == 0x9000
-    assert on(chip, DELETE, 1) == 0x6982
+    folder.create(df(0x0C00, rules((AccessMode.CREATE_EF | AccessMode.DELETE_CHILD, ALWAYS))))
+    enter(chip, WORKBENCH)
+    assert create(chip, df(0x0D00, rules((AccessMode.CREATE_EF, ALWAYS)))) == 0x9000
+    for path, sw in (((0x0C00,), 0x9000), ((WORKBENCH, 0x0D00), 0x6982)):
+        enter(chip, *path)
+        assert create(chip, ef(1, 4, rules((AccessMode.READ, ALWAYS)))) == 0x9000
+        assert on(chip, DELETE) == sw
 
 
 def test_a_df_goes_with_all_that_is_in_it() -> None:

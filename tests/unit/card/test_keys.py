@@ -241,7 +241,7 @@ def test_the_card_proves_its_key(chip: Chip) -> None:
         value = bytes(size)
         answer = say(chip, 0, 0x88, 0, KEY, value, 256)
         assert answer == ResponseAPDU(aes_cmac(KEY_VALUE, internal_message(bytes(FOLDER), KEY, value)))
-    for size in (0, 7):
+    for size in (0, 7, 256):
         assert say(chip, 0, 0x88, 0, KEY, bytes(size)).sw == 0x6700
     assert say(chip, 0, 0x88, 0, BLOCKED_KEY, bytes(8)).sw == 0x6982
     assert say(chip, 0, 0x88, 0, SIGNATURE_KEY, bytes(8)).sw == 0x6A88
@@ -262,3 +262,10 @@ def test_keys_for_one_direction_only() -> None:
     assert prove(chip, proof(challenge(chip), 0x86), 0x86) == 0x6985
     assert say(chip, 0, 0x88, 0, 0x85, bytes(8)).sw == 0x6985
     assert say(chip, 0, 0x88, 0, 0x86, bytes(8)).sw == 0x9000
+
+
+@pytest.mark.parametrize("ins", [0x82, 0x88])
+def test_keys_have_the_references_81_to_9f(chip: Chip, ins: int) -> None:
+    for reference, sw in ((0x80, 0x6A86), (0x81, 0x6A88), (0x9F, 0x6A88), (0xA0, 0x6A86), (0x01, 0x6A86)):
+        assert say(chip, 0, ins, 0, reference, bytes(16)).sw == sw
+    assert say(chip, 0, ins, 0, 0, bytes(16)).sw == 0x6985  # no environment names one
