@@ -34,17 +34,20 @@ def refused(path: Path, part: str) -> None:
     assert str(path) in str(caught.value)
 
 
+def _with_another_byte(at: str) -> str:
+    """A statement that changes the byte at a position (from 1) of a box: to 00, or to 01 where it is 00 already."""
+    other = f"CASE substr(box, {at}, 1) WHEN x'00' THEN x'01' ELSE x'00' END"
+    return (
+        f"UPDATE cells SET box = CAST(substr(box, 1, {at} - 1) || {other} || substr(box, {at} + 1) AS BLOB) "  # noqa: S608
+        "WHERE number = 3"
+    )
+
+
 # What somebody with an SQLite shell may do, and where it shows.
 EDITS = {
-    "an edited content": (
-        "UPDATE cells SET box = CAST(substr(box, 1, 20) || x'00' || substr(box, 22) AS BLOB) WHERE number = 3",
-        "cell 3",
-    ),
-    "an edited nonce": ("UPDATE cells SET box = CAST(x'00' || substr(box, 2) AS BLOB) WHERE number = 3", "cell 3"),
-    "an edited tag": (
-        "UPDATE cells SET box = CAST(substr(box, 1, length(box) - 1) || x'00' AS BLOB) WHERE number = 3",
-        "cell 3",
-    ),
+    "an edited content": (_with_another_byte("21"), "cell 3"),
+    "an edited nonce": (_with_another_byte("1"), "cell 3"),
+    "an edited tag": (_with_another_byte("length(box)"), "cell 3"),
     "a shortened box": ("UPDATE cells SET box = substr(box, 1, 20) WHERE number = 3", "cell 3"),
     "an empty box": ("UPDATE cells SET box = x'' WHERE number = 3", "cell 3"),
     "a text for a box": ("UPDATE cells SET box = 'text' WHERE number = 3", "cell 3"),
