@@ -38,7 +38,7 @@ def _with_another_byte(at: str) -> str:
     """A statement that changes the byte at a position (from 1) of a box: to 00, or to 01 where it is 00 already."""
     other = f"CASE substr(box, {at}, 1) WHEN x'00' THEN x'01' ELSE x'00' END"
     return (
-        f"UPDATE cells SET box = CAST(substr(box, 1, {at} - 1) || {other} || substr(box, {at} + 1) AS BLOB) "  # noqa: S608
+        f"UPDATE cells SET box = CAST(substr(box, 1, {at} - 1) || {other} || substr(box, {at} + 1) AS BLOB) "
         "WHERE number = 3"
     )
 
