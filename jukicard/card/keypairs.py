@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.card.errors import CardError
 from jukicard.card.objects import Header, LifeCycle
+from jukicard.card.ports import P256_ORDER
 from jukicard.card.transaction import Area
 from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.status import StatusWord
@@ -81,6 +82,11 @@ class KeyPairs:
 def scalar(key: ec.EllipticCurvePrivateKey) -> bytes:
     """Return the private scalar of a P-256 key, 32 bytes."""
     return key.private_numbers().private_value.to_bytes(32)
+
+
+def is_scalar(value: bytes) -> bool:
+    """Return whether bytes are a private scalar of P-256: 32 bytes, above 0 and below the order."""
+    return len(value) == 32 and 0 < int.from_bytes(value) < P256_ORDER
 
 
 def from_scalar(stored: bytes) -> ec.EllipticCurvePrivateKey:

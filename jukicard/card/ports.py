@@ -15,7 +15,7 @@ Randomness = Callable[[int], bytes]
 Delay = Callable[[float], None]
 """Wait that many seconds: how the chip slows down whoever guesses keys."""
 
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Interface(Enum):
@@ -37,7 +37,7 @@ class DerivedKeys:
 
     def ec_p256(self, random: Randomness) -> ec.EllipticCurvePrivateKey:
         """Return a P-256 key from 40 random bytes: 64 bits more than the order has, so that the bias is negligible."""
-        scalar = int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1
+        scalar = int.from_bytes(random(40)) % (P256_ORDER - 1) + 1
         return ec.derive_private_key(scalar, ec.SECP256R1())
 
 

@@ -13,7 +13,7 @@ from jukicard.card.context import Context
 from jukicard.card.dataobjects import application_df
 from jukicard.card.errors import CardError
 from jukicard.card.filecontrol import control_parameters, incorrect, rules_in
-from jukicard.card.keypairs import KeyPair, KeyPairSpec, from_scalar
+from jukicard.card.keypairs import KeyPair, KeyPairSpec, from_scalar, is_scalar
 from jukicard.card.objects import LifeCycle
 from jukicard.card.passwords import PasswordSpec
 from jukicard.card.quota import Quota
@@ -32,7 +32,6 @@ _VALUE_SIZE = 32
 """What a key's value is counted as."""
 
 _HEADER_LIST, _KEY_TEMPLATE, _KEY_DATA, _SECRET = 0x4D, 0x7F48, 0x5F48, 0x92
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def _creates(cmd: CommandAPDU) -> bool:
@@ -89,7 +88,7 @@ class ReferenceDataCommands:
             target.set(value)
         else:
             assert isinstance(target, KeyPair)  # noqa: S101  the locator returns nothing else
-            if len(value) != 32 or not 0 < int.from_bytes(value) < _P256_ORDER:
+            if not is_scalar(value):
                 raise incorrect("a private key is a scalar of P-256, 32 bytes")
             target.store(from_scalar(value))
         return ResponseAPDU()

@@ -22,7 +22,7 @@ from jukicard.applets.gp.rules import MANAGEMENT
 from jukicard.card.commands import ANY, PROPRIETARY, command, data, only
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
-from jukicard.card.keypairs import from_scalar
+from jukicard.card.keypairs import from_scalar, is_scalar
 from jukicard.card.registry import ApplicationState
 from jukicard.card.volatile import Session
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
@@ -32,7 +32,6 @@ from jukicard.securechannel.scp03 import StaticKeys, decrypt_sensitive, key_chec
 from jukicard.securechannel.scp11 import KeyAgreementError, decode_point, encode_point
 
 _AES_SIZES = (16, 24, 32)
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _EC_KIDS = only(KID_TERMINAL_ANCHOR, KID_SCP11A, KID_SCP11B)
 
 
@@ -212,6 +211,6 @@ def _scalar(value: bytes, session: Session) -> bytes:
     if len(value) != 32:
         raise CardError(StatusWord.INCORRECT_DATA, "not a P-256 private key")
     scalar = decrypt_sensitive(session.dek or b"", value)
-    if not 0 < int.from_bytes(scalar) < _P256_ORDER:
+    if not is_scalar(scalar):
         raise CardError(StatusWord.INCORRECT_DATA, "not a P-256 private key")
     return scalar
