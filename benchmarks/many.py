@@ -26,8 +26,8 @@ from jukicard.applets.gp.layout import LOAD_FILE, municipal_domain_aid
 from jukicard.card.applet import Applet
 from jukicard.card.card import Card
 from jukicard.card.context import Context
-from jukicard.card.file_commands import FileCommands
-from jukicard.card.files import FileKind, FileSpec
+from jukicard.card.files.commands import FileCommands
+from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.store import MemoryStore
 from jukicard.iso7816.access import AccessMode, AccessRules, Always, ModeDo

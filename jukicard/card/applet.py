@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from jukicard.card.access import NOTHING
 from jukicard.card.commands import Blame, CommandTable, Guarded
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError, Step
-from jukicard.card.files import Files
+from jukicard.card.files.structures import Files
 from jukicard.card.objects import LifeCycle
+from jukicard.card.security.conditions import NOTHING
 from jukicard.card.volatile import Session
 from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.aid import AID

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import Flag
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
-from jukicard.card.access import Facts, holds
 from jukicard.card.errors import CardError, Step
 from jukicard.card.objects import LifeCycle
+from jukicard.card.security.conditions import Facts, holds
 from jukicard.iso7816.access import ALWAYS, AccessMode, AccessRules, Condition
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jukicard.card.access import NOTHING, Facts, Rights
 from jukicard.card.errors import CardError
-from jukicard.card.files import Files
-from jukicard.card.keypairs import KeyPairs
-from jukicard.card.passwords import Passwords
+from jukicard.card.files.structures import Files
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import Entry, Registry
-from jukicard.card.secretkeys import SecretKeys
+from jukicard.card.security.conditions import NOTHING, Facts, Rights
+from jukicard.card.security.keypairs import KeyPairs
+from jukicard.card.security.passwords import Passwords
+from jukicard.card.security.secretkeys import SecretKeys
 from jukicard.card.transaction import Area, Transaction
 from jukicard.card.volatile import Channel, Session, Volatile
 from jukicard.iso7816.aid import AID

@@ -12,9 +12,9 @@ from enum import Enum
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from jukicard.card.access import NOTHING, Facts, holds
 from jukicard.card.errors import Step
 from jukicard.card.objects import Header, LifeCycle
+from jukicard.card.security.conditions import NOTHING, Facts, holds
 from jukicard.iso7816.access import (
     AllOf,
     Always,

@@ -4,12 +4,12 @@ GET RESPONSE.
 
 from __future__ import annotations
 
-from jukicard.card import selection
 from jukicard.card.applet import Applet
 from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command, data, only, span
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
-from jukicard.card.files import MAX_DEPTH
+from jukicard.card.files import selection
+from jukicard.card.files.structures import MAX_DEPTH
 from jukicard.card.registry import ISSUER_DOMAIN, Entry
 from jukicard.card.volatile import CHANNELS, Challenge, Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jukicard.applets.gp import channel_commands
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.juki.client import JukiClient
-from jukicard.card.passwords import Password
 from jukicard.card.ports import DerivedKeys
+from jukicard.card.security.passwords import Password
 from jukicard.commands.demo.errors import FolderRefused, StoryBroken
 from jukicard.commands.demo.folder import DemoFolder
 from jukicard.commands.demo.scene import RECORD

@@ -16,7 +16,7 @@ import pytest
 
 from jukicard.applets.juki.layout import PASSWORD as REFERENCE
 from jukicard.applets.juki.layout import PASSWORD_TRIES
-from jukicard.card import passwords
+from jukicard.card.security import passwords
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
 from jukicard.issuer.ledgerrules import Event, Status

@@ -13,15 +13,17 @@ from jukicard.applets.gp import data_commands
 from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.card import card as card_module
-from jukicard.card import commands, file_commands, secretkeys
+from jukicard.card import commands
 from jukicard.card.card import Card
 from jukicard.card.context import Context
-from jukicard.card.counters import TryCounter
 from jukicard.card.errors import CardError
-from jukicard.card.files import File
+from jukicard.card.files import commands as file_commands
+from jukicard.card.files.structures import File
 from jukicard.card.objects import LifeCycle
-from jukicard.card.passwords import Password
-from jukicard.card.secretkeys import SecretKey
+from jukicard.card.security import secretkeys
+from jukicard.card.security.counters import TryCounter
+from jukicard.card.security.passwords import Password
+from jukicard.card.security.secretkeys import SecretKey
 from jukicard.card.volatile import Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from jukicard.card.applet import Applet
 from jukicard.card.context import Context
-from jukicard.card.file_commands import FileCommands
-from jukicard.card.files import FileKind, FileSpec
+from jukicard.card.files.commands import FileCommands
+from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
-from jukicard.card.password_commands import PasswordCommands
-from jukicard.card.passwords import PasswordSpec
+from jukicard.card.security.password_commands import PasswordCommands
+from jukicard.card.security.passwords import PasswordSpec
 from jukicard.iso7816.access import (
     AccessMode,
     AccessRules,

@@ -13,19 +13,19 @@ from jukicard.applets.gp.layout import LOAD_FILE
 from jukicard.applets.gp.municipal import MunicipalService
 from jukicard.card.commands import Guarded
 from jukicard.card.context import Context
-from jukicard.card.dataobjects import DataObjectCommands
-from jukicard.card.environment import EnvironmentCommands
 from jukicard.card.errors import CardError
-from jukicard.card.file_commands import BinaryByObjects, CompareParts, EraseBinary, ReadBinary, UpdateBinary
-from jukicard.card.file_management import FileManagement
-from jukicard.card.files import File
-from jukicard.card.key_commands import AuthenticationCommands, KeyPairCommands, SignatureCommands
+from jukicard.card.files.commands import BinaryByObjects, CompareParts, EraseBinary, ReadBinary, UpdateBinary
+from jukicard.card.files.dataobjects import DataObjectCommands
+from jukicard.card.files.management import FileManagement
+from jukicard.card.files.quota import Quota
+from jukicard.card.files.records import RecordCommands, SearchRecord
+from jukicard.card.files.structures import File
 from jukicard.card.objects import LifeCycle
-from jukicard.card.password_commands import PasswordCommands
-from jukicard.card.quota import Quota
-from jukicard.card.records import RecordCommands, SearchRecord
-from jukicard.card.reference_data import ReferenceDataCommands
 from jukicard.card.root import Root
+from jukicard.card.security.environment import EnvironmentCommands
+from jukicard.card.security.key_commands import AuthenticationCommands, KeyPairCommands, SignatureCommands
+from jukicard.card.security.password_commands import PasswordCommands
+from jukicard.card.security.reference_data import ReferenceDataCommands
 from jukicard.iso7816.access import AccessMode, AccessRuleError, AccessRules
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.status import StatusWord

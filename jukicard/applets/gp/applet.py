@@ -15,8 +15,8 @@ from jukicard.applets.gp.key_commands import KeyCommands
 from jukicard.applets.gp.keystore import DomainKeys
 from jukicard.card.applet import Applet
 from jukicard.card.context import Context, require_domain
-from jukicard.card.file_commands import ReadBinary
-from jukicard.card.files import Files
+from jukicard.card.files.commands import ReadBinary
+from jukicard.card.files.structures import Files
 from jukicard.card.registry import ISSUER_DOMAIN
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.tlv import Tlv

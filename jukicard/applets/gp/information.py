@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jukicard.card.context import DomainContext
-from jukicard.card.files import File, FileKind, Files, FileSpec
+from jukicard.card.files.structures import File, FileKind, Files, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.transaction import Area
 from jukicard.iso7816.access import AccessMode, AccessRules, Always, ModeDo

@@ -22,8 +22,8 @@ from jukicard.applets.gp.rules import MANAGEMENT
 from jukicard.card.commands import ANY, PROPRIETARY, command, data, only
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
-from jukicard.card.keypairs import from_scalar, is_scalar
 from jukicard.card.registry import ApplicationState
+from jukicard.card.security.keypairs import from_scalar, is_scalar
 from jukicard.card.volatile import Session
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

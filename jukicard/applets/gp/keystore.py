@@ -18,7 +18,7 @@ from jukicard.applets.gp.layout import (
     KID_SCP03,
 )
 from jukicard.card.errors import CardError
-from jukicard.card.keypairs import from_scalar, scalar
+from jukicard.card.security.keypairs import from_scalar, scalar
 from jukicard.card.transaction import Area
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, parse_tlvs

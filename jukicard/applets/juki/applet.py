@@ -25,14 +25,14 @@ from jukicard.card.applet import Applet, out_of_life
 from jukicard.card.commands import INTERINDUSTRY, NO_DATA, Guarded, On, command, data, only
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.file_commands import CompareBinary, ReadBinary, UpdateBinary
-from jukicard.card.files import File, FileKind, FileSpec
-from jukicard.card.key_commands import KeyPairCommands, sign
-from jukicard.card.keypairs import KeyPair, KeyPairSpec
+from jukicard.card.files.commands import CompareBinary, ReadBinary, UpdateBinary
+from jukicard.card.files.structures import File, FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
-from jukicard.card.password_commands import PASSWORD_P2, PasswordCommands, find_password, target_password
-from jukicard.card.passwords import Password, PasswordSpec
 from jukicard.card.root import Root
+from jukicard.card.security.key_commands import KeyPairCommands, sign
+from jukicard.card.security.keypairs import KeyPair, KeyPairSpec
+from jukicard.card.security.password_commands import PASSWORD_P2, PasswordCommands, find_password, target_password
+from jukicard.card.security.passwords import Password, PasswordSpec
 from jukicard.card.volatile import Session
 from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.aid import AID

@@ -14,12 +14,12 @@ from jukicard.applets.library import layout
 from jukicard.applets.library.records import Loan, is_patron_number
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.file_commands import CompareBinary, ReadBinary
-from jukicard.card.files import FileKind, FileSpec
+from jukicard.card.files.commands import CompareBinary, ReadBinary
+from jukicard.card.files.records import RecordCommands
+from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
-from jukicard.card.password_commands import PasswordCommands
-from jukicard.card.passwords import PasswordSpec
-from jukicard.card.records import RecordCommands
+from jukicard.card.security.password_commands import PasswordCommands
+from jukicard.card.security.passwords import PasswordSpec
 from jukicard.iso7816.access import (
     AccessMode,
     AccessRules,

@@ -10,7 +10,7 @@ from jukicard.applets.folder import layout
 from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.folder.client import df, ef, is_signature, record_ef
 from jukicard.applets.folder.rules import APPLICATION
-from jukicard.card.quota import Quota
+from jukicard.card.files.quota import Quota
 from jukicard.card.transaction import Area, Transaction
 from jukicard.iso7816.access import AccessMode, Password
 from jukicard.iso7816.access import Right as RightHeld

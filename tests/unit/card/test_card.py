@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-import jukicard.card.passwords as passwords_module
+import jukicard.card.security.passwords as passwords_module
 from jukicard.applets import catalogue
 from jukicard.card.applet import Applet, Rom
 from jukicard.card.card import ATR, Card, NotPoweredError

@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from jukicard.card.access import NOTHING
 from jukicard.card.commands import (
     ANY,
     ANY_DATA,
@@ -34,6 +33,7 @@ from jukicard.card.commands import (
 )
 from jukicard.card.context import Context
 from jukicard.card.errors import Step
+from jukicard.card.security.conditions import NOTHING
 from jukicard.iso7816.access import Never
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from tests.support import chips

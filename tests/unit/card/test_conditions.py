@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jukicard.card.access import Facts, holds
+from jukicard.card.security.conditions import Facts, holds
 from jukicard.iso7816.access import (
     AllOf,
     Always,

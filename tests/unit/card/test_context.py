@@ -6,12 +6,12 @@ import pytest
 
 from jukicard.applets import catalogue
 from jukicard.applets.gp.layout import KID_SCP11A
-from jukicard.card.access import NOTHING, Facts
 from jukicard.card.context import Context, DomainContext, Services
 from jukicard.card.errors import StoreError
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import Entry, Registry
 from jukicard.card.routing import Routing
+from jukicard.card.security.conditions import NOTHING, Facts
 from jukicard.card.transaction import Transaction
 from jukicard.card.volatile import Channel, Session, Volatile
 from jukicard.iso7816.aid import AID

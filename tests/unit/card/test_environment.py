@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.applets.folder.client import is_signature
-from jukicard.card.keypairs import from_scalar
+from jukicard.card.security.keypairs import from_scalar
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.tlv import parse_one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jukicard.applets.folder.client import FolderClient, df, ef, record_ef
-from jukicard.card.quota import Quota
+from jukicard.card.files.quota import Quota
 from jukicard.card.transaction import Area, Transaction, area_prefix
 from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.apdu import ResponseAPDU

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jukicard.card.access import Facts, holds
+from jukicard.card.security.conditions import Facts, holds
 from jukicard.iso7816.access import SessionKey
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.connection import CardConnection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jukicard.card.errors import CardError
-from jukicard.card.files import MAX_RECORDS, File, FileKind, Files, FileSpec
+from jukicard.card.files.structures import MAX_RECORDS, File, FileKind, Files, FileSpec
 from jukicard.card.objects import Header, LifeCycle
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Area, Transaction, area_prefix

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from jukicard.card.errors import CardError
-from jukicard.card.files import FileKind, FileSpec
-from jukicard.card.keypairs import KeyPairs, KeyPairSpec, from_scalar, scalar
+from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import Header, LifeCycle
-from jukicard.card.passwords import Passwords, PasswordSpec
+from jukicard.card.security.keypairs import KeyPairs, KeyPairSpec, from_scalar, scalar
+from jukicard.card.security.passwords import Passwords, PasswordSpec
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Area, Transaction, area_prefix
 from jukicard.iso7816.access import NEVER, AccessMode, AccessRules, Always, ModeDo, Never

@@ -6,7 +6,7 @@ import pytest
 
 from jukicard.card.errors import CardError
 from jukicard.card.objects import LifeCycle
-from jukicard.card.secretkeys import EXTERNAL, INTERNAL, SecretKey, SecretKeys, SecretKeySpec
+from jukicard.card.security.secretkeys import EXTERNAL, INTERNAL, SecretKey, SecretKeys, SecretKeySpec
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Area, Transaction
 from jukicard.iso7816.access import ALWAYS, AccessMode, AccessRules, ModeDo

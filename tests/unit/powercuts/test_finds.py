@@ -8,10 +8,10 @@ import pytest
 
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
 from jukicard.applets.juki.applet import JukiApplet
-from jukicard.card import passwords, secretkeys
-from jukicard.card.counters import TryCounter
-from jukicard.card.passwords import Password
-from jukicard.card.secretkeys import SecretKey
+from jukicard.card.security import passwords, secretkeys
+from jukicard.card.security.counters import TryCounter
+from jukicard.card.security.passwords import Password
+from jukicard.card.security.secretkeys import SecretKey
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.scp03 import StaticKeys

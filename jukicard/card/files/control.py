@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jukicard.card.errors import CardError
-from jukicard.card.files import DATA_CODING, MAX_RECORDS, FileKind, Files, FileSpec
+from jukicard.card.files.structures import DATA_CODING, MAX_RECORDS, FileKind, Files, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.iso7816.access import AccessRuleError, AccessRules
 from jukicard.iso7816.status import StatusWord

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
-from jukicard.card.counters import TryCounter
 from jukicard.card.errors import CardError
 from jukicard.card.objects import Header, LifeCycle
+from jukicard.card.security.counters import TryCounter
 from jukicard.card.transaction import Area
 from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.status import StatusWord

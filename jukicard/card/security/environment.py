@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from jukicard.card.commands import ANY, FREE, INTERINDUSTRY, NO_DATA, command, data, only
 from jukicard.card.context import Context
-from jukicard.card.dataobjects import DataObjects
 from jukicard.card.errors import CardError
+from jukicard.card.files.dataobjects import DataObjects
 from jukicard.card.volatile import Environment
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

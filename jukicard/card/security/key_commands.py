@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 
 from jukicard.card.commands import INTERINDUSTRY, On, command, data, only, where
 from jukicard.card.context import Context
-from jukicard.card.environment import AUTHENTICATION, COMPUTATION, SIGNATURE, VERIFICATION, current_key
 from jukicard.card.errors import CardError
-from jukicard.card.keypairs import KeyPair
 from jukicard.card.objects import Header
-from jukicard.card.secretkeys import SecretKey
+from jukicard.card.security.environment import AUTHENTICATION, COMPUTATION, SIGNATURE, VERIFICATION, current_key
+from jukicard.card.security.keypairs import KeyPair
+from jukicard.card.security.secretkeys import SecretKey
 from jukicard.card.volatile import Challenge
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

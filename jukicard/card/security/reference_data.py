@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from jukicard.card.commands import INTERINDUSTRY, Guarded, On, command, data, only
 from jukicard.card.context import Context
-from jukicard.card.dataobjects import application_df
 from jukicard.card.errors import CardError
-from jukicard.card.filecontrol import control_parameters, incorrect, rules_in
-from jukicard.card.keypairs import KeyPair, KeyPairSpec, from_scalar, is_scalar
+from jukicard.card.files.control import control_parameters, incorrect, rules_in
+from jukicard.card.files.dataobjects import application_df
+from jukicard.card.files.quota import Quota
 from jukicard.card.objects import LifeCycle
-from jukicard.card.passwords import PasswordSpec
-from jukicard.card.quota import Quota
-from jukicard.card.secretkeys import EXTERNAL, INTERNAL, SecretKey, SecretKeySpec
+from jukicard.card.security.keypairs import KeyPair, KeyPairSpec, from_scalar, is_scalar
+from jukicard.card.security.passwords import PasswordSpec
+from jukicard.card.security.secretkeys import EXTERNAL, INTERNAL, SecretKey, SecretKeySpec
 from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

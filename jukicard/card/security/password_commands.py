@@ -5,7 +5,7 @@ from __future__ import annotations
 from jukicard.card.commands import INTERINDUSTRY, On, command, data, only, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.passwords import Password
+from jukicard.card.security.passwords import Password
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 

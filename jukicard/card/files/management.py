@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jukicard.card import selection
 from jukicard.card.commands import INTERINDUSTRY, Length, On, command, data
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.filecontrol import NewFile, creates_directory
-from jukicard.card.files import MAX_DEPTH, File, FileKind, Files
+from jukicard.card.files import selection
+from jukicard.card.files.control import NewFile, creates_directory
+from jukicard.card.files.quota import Quota
+from jukicard.card.files.structures import MAX_DEPTH, File, FileKind, Files
 from jukicard.card.objects import LifeCycle
-from jukicard.card.quota import Quota
 from jukicard.card.root import Root
 from jukicard.iso7816.access import AccessMode, AccessRules
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU

@@ -6,12 +6,12 @@ plain; with an odd one P1-P2 name the file, and offsets and data are data object
 
 from __future__ import annotations
 
-from jukicard.card import selection
 from jukicard.card.commands import ANY, INTERINDUSTRY, NO_DATA, Length, On, command, data, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.files import File, FileKind
-from jukicard.card.records import RecordCommands
+from jukicard.card.files import selection
+from jukicard.card.files.records import RecordCommands
+from jukicard.card.files.structures import File, FileKind
 from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

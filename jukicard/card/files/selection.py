@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.files import File, FileKind, Files
+from jukicard.card.files.structures import File, FileKind, Files
 from jukicard.iso7816.status import StatusWord
 
 APPLICATION_DF = 0x3FFF

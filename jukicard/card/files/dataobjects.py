@@ -7,7 +7,7 @@ from __future__ import annotations
 from jukicard.card.commands import ANY, ANY_DATA, INTERINDUSTRY, NO_DATA, On, command, data, only
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.quota import Quota
+from jukicard.card.files.quota import Quota
 from jukicard.card.root import Root
 from jukicard.card.transaction import Area
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU

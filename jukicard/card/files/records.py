@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jukicard.card import selection
 from jukicard.card.commands import INTERINDUSTRY, NO_DATA, On, command, data, span, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.files import File, FileKind
+from jukicard.card.files import selection
+from jukicard.card.files.structures import File, FileKind
 from jukicard.iso7816.access import AccessMode
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord

@@ -1,0 +1,1 @@
+"""What holds data on the chip: files, records, data objects, and the commands on them."""
