@@ -8,7 +8,8 @@ from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
-from jukicard.card.applet import Applet, Rom
+from jukicard.card.applet import Applet
+from jukicard.card.code import Rom
 
 BUILT_IN: tuple[type[Applet], ...] = (SecurityDomain, JukiApplet, LibraryApplet, FolderApplet)
 

@@ -1,8 +1,7 @@
-"""What an application on the card is made of, and the ROM that holds the code of those built in."""
+"""What an application on the card is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from jukicard.card.commands import Blame, CommandTable, Guarded
@@ -88,24 +87,3 @@ def out_of_life(reason: str, target: Guarded) -> CardError:
     """Return the refusal (6985) of an object whose life cycle does not allow what is asked."""
     blame = Blame(None, NOTHING, target.header)
     return CardError(StatusWord.CONDITIONS_NOT_SATISFIED, reason, Step.LIFE_CYCLE, blame)
-
-
-class Rom:
-    """The code that a chip was made with: applet classes by module AID.  The first is the security domain's."""
-
-    def __init__(self, applets: Iterable[type[Applet]]) -> None:
-        self._applets: dict[bytes, Applet] = {}
-        for applet in applets:
-            if applet.module.value in self._applets:
-                raise ValueError(f"two applets with the module AID {applet.module}")
-            self._applets[applet.module.value] = applet()
-
-    def __iter__(self) -> Iterator[Applet]:
-        return iter(self._applets.values())
-
-    def applet(self, module: AID) -> Applet:
-        """Return the applet of a module, or refuse with 6A88."""
-        applet = self._applets.get(module.value)
-        if applet is None:
-            raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no module {module} in this chip")
-        return applet

@@ -7,11 +7,12 @@ instruction, P1-P2, length, life cycle and access rule, handler, commit, secure 
 
 from __future__ import annotations
 
-from jukicard.card.applet import Rom
+from jukicard.card.code import Code, Rom
 from jukicard.card.context import Services
 from jukicard.card.dispatch import execute, find_row, run_secured
 from jukicard.card.errors import CardError, Step, StoreError
 from jukicard.card.explain import Refusal
+from jukicard.card.memory import Memory
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import ISSUER_DOMAIN
 from jukicard.card.routing import Routing
@@ -54,9 +55,10 @@ class Card:
 
     def power_on(self, interface: Interface = Interface.CONTACT) -> bytes:
         """Power the chip up on one of its interfaces and return its answer to reset."""
-        routing = Routing(self._store, self._rom)
+        code = Code(self._rom, self._store)
+        routing, memory = Routing(self._store, code), Memory(self._store)
         volatile = Volatile.at_reset(ISSUER_DOMAIN)
-        self._services = Services(self._ports, self._rom, self._store, routing, interface, volatile)
+        self._services = Services(self._ports, code, self._store, memory, routing, interface, volatile)
         return ATR[interface]
 
     def power_off(self) -> None:

@@ -15,17 +15,26 @@ from jukicard.card.security.keypairs import KeyPairs
 from jukicard.card.security.passwords import Passwords
 from jukicard.card.security.secretkeys import SecretKeys
 from jukicard.card.transaction import Area, Transaction
-from jukicard.card.volatile import Channel, Session, Volatile
+from jukicard.card.volatile import Channel, Program, Session, Volatile
 from jukicard.iso7816.aid import AID
+from jukicard.iso7816.limits import ApplicationRight
 from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.messages import LEVELS
 
 if TYPE_CHECKING:
-    from jukicard.card.applet import Applet, Rom
+    from jukicard.card.applet import Applet
+    from jukicard.card.code import Code
     from jukicard.card.commands import Guarded, Row
     from jukicard.card.explain import Refusal
+    from jukicard.card.memory import Memory
     from jukicard.card.routing import Routing
     from jukicard.card.store import Store
+
+
+_FILES, _PASSWORDS, _SIGN, _MAC = (
+    int(right)
+    for right in (ApplicationRight.FILES, ApplicationRight.PASSWORDS, ApplicationRight.SIGN, ApplicationRight.MAC)
+)
 
 
 @dataclass(slots=True)
@@ -36,8 +45,9 @@ class Services:
     """
 
     ports: Ports
-    rom: Rom
+    code: Code
     store: Store
+    memory: Memory
     routing: Routing
     interface: Interface
     volatile: Volatile
@@ -97,24 +107,42 @@ class Context:
             self._area = Area(self._transaction, self.entry.area)
         return self._area
 
+    def require(self, right: int) -> None:
+        """Refuse (6985) what the application's approval does not let it use."""
+        if not self.entry.rights & right:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application's approval does not let it do that")
+
+    def start(self, program: Program) -> None:
+        """Let loaded code begin its work on this channel; 6A84 where its domain has not enough volatile memory left."""
+        here = self.channel
+        others = (channel.program for channel in self._services.volatile.channels if channel and channel is not here)
+        taken = sum(other.memory for other in others if other and other.domain == program.domain)
+        if taken + program.memory > self._domain().entry.limits.memory:
+            raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "more volatile memory than the security domain has left")
+        here.program = program
+
     @property
     def files(self) -> Files:
         """The application's files."""
+        self.require(_FILES)
         return self.applet.files(self)
 
     @property
     def passwords(self) -> Passwords:
         """The application's passwords."""
+        self.require(_PASSWORDS)
         return Passwords(self.area)
 
     @property
     def key_pairs(self) -> KeyPairs:
         """The application's key pairs."""
+        self.require(_SIGN)
         return KeyPairs(self.area)
 
     @property
     def secret_keys(self) -> SecretKeys:
         """The application's secret keys."""
+        self.require(_MAC)
         return SecretKeys(self.area)
 
     @property
@@ -181,7 +209,7 @@ class Context:
 
     def _domain(self) -> DomainContext:
         entry = Registry(self._transaction).by_instance(self.entry.domain)
-        applet = self._services.rom.applet(entry.module)
+        applet = self._services.code.applet(entry)
         return DomainContext(self._services, self._transaction, self.channel, applet, entry, self.selected, None)
 
 
@@ -196,9 +224,9 @@ class DomainContext(Context):
         return Registry(self._transaction)
 
     @property
-    def rom(self) -> Rom:
-        """The applications that are in the chip's ROM."""
-        return self._services.rom
+    def code(self) -> Code:
+        """The code that this chip can run."""
+        return self._services.code
 
     @property
     def volatile(self) -> Volatile:
@@ -211,7 +239,7 @@ class DomainContext(Context):
 
     def inside(self, entry: Entry) -> Context:
         """Return a context in which another application's own code runs, for its installation or selection."""
-        applet = self.rom.applet(entry.module)
+        applet = self.code.applet(entry)
         kind = DomainContext if entry.is_domain else Context
         return kind(self._services, self._transaction, self.channel, applet, entry, entry, None)
 

@@ -38,7 +38,7 @@ def find_row(cmd: CommandAPDU, session: Session | None, channel: Channel, servic
     """Find the row for a command, in the table of whoever answers it (see `routing`), and make its context."""
     route = services.routing.route(channel.application)
     place, rows = route.find(cmd)
-    transaction = Transaction(services.store)
+    transaction = Transaction(services.store, services.memory)
     ctx: Context
     if place is Place.APPLICATION:
         kind = DomainContext if route.selected.is_domain else Context

@@ -10,7 +10,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from jukicard.card.applet import Applet, Rom
+from jukicard.card.applet import Applet
+from jukicard.card.code import Code
 from jukicard.card.commands import ROW_KEYS, Row, row_key
 from jukicard.card.errors import CardError, Step
 from jukicard.card.registry import CELL, CardState, Contents, Entry
@@ -59,11 +60,11 @@ class Route:
 
     __slots__ = ("_table", "_terminated", "applet", "domain", "domain_applet", "domain_usable", "selected", "usable")
 
-    def __init__(self, contents: Contents, rom: Rom, instance: int) -> None:
+    def __init__(self, contents: Contents, code: Code, instance: int) -> None:
         self.selected: Entry = contents.by_instance(instance)
         self.domain: Entry = contents.by_instance(self.selected.domain)
-        self.applet = rom.applet(self.selected.module)
-        self.domain_applet = rom.applet(self.domain.module)
+        self.applet = code.applet(self.selected)
+        self.domain_applet = code.applet(self.domain)
         self.usable = contents.is_usable(self.selected)
         self.domain_usable = contents.is_usable(self.domain)
         self._terminated = contents.card_state is CardState.TERMINATED
@@ -97,11 +98,11 @@ class Route:
 class Routing:
     """The routes of one powered chip."""
 
-    __slots__ = ("_registry", "_rom", "_routes", "_store")
+    __slots__ = ("_code", "_registry", "_routes", "_store")
 
-    def __init__(self, store: Store, rom: Rom) -> None:
+    def __init__(self, store: Store, code: Code) -> None:
         self._store = store
-        self._rom = rom
+        self._code = code
         self._registry: bytes | None = None
         self._routes: dict[int, Route] = {}
 
@@ -112,5 +113,5 @@ class Routing:
             self._registry, self._routes = registry, {}
         route = self._routes.get(instance)
         if route is None:
-            route = self._routes[instance] = Route(Contents.parse(registry), self._rom, instance)
+            route = self._routes[instance] = Route(Contents.parse(registry), self._code, instance)
         return route

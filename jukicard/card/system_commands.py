@@ -10,9 +10,11 @@ from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
 from jukicard.card.files import selection
 from jukicard.card.files.structures import MAX_DEPTH
+from jukicard.card.ports import Interface
 from jukicard.card.registry import ISSUER_DOMAIN, Entry
 from jukicard.card.volatile import CHANNELS, Challenge, Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.limits import ApplicationRight
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
 
@@ -23,6 +25,12 @@ _FCI, _FCP, _FMD, _NOTHING = 0x00, 0x04, 0x08, 0x0C
 _FILE_P2 = only(_FCI, _FCP, _FMD, _NOTHING)
 MAX_PATH = 2 * (MAX_DEPTH + 2)
 """Bytes of the longest path: 3FFF, the DFs, an EF."""
+
+
+_INTERFACE_RIGHTS = {
+    Interface.CONTACT: int(ApplicationRight.CONTACT),
+    Interface.CONTACTLESS: int(ApplicationRight.CONTACTLESS),
+}
 
 
 class SystemCommands:
@@ -48,7 +56,9 @@ class SystemCommands:
         """
         system = require_domain(ctx)
         entry = _choose(cmd, system)
-        applet = system.rom.applet(entry.module)
+        if not entry.rights & _INTERFACE_RIGHTS[ctx.interface]:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application was not approved for this interface")
+        applet = system.code.applet(entry)
         if not applet.multi_selectable and system.volatile.selected(entry.instance, system.channel):
             raise CardError(
                 StatusWord.CONDITIONS_NOT_SATISFIED, "the application is selected on another logical channel"
@@ -118,7 +128,7 @@ class SystemCommands:
         if number not in free:
             raise CardError(StatusWord.FUNCTION_NOT_SUPPORTED, "no such logical channel is free")
         application = system.selected.instance if ctx.channel.number else ISSUER_DOMAIN
-        if not system.rom.applet(system.registry.by_instance(application).module).multi_selectable:
+        if not system.code.applet(system.registry.by_instance(application)).multi_selectable:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the application cannot be on two logical channels")
         channels[number] = Channel(number, application)
         return ResponseAPDU(b"" if cmd.p2 else bytes((number,)))
@@ -190,7 +200,7 @@ class SystemCommands:
 
 def _application_answer(ctx: DomainContext, entry: Entry, p2: int) -> ResponseAPDU:
     """Return what SELECT answers for an application's own DF: FCI, FCP, FMD or nothing."""
-    name, applet = Tlv(0x84, bytes(entry.aid)), ctx.rom.applet(entry.module)
+    name, applet = Tlv(0x84, bytes(entry.aid)), ctx.code.applet(entry)
     match p2 & _NOTHING:
         case 0x0C:
             return ResponseAPDU()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from jukicard.card.store import Store
 
 
@@ -9,17 +12,28 @@ class UndeclaredWriteError(RuntimeError):
     """A command wrote whose row says that it does not: a bug of ours."""
 
 
+class Meter(Protocol):
+    """What measures the store while commands are committed."""
+
+    def admit(self, changes: Mapping[str, bytes | None]) -> dict[str, int]:
+        """Return by how much each area grows; CardError (6A84) where that is too much."""
+
+    def commit(self, growth: Mapping[str, int]) -> None:
+        """Take note that it has grown."""
+
+
 class Transaction:
     """Buffers a command's writes until they are committed together, before the response leaves the chip.
 
     While `writable` is false nothing reaches the store (UndeclaredWriteError): the dispatcher sets it to what the
-    command's row declares.
+    command's row declares.  With a `meter`, nothing is committed that it does not admit.
     """
 
-    __slots__ = ("_changes", "_relaxed", "_store", "writable")
+    __slots__ = ("_changes", "_meter", "_relaxed", "_store", "writable")
 
-    def __init__(self, store: Store, *, writable: bool = True) -> None:
+    def __init__(self, store: Store, meter: Meter | None = None, *, writable: bool = True) -> None:
         self._store = store
+        self._meter = meter
         self._changes: dict[str, bytes | None] = {}
         self._relaxed: dict[str, bytes | None] = {}
         self.writable = writable
@@ -43,6 +57,8 @@ class Transaction:
     def spend(self, cell: str, content: bytes) -> None:
         """Write a cell now, durably, and keep it whatever becomes of the command: a try, before it is used."""
         self._check_writable()
+        if self._meter and self._store.read(cell) is None:
+            self._meter.commit(self._meter.admit({cell: content}))
         self._store.commit({cell: content})
 
     def cells(self, prefix: str) -> list[str]:
@@ -58,7 +74,11 @@ class Transaction:
         """Make the command's writes durable.  A command that wrote nothing touches no disk."""
         if self._changes:
             self._check_writable()
-            self._store.commit({**self._relaxed, **self._changes})
+            changes = {**self._relaxed, **self._changes}
+            growth = self._meter.admit(changes) if self._meter else {}
+            self._store.commit(changes)
+            if growth and self._meter:
+                self._meter.commit(growth)
         elif self._relaxed:
             self._check_writable()
             self._store.commit(self._relaxed, durable=False)
@@ -100,6 +120,10 @@ class Area:
         return [cell[start:] for cell in self._transaction.cells(self._prefix + prefix)]
 
 
+AREAS = "a/"
+AREA_PREFIX_SIZE = len("a/0000/")
+
+
 def area_prefix(instance: int) -> str:
     """Return the prefix of all cells of the application with that instance number (1-65535, never reused)."""
-    return f"a/{instance:04x}/"
+    return f"{AREAS}{instance:04x}/"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.securechannel.authorization import TerminalAuthorization
 from jukicard.securechannel.certificates import ChainVerifier
@@ -76,6 +77,35 @@ class TerminalChain:
     complete: bool = False
 
 
+class Program(Protocol):
+    """Loaded code at work: its volatile memory, from its first command after SELECT until another application is
+    selected.  `memory` is what it takes of its domain's (instance number `domain`), in bytes.
+    """
+
+    domain: int
+    memory: int
+
+
+class Announced(NamedTuple):
+    """What INSTALL [for load] says: the load file's AID, the instance number of the domain it goes to, the SHA-256 of
+    its data block (or nothing), the approval with its signature (or nothing).
+    """
+
+    load_file: AID
+    domain: int
+    digest: bytes
+    approval: bytes
+
+
+@dataclass(slots=True)
+class Loading:
+    """A load file on its way: what INSTALL [for load] said of it, and the blocks that LOAD brought so far."""
+
+    announced: Announced
+    received: bytearray = field(default_factory=bytearray)
+    blocks: int = 0
+
+
 @dataclass(slots=True)
 class Channel:
     """One logical channel (ISO/IEC 7816-4, logical channels).
@@ -83,7 +113,8 @@ class Channel:
     `application` is the instance number of the selected one; `current_directory` the path of FIDs from its own DF
     to the current DF, `current_file` the FID of the current EF, which lies there, `current_record` the record
     pointer in it (a record number from 1).  `challenge`, `environment`, `terminal`, `personalises` (the application
-    that STORE DATA goes to) and `listing` (what GET STATUS has still to tell) end with the session; `partial` is an
+    that STORE DATA goes to), `loading` and `listing` (what GET STATUS has still to tell) end with the session;
+    `program` is loaded code at work, until another application is selected; `partial` is an
     unfinished chain of commands, `pending` the rest of a response, with its status word.
     """
 
@@ -98,7 +129,9 @@ class Channel:
     environment: Environment | None = None
     terminal: TerminalChain | None = None
     personalises: int | None = None
+    loading: Loading | None = None
     listing: tuple[bytes, ...] = ()
+    program: Program | None = None
     partial: CommandAPDU | None = None
     pending: bytes = field(default=b"", repr=False)
     pending_sw: int = 0x9000
@@ -106,6 +139,7 @@ class Channel:
     def select(self, application: int) -> None:
         """Make another application current; nothing of the old one's stays."""
         self.application = application
+        self.program = None
         self.make_current((), None)
         self.end_session()
 
@@ -122,6 +156,7 @@ class Channel:
         self.environment = None
         self.terminal = None
         self.personalises = None
+        self.loading = None
         self.listing = ()
         self.security = SecurityStatus()
 

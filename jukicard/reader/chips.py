@@ -10,8 +10,8 @@ from importlib.metadata import entry_points
 
 from jukicard.applets.catalogue import rom
 from jukicard.applets.gp.manufacture import ChipIdentity, manufacture
-from jukicard.card.applet import Rom
 from jukicard.card.card import Card
+from jukicard.card.code import Rom
 from jukicard.card.explain import Refusal
 from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore

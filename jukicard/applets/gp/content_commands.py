@@ -54,9 +54,7 @@ class ContentCommands:
         if fields.lengthed():
             raise CardError(StatusWord.INCORRECT_DATA, "no token is expected here")
         fields.end()
-        applet = domain.rom.applet(module)
-        if applet.load_file != load_file:
-            raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no module {module} in load file {load_file}")
+        applet = domain.code.module(load_file, module)
         is_domain = Privilege.SECURITY_DOMAIN in privileges
         if is_domain != applet.is_domain or (is_domain and ctx.entry.instance != ISSUER_DOMAIN):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "these privileges cannot be given here")
@@ -273,7 +271,7 @@ def _list(scope: int, name: bytes, ctx: DomainContext) -> Iterator[bytes]:
         yield from _list_applications(scope, name, ctx)
         return
     modules: dict[AID, list[AID]] = {}
-    for applet in ctx.rom:
+    for applet in ctx.code.rom:
         modules.setdefault(applet.load_file, []).append(applet.module)
     for load_file, names in modules.items():
         if bytes(load_file).startswith(name):

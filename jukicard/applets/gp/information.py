@@ -75,7 +75,7 @@ def directory(ctx: DomainContext) -> bytes:
     domain.
     """
     templates = (
-        Tlv.build(0x61, Tlv(0x4F, bytes(entry.aid)), Tlv(0x50, ctx.rom.applet(entry.module).label.encode()))
+        Tlv.build(0x61, Tlv(0x4F, bytes(entry.aid)), Tlv(0x50, ctx.code.applet(entry).label.encode()))
         for entry in ctx.registry
         if entry.is_selectable and not entry.is_domain
     )

@@ -16,6 +16,12 @@ KID_SCP03 = 0x01
 KID_TERMINAL_ANCHOR = 0x10
 KID_SCP11A = 0x11
 KID_SCP11B = 0x13
+KID_APPROVAL = 0x20
+"""The municipality's public key: it verifies DAP blocks and approvals."""
+KID_TOKEN = 0x21
+"""The public key that verifies tokens of delegated management."""
+KID_RECEIPT = 0x22
+"""The AES key that makes receipts of delegated management."""
 TRANSPORT_KVN = 0xFF
 """Key version of the public test keys that a blank chip is delivered with."""
 

@@ -8,8 +8,9 @@ import pytest
 
 import jukicard.card.security.passwords as passwords_module
 from jukicard.applets import catalogue
-from jukicard.card.applet import Applet, Rom
+from jukicard.card.applet import Applet
 from jukicard.card.card import ATR, Card, NotPoweredError
+from jukicard.card.code import Rom
 from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command
 from jukicard.card.context import Context
 from jukicard.card.ports import Interface, Ports

@@ -6,8 +6,10 @@ import pytest
 
 from jukicard.applets import catalogue
 from jukicard.applets.gp.layout import KID_SCP11A
+from jukicard.card.code import Code
 from jukicard.card.context import Context, DomainContext, Services
 from jukicard.card.errors import StoreError
+from jukicard.card.memory import Memory
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import Entry, Registry
 from jukicard.card.routing import Routing
@@ -41,8 +43,9 @@ class Bench:
         rom = catalogue.rom()
         volatile = Volatile.at_reset(self.entry(chips.JUKI).instance)
         ports = Ports(randomness(1))
-        routing = Routing(self.store, rom)
-        self.services = Services(ports, rom, self.store, routing, Interface.CONTACTLESS, volatile)
+        code = Code(rom, self.store)
+        routing = Routing(self.store, code)
+        self.services = Services(ports, code, self.store, Memory(self.store), routing, Interface.CONTACTLESS, volatile)
         self.channel = volatile.basic
 
     def entry(self, aid: AID) -> Entry:
@@ -52,7 +55,7 @@ class Bench:
 
     def context(self, under: Session | None = None, aid: AID = chips.JUKI) -> Context:
         entry = self.entry(aid)
-        applet = self.services.rom.applet(entry.module)
+        applet = self.services.code.applet(entry)
         kind = DomainContext if entry.is_domain else Context
         return kind(self.services, self.transaction, self.channel, applet, entry, entry, under)
 
@@ -150,7 +153,7 @@ def test_what_the_chip_shares(bench: Bench) -> None:
     assert isinstance(ctx, DomainContext)
     assert ctx.interface is Interface.CONTACTLESS
     assert ctx.ports is bench.services.ports
-    assert ctx.rom is bench.services.rom
+    assert ctx.code is bench.services.code
     assert ctx.volatile is bench.services.volatile
     assert list(ctx.registry) == list(bench.registry)
 
@@ -167,7 +170,7 @@ def test_inside_another_application_its_own_code_runs_outside_any_session(
     inside = domain.inside(bench.entry(aid))
     assert type(inside) is kind
     assert inside.entry == inside.selected == bench.entry(aid)
-    assert inside.applet is bench.services.rom.applet(bench.entry(aid).module)
+    assert inside.applet is bench.services.code.applet(bench.entry(aid))
     assert inside.session is None
     assert inside.facts is NOTHING
 

@@ -6,9 +6,11 @@ import pytest
 
 from jukicard.applets import catalogue
 from jukicard.applets.gp.applet import SecurityDomain
+from jukicard.card.code import Code
 from jukicard.card.context import Context, Services, require_domain
 from jukicard.card.dispatch import find_row
 from jukicard.card.errors import CardError, Step
+from jukicard.card.memory import Memory
 from jukicard.card.ports import Interface, Ports
 from jukicard.card.registry import ISSUER_DOMAIN, Registry
 from jukicard.card.routing import Routing
@@ -100,12 +102,14 @@ def test_a_handler_sees_the_plain_class_on_whatever_channel(chip: Chip, cla: int
 
 def dispatched(chip: Chip, cmd: CommandAPDU, channel: Channel | None = None) -> Context:
     """The context in which a command would run; by default with the probe selected on the basic channel."""
-    rom = catalogue.rom((Probe,))
+    code = Code(catalogue.rom((Probe,)), chip.store)
     instance = Registry(Transaction(chip.store)).by_aid(bytes(Probe.module))
     assert instance is not None
     volatile = Volatile.at_reset(instance.instance)
     ports = Ports(randomness(1))
-    services = Services(ports, rom, chip.store, Routing(chip.store, rom), Interface.CONTACT, volatile)
+    services = Services(
+        ports, code, chip.store, Memory(chip.store), Routing(chip.store, code), Interface.CONTACT, volatile
+    )
     ctx = find_row(cmd, None, channel or volatile.basic, services)
     assert services.row is ctx.row
     return ctx

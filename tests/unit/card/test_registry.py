@@ -105,7 +105,7 @@ def test_an_instance_number_is_never_used_again(registry: Registry) -> None:
 
 def test_the_last_instance_number_is_fffe(registry: Registry, store: MemoryStore) -> None:
     contents = registry.contents
-    registry._save(0xFFFE, contents.entries)
+    registry._save(Contents(0xFFFE, contents.entries))
     assert registry.add(AID(b"\xf0last"), FILE, MODULE, 1, NO_PRIVILEGE, 7).instance == 0xFFFE
     with pytest.raises(CardError) as caught:
         registry.add(AID(b"\xf0onemore"), FILE, MODULE, 1, NO_PRIVILEGE, 7)

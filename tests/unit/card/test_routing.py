@@ -9,6 +9,7 @@ import pytest
 from jukicard.applets import catalogue
 from jukicard.card.applet import Applet
 from jukicard.card.card import Card
+from jukicard.card.code import Code
 from jukicard.card.commands import BOTH, FREE, INTERINDUSTRY, NO_DATA, PROPRIETARY, command
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError, Step
@@ -102,7 +103,7 @@ def test_a_forwarded_command_runs_with_the_domains_keys_and_for_the_application(
 
 
 def routing(store: MemoryStore) -> Routing:
-    return Routing(store, catalogue.rom())
+    return Routing(store, Code(catalogue.rom(), store))
 
 
 def test_a_route_is_worked_out_once_for_each_application() -> None:

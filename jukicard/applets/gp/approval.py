@@ -1,0 +1,127 @@
+"""A municipality's approval of an application: what it approves, for which purpose, and with which rights.
+
+```
+BF61 { 80 version of this format (01)
+       4F AID of the load file          81 its version (2 bytes)
+       82 the ordinance's purpose (UTF-8, 1-32 bytes)
+       83 SHA-256 of the load file data block; for a load file in ROM: see `rom_digest`
+       84 limits: storage (4 bytes), volatile memory (4), rights (2)
+       85 the municipality (5 digits) }
+5F37 signature: ECDSA, P-256, SHA-256, r and s in 32 bytes each, over `jukicard APPROVAL 1`, 00, and BF61
+```
+
+The same key (KID 20 of the domain) signs DAP blocks: their message, 32 bytes, is never that of an approval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from jukicard.iso7816.aid import AID
+from jukicard.iso7816.limits import Limits
+from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+
+TAG_APPROVAL = 0xBF61
+TAG_SIGNATURE = 0x5F37
+TAG_PURPOSES = 0xBF62
+"""In a domain: the purposes that its ordinance allows, each an 82."""
+LONGEST_PURPOSE = 32
+SIGNATURE_SIZE = 64
+_FORMAT = b"\x01"
+_CONTEXT = b"jukicard APPROVAL 1\0"
+_ROM_CONTEXT = b"jukicard ROM 1\0"
+
+
+class ApprovalError(ValueError):
+    """The bytes are no approval, or it is not signed by whom they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What one approval says.  `version` is 0-65535, `digest` 32 bytes, `municipality` 5 digits."""
+
+    load_file: AID
+    version: int
+    purpose: str
+    digest: bytes
+    limits: Limits
+    municipality: str
+
+    def encode(self) -> bytes:
+        """Return BF61."""
+        return Tlv.build(
+            TAG_APPROVAL,
+            Tlv(0x80, _FORMAT),
+            Tlv(0x4F, bytes(self.load_file)),
+            Tlv(0x81, self.version.to_bytes(2)),
+            Tlv(0x82, self.purpose.encode()),
+            Tlv(0x83, self.digest),
+            Tlv(0x84, self.limits.encode()),
+            Tlv(0x85, self.municipality.encode()),
+        ).encode()
+
+    @property
+    def message(self) -> bytes:
+        """What is signed."""
+        return _CONTEXT + self.encode()
+
+    @classmethod
+    def decode(cls, approval: Tlv) -> Approval:
+        """Read BF61; ApprovalError for what `encode` does not make."""
+        try:
+            _, aid, version, purpose, digest, limits, city = (child.value for child in approval.children)
+            found = cls(
+                AID(aid),
+                int.from_bytes(version),
+                purpose.decode(),
+                digest,
+                Limits.decode(limits),
+                city.decode(),
+            )
+            if found.encode() != approval.encode():
+                raise ApprovalError("an approval in another form")
+        except (ValueError, OverflowError) as error:  # a TlvError is a ValueError
+            raise ApprovalError(f"not an approval: {error}") from None
+        if not 1 <= len(purpose) <= LONGEST_PURPOSE or len(digest) != 32:
+            raise ApprovalError("an approval has a purpose of 1 to 32 bytes and a digest of 32")
+        return found
+
+
+def sign_form(approval: Approval, signature: bytes) -> bytes:
+    """Return an approval with its signature (64 bytes), as it is handed to a card."""
+    return approval.encode() + Tlv(TAG_SIGNATURE, signature).encode()
+
+
+def verify_approval(stored: bytes, key: ec.EllipticCurvePublicKey) -> Approval:
+    """Read an approval with its signature, and verify it; ApprovalError otherwise."""
+    try:
+        approval, signature = parse_tlvs(stored)
+    except (TlvError, ValueError):
+        raise ApprovalError("an approval is BF61 and 5F37") from None
+    if approval.tag != TAG_APPROVAL or signature.tag != TAG_SIGNATURE:
+        raise ApprovalError("an approval is BF61 and 5F37")
+    found = Approval.decode(approval)
+    verify_signature(key, signature.value, found.message)
+    return found
+
+
+def verify_signature(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> None:
+    """Verify ECDSA with SHA-256, r and s in 32 bytes each; ApprovalError where it does not verify."""
+    if len(signature) != SIGNATURE_SIZE:
+        raise ApprovalError("a signature has 64 bytes")
+    encoded = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
+    try:
+        key.verify(encoded, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        raise ApprovalError("the signature does not verify") from None
+
+
+def rom_digest(load_file: AID, module: AID) -> bytes:
+    """Return what stands for the digest in the approval of a module in ROM, which a card cannot hash: its name."""
+    return sha256(_ROM_CONTEXT + Tlv(0x4F, bytes(load_file)).encode() + Tlv(0x84, bytes(module)).encode()).digest()
