@@ -7,6 +7,7 @@ The home (mode 0700, files 0600 unless said otherwise):
 * `storage.key`: the key that card files are sealed with (64 hex digits)
 * `ledger.sqlite`: the books
 * `anchors.sqlite`: how far each card file is known to have come
+* `ordinance.json`: the purposes that applications are approved for
 * `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
@@ -79,6 +80,7 @@ _PUBLIC_FILE = 0o644
 _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT = "terminal-ca", "card-ca", "municipal-root"
 _MASTERS = {Area.JUKI: "issuer-master", Area.MUNICIPAL: "municipal-master"}
 _DIGEST_KEY = "ledger-digest"
+_APPROVAL = "approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,24 @@ class Authority:
         chain = (above, leaf) if area is Area.JUKI else (leaf,)
         write_atomically(path, x.to_pem(chain), _PUBLIC_FILE)
         return read_terminal(name, area, chain)
+
+    @property
+    def approval_key(self) -> EllipticCurvePublicKey:
+        """The public key that our cards verify approvals and DAP blocks with (KID 20).
+
+        A home made before there were approvals gets its key when it is first asked for.
+        """
+        self._ensure_approval_key()
+        return self.keys.public_key(_APPROVAL)
+
+    def _ensure_approval_key(self) -> None:
+        if _APPROVAL not in self.keys.labels():
+            self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
+
+    def sign_approval(self, message: bytes) -> bytes:
+        """Sign an approval or a load file's hash: ECDSA with SHA-256, DER."""
+        self._ensure_approval_key()
+        return self.keys.sign(_APPROVAL, message)
 
     def terminals(self) -> tuple[Terminal, ...]:
         """All terminals, by name."""

@@ -11,6 +11,7 @@ DOMAIN_MODULE = AID.from_hex("F0 4A 55 4B 49 00 00")
 JUKI_DOMAIN_AID = AID.from_hex("F0 4A 55 4B 49 00 01")
 MUNICIPAL_DOMAIN_PREFIX = bytes.fromhex("F04A554B4902")
 MUNICIPAL_SERVICE_PREFIX = bytes.fromhex("F04A554B4903")
+MUNICIPAL_CODE_PREFIX = bytes.fromhex("F04A554B4905")
 
 KID_SCP03 = 0x01
 KID_TERMINAL_ANCHOR = 0x10
@@ -64,6 +65,11 @@ def municipal_domain_aid(city_code: str) -> AID:
 def municipal_service_aid(city_code: str, service: int) -> AID:
     """Return the AID of a municipal service; `service` is 1-65535."""
     return AID(MUNICIPAL_SERVICE_PREFIX + city_bcd(city_code) + service.to_bytes(2))
+
+
+def municipal_code_aid(city_code: str, service: int) -> AID:
+    """Return the AID of the load file with a municipal service's code; its modules have one byte more."""
+    return AID(MUNICIPAL_CODE_PREFIX + city_bcd(city_code) + service.to_bytes(2))
 
 
 def city_of(domain: AID) -> str | None:
