@@ -1,0 +1,1 @@
+"""`juki app …`: municipal applications, from an empty folder to a card."""
