@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, municipal_domain_aid
 from jukicard.applets.juki.layout import PASSWORD as PASSWORD_REFERENCE
 from jukicard.card.card import Card
 from jukicard.card.store import MemoryStore
@@ -39,6 +40,7 @@ from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing import offices
+from jukicard.testing.apps import LoadedApplication
 from jukicard.testing.forging import Forgery, certified_by, copied, forge
 from jukicard.testing.hidden import Hidden
 from jukicard.testing.offices import Office, Offices, Setting, Stage
@@ -218,6 +220,7 @@ class Specimens:
         delay: float = 0.0,
         short: bool = False,
         contactless: bool = False,
+        application: LoadedApplication | None = None,
     ) -> Specimen:
         """Make a specimen that nobody else has.
 
@@ -233,7 +236,11 @@ class Specimens:
         template = self._template(kind)
         home = self._folder / "specimens" / str(next(self._numbers)) / "home"
         shutil.copytree(template.home, home)
-        office = Office(home, dict(template.cells), offices.clock(40, self._today), template.setting)
+        cells = dict(template.cells)
+        if application is not None:
+            city = template.setting.city.code
+            cells = application.on(cells, ISSUER_DOMAIN_AID if kind is Kind.BLANK else municipal_domain_aid(city))
+        office = Office(home, cells, offices.clock(40, self._today), template.setting)
         interface = Interface.CONTACTLESS if contactless else Interface.CONTACT
         specimen = Specimen(kind, office, today=self._today, interface=interface)
         self._stack.callback(specimen.close)

@@ -5,6 +5,7 @@
 | `juki_card` | a function: `juki_card("active", pulled_at=5, delay=0.01, …)` makes a specimen (see `Specimens.make`) |
 | `juki_blank`, `juki_undelivered`, `juki_active`, `juki_blocked`, `juki_suspended`, `juki_void`, `juki_expired` | one |
 | `juki_forged` | a forged one; the test runs once for each way of forging |
+| `juki_app` | a function: `juki_app(folder)` makes a specimen with the loaded application in that folder, selected |
 | `juki_specimens` | the session's `Specimens` |
 | `juki_pcscd` | a private pcscd with a virtual reader, for this session |
 | `juki_inserted` | a function: `juki_inserted(card)` puts a specimen into that reader; it gives the `InsertedCard` |
@@ -18,6 +19,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -43,6 +45,17 @@ class MakeCard(Protocol):
         contactless: bool = False,
     ) -> Specimen:
         """Make a specimen for this test; it is closed at the test's end."""
+
+
+class MakeApp(Protocol):
+    """The type of the fixture `juki_app`."""
+
+    def __call__(
+        self, folder: Path, parameters: bytes = b"", *, kind: Kind | str = "active", contactless: bool = False
+    ) -> Specimen:
+        """Build the application in a folder (its app.toml says what it is) and make a specimen that has it, installed
+        with those parameters, and selected.  The other arguments are as for `juki_card`.
+        """
 
 
 class Insert(Protocol):
@@ -105,6 +118,26 @@ def juki_card(juki_specimens: Specimens) -> Iterator[MakeCard]:
                 kind, pulled_at=pulled_at, executed=executed, delay=delay, short=short, contactless=contactless
             )
             stack.callback(card.close)
+            return card
+
+        yield make
+
+
+@pytest.fixture
+def juki_app(juki_specimens: Specimens) -> Iterator[MakeApp]:
+    """Make specimens with a loaded application; they are closed at the test's end."""
+    from jukicard.iso7816.apdu import CommandAPDU
+    from jukicard.testing.apps import LoadedApplication
+
+    with ExitStack() as stack:
+
+        def make(
+            folder: Path, parameters: bytes = b"", *, kind: Kind | str = "active", contactless: bool = False
+        ) -> Specimen:
+            application = LoadedApplication.of(folder, parameters)
+            card = juki_specimens.make(kind, contactless=contactless, application=application)
+            stack.callback(card.close)
+            card.transmit(CommandAPDU(0x00, 0xA4, 0x04, 0x00, bytes(application.aid), 256).encode())
             return card
 
         yield make

@@ -17,6 +17,7 @@ MODULES = [
     "cli",
     "commands",
     "testing",
+    "sdk",
     "issuer.authority",
     "issuer.ledger",
     "reader.emulator",
@@ -29,6 +30,7 @@ MODULES = [
         for name in ("gp", "juki", "library", "folder")
         for module in ("layout", "applet", "client")
     ),
+    "applets.wasm.engine",
 ]
 
 LAYERS = "Imports point down only; issuer and reader do not know each other"
@@ -36,6 +38,7 @@ HOST_SIDE = "The host side imports neither the card nor any applet"
 SANS_IO = "Below the adapters: no input or output, no clock, no randomness of its own"
 APPLETS = "No applet imports another, except the security domains"
 PYSCARD = "pyscard is imported in one file"
+WASMTIME = "wasmtime is imported in one file"
 SQLALCHEMY = "SQLAlchemy is imported in the ledger only"
 
 ALLOWED = [
@@ -45,6 +48,9 @@ ALLOWED = [
     ("applets.library.client", "jukicard.applets.gp.client"),
     ("reader.emulator", "jukicard.card.card"),
     ("reader.pcsc", "smartcard.System"),
+    ("applets.wasm.engine", "wasmtime"),
+    ("applets.wasm.engine", "jukicard.applets.gp.layout"),
+    ("sdk", "jukicard.applets.wasm.engine"),
     ("issuer.ledger", "sqlalchemy.orm"),
     ("issuer.authority", "datetime"),
     ("securechannel.scp03", "cryptography.x509"),
@@ -81,6 +87,11 @@ VIOLATIONS = [
     ("applets.gp.applet", "jukicard.applets.juki.layout", APPLETS),
     ("reader.emulator", "smartcard.System", PYSCARD),
     ("commands", "smartcard.System", PYSCARD),
+    ("card.card", "wasmtime", WASMTIME),
+    ("sdk", "wasmtime", WASMTIME),
+    ("applets.wasm.engine", "time", SANS_IO),
+    ("applets.library.applet", "jukicard.applets.wasm.engine", APPLETS),
+    ("issuer.authority", "jukicard.sdk", LAYERS),
     ("issuer.authority", "sqlalchemy", SQLALCHEMY),
 ]
 
