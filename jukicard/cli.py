@@ -34,6 +34,9 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         {
             "init": Lazy("authority:init", "Set up a municipality's issuing authority."),
             "national": Lazy("authority:national", "Make a TEST national root that several municipalities share."),
+            "ordinance": Lazy(
+                "ordinance:ordinance", "Show or change the purposes that the municipality's ordinance allows."
+            ),
         },
     ),
     "terminal": LazyGroup.of(
@@ -93,6 +96,23 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "list": Lazy("ledger:list_", "List the cards in the books, and how to go on with what is unfinished."),
             "show": Lazy("ledger:show", "Show what the books say of one card, entry by entry."),
             "verify": Lazy("ledger:verify", "Verify the whole ledger, and print its head."),
+        },
+    ),
+    "app": LazyGroup.of(
+        "app",
+        "Municipal applications, from an empty folder to a card.",
+        "juki app new stamps",
+        {
+            "new": Lazy("app.making:new", "Begin an application: a folder with its source and a test."),
+            "build": Lazy("app.making:build", "Build an application in C, with clang and lld."),
+            "test": Lazy("app.making:test", "Run an application's tests, each on a card of its own, with pytest."),
+            "approve": Lazy("app.approving:approve_", "Approve an application for a purpose of the ordinance."),
+            "load": Lazy("app.oncard:load", "Load an approved application's code onto a card."),
+            "list": Lazy("app.oncard:list_", "List the applications and load files of the municipality on a card."),
+            "install": Lazy("app.oncard:install", "Install an application of a loaded file, if the holder wants it."),
+            "delete": Lazy("app.oncard:delete", "Delete an application, or a load file, with all that it has stored."),
+            "info": Lazy("app.oncard:info", "Show what an application file is, and what was approved of it."),
+            "call": Lazy("app.oncard:call", "Select an application and send it commands."),
         },
     ),
     "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),

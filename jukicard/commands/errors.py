@@ -28,6 +28,8 @@ def families() -> tuple[tuple[type[BaseException], int], ...]:
     from jukicard.iso7816.tlv import TlvError
     from jukicard.reader import cardfile
     from jukicard.reader.spec import ReaderSpecError
+    from jukicard.sdk.building import BuildError
+    from jukicard.sdk.project import ProjectError
 
     return (
         (host.PasswordWrong, WRONG_PASSWORD),
@@ -43,6 +45,8 @@ def families() -> tuple[tuple[type[BaseException], int], ...]:
         (cardfile.CardFileError, NO_CARD),
         (ReaderSpecError, USAGE),
         (ApduError, USAGE),
+        (ProjectError, BAD_RECORD),
+        (BuildError, REFUSED),
         (OSError, REFUSED),  # the system's: no space, no permission
     )
 
