@@ -45,7 +45,7 @@ def families() -> tuple[tuple[type[BaseException], int], ...]:
         (cardfile.CardFileError, NO_CARD),
         (ReaderSpecError, USAGE),
         (ApduError, USAGE),
-        (ProjectError, BAD_RECORD),
+        (ProjectError, RECORD),
         (BuildError, REFUSED),
         (OSError, REFUSED),  # the system's: no space, no permission
     )

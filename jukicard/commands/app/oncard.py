@@ -40,7 +40,7 @@ _STATES = {0x03: "installed", 0x07: "selectable", 0x0F: "personalized"}
 _LOCKED = 0x80
 
 
-class NameParameter(click.ParamType):
+class NameParameter(click.ParamType[AID]):
     """An AID, in hexadecimal digits."""
 
     name = "aid"
