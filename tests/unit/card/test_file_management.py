@@ -467,3 +467,12 @@ def test_the_furnished_states(chip: Chip) -> None:
         assert status(chip, fid) == expected
     enter(chip, *NEST)
     assert status(chip, NESTED) == 0x05
+
+
+def test_a_name_of_three_bytes_has_the_wrong_length(chip: Chip) -> None:
+    for ins in (0xE4, 0x44, 0x04, 0xE8):
+        assert say(chip, 0, ins, data=b"\x00\x01\x02").sw == 0x6700
+
+
+def test_whoever_may_delete_nothing_learns_the_same_of_what_is_not_there(chip: Chip) -> None:
+    assert on(chip, 0xE4, 0x7777) == 0x6A82

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from jukicard.card.files.quota import Quota
+from jukicard.card.security.secretkeys import SecretKeys
+from jukicard.card.transaction import Area, Transaction, area_prefix
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.tlv import Tlv
@@ -222,6 +225,15 @@ def test_keys_and_passwords_count_against_the_quota() -> None:
     before = chip.cells
     assert put(folder, bytes.fromhex("62 0B A406 830185 950180 80 01 03")) == 0x6A84
     assert chip.cells == before
+
+
+def test_a_key_counts_as_32_bytes_and_its_header() -> None:
+    chip = folders.empty()
+    folder = folders.owner(chip)
+    area = Area(Transaction(chip.store), area_prefix(6))
+    before = Quota(area).used
+    folder.make_secret_key(0x85, 3, rules((0x88, ALWAYS)))
+    assert Quota(area).used == before + SecretKeys(area).by_reference(0x85).header.cost + 32
 
 
 # --- data objects
