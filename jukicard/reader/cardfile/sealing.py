@@ -95,7 +95,7 @@ class Sealer:
         self.check = keys[96:]  # tells a wrong key from a damaged file; says nothing about the other keys
 
     def seal(self, number: int, version: int, name: str, content: bytes) -> tuple[bytes, int]:
-        """Return the box of cell `number` in its `version`, and its fingerprint."""
+        """Return the box of cell `number` in its `version`, and the fingerprint of the two (256 bits, secret)."""
         place = _place(number, version)
         label = name.encode("ascii")
         plain = b"%c%b%b" % (len(label), label, content)
@@ -122,13 +122,13 @@ class Sealer:
         return plain[1:end].decode("ascii"), plain[end:], fingerprint
 
     def root(self, commits: int, in_use: bool, fingerprints: int) -> bytes:
-        """Return the MAC over the header and all cells, by the sum of the cells' fingerprints."""
+        """Return the MAC over the header and all cells, by the sum of the cells' fingerprints modulo 2²⁵⁶."""
         begun = self._root_hash.copy()
         begun.update(struct.pack(">Q?", commits, in_use) + (fingerprints % _FINGERPRINT_MODULUS).to_bytes(32))
         return begun.digest()
 
     def _fingerprint(self, what: bytes) -> int:
-        """Return a secret 256-bit number that stands for a very box in its very place: number, version, nonce, tag."""
+        """Return a secret 256-bit number that stands for one box in one place: number ‖ version ‖ nonce ‖ tag."""
         begun = self._cell_hash.copy()
         begun.update(what)
         return int.from_bytes(begun.digest())
