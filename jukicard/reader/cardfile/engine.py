@@ -213,7 +213,7 @@ def attach(
     unlock: Callable[[], None],
     *,
     not_before: Callable[[bytes], int],
-    accept_lost_log: bool = False,
+    accept_lost_log: bool,
 ) -> Engine:
     """Open the file, verify all of it, and return its engine.  The file is not changed when it is refused.
 
