@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
@@ -74,7 +75,7 @@ class Password:
         if value is None:
             raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, f"password {self.reference:02X} is not set")
         minimum, maximum, _ = self._limits
-        if self.tries.left and not minimum <= len(candidate) <= maximum:
+        if not minimum <= len(candidate) <= maximum and self.tries.left:
             raise CardError(
                 StatusWord.INCORRECT_DATA, f"password {self.reference:02X} has {minimum} to {maximum} characters"
             )
@@ -125,5 +126,6 @@ class Passwords:
         return Password(self._area, reference, Header.parse(stored))
 
 
+@cache
 def _cell(reference: int, part: str) -> str:
     return f"p/{reference:02x}/{part}"

@@ -20,7 +20,6 @@ from jukicard.reader.cardfile.sealing import (
     SCHEMA,
     Sealer,
     Unsealable,
-    add,
     is_exported,
 )
 
@@ -136,8 +135,8 @@ def initialise(connection: Connection, sealer: Sealer, cells: Mapping[str, bytes
     fingerprints = 0
     for name, content in cells.items():
         number = numbers.take(content)
-        box = sealer.seal(number, 1, name, content)
-        fingerprints = add(fingerprints, sealer.fingerprint(number, 1, box))
+        box, fingerprint = sealer.seal(number, 1, name, content)
+        fingerprints += fingerprint
         connection.execute("INSERT INTO cells VALUES (?, ?, ?)", (number, 1, box))
     header = Header(1, False, sealer.root(1, False, fingerprints))
     connection.execute("INSERT INTO cells VALUES (0, ?, ?)", (header.commits, header.box))
@@ -181,12 +180,11 @@ def load(connection: Connection, path: str, sealer: Sealer, check: bytes) -> Loa
         try:
             if not (isinstance(version, int) and number > 0 and version > 0 and isinstance(box, bytes)):
                 raise Unsealable
-            name, content = sealer.open(number, version, box)
+            name, content, fingerprint = sealer.open(number, version, box)
         except Unsealable:
             raise CardFileDamaged(path, f"cell {number}", "not what this card wrote there") from None
-        cell = Cell(number, version, sealer.fingerprint(number, version, box))
-        contents[name], cells[name] = content, cell
-        fingerprints = add(fingerprints, cell.fingerprint)
+        contents[name], cells[name] = content, Cell(number, version, fingerprint)
+        fingerprints += fingerprint
     header = read_header(connection, path)
     if not hmac.compare_digest(header.root, sealer.root(header.commits, header.in_use, fingerprints)):
         raise CardFileDamaged(path, "root", "cells or header were removed, added, or put back to an older state")

@@ -11,6 +11,7 @@ import hmac
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from jukicard.card.store import CellNames
@@ -25,10 +26,10 @@ from jukicard.reader.cardfile.errors import (
     CardFileLogLost,
     CardFileRolledBack,
 )
-from jukicard.reader.cardfile.sealing import Sealer, add, subtract
+from jukicard.reader.cardfile.sealing import Sealer
 
 LONGEST_NAME = 200
-_UPDATE = "UPDATE cells SET version = ?, box = ? WHERE number = ?"
+_MOST_ROWS = 100  # in one statement
 
 
 def check_name(name: str) -> None:
@@ -37,10 +38,16 @@ def check_name(name: str) -> None:
         raise ValueError(f"a cell name has 1 to {LONGEST_NAME} ASCII characters")
 
 
+@cache
+def _put(rows: int) -> str:
+    """Return the statement that writes so many rows, whether or not they are there: each is number, version, box."""
+    return "REPLACE INTO cells VALUES (?, ?, ?)" + ", (?, ?, ?)" * (rows - 1)
+
+
 class _Staged(NamedTuple):
     """A commit before it happens: the statements, and what will be true after them."""
 
-    statements: list[tuple[str, tuple[int | bytes, ...]]]
+    statements: list[tuple[str, list[int | bytes]]]
     cells: dict[str, tuple[Cell, bytes] | None]
     fingerprints: int
     header: Header
@@ -114,30 +121,33 @@ class Engine:
     def _stage(self, changes: Mapping[str, bytes | None], in_use: bool) -> _Staged:
         version = self.header.commits + 1
         total = self._fingerprints
-        statements: list[tuple[str, tuple[int | bytes, ...]]] = []
+        statements: list[tuple[str, list[int | bytes]]] = []
+        rows: list[int | bytes] = []
         cells: dict[str, tuple[Cell, bytes] | None] = {}
         for name, content in changes.items():
             old = self._cells.get(name)
             if old is not None:
-                total = subtract(total, old.fingerprint)
+                total -= old.fingerprint
             if content is None:
                 if old is not None:
-                    statements.append(("DELETE FROM cells WHERE number = ?", (old.number,)))
+                    statements.append(("DELETE FROM cells WHERE number = ?", [old.number]))
                     cells[name] = None
                 continue
             kept = bytes(content)
             if old is not None:
-                number, sql = old.number, _UPDATE
+                number = old.number
             else:
                 check_name(name)
-                number, sql = self._numbers.take(kept), "INSERT INTO cells (version, box, number) VALUES (?, ?, ?)"
-            box = self._sealer.seal(number, version, name, kept)
-            cell = Cell(number, version, self._sealer.fingerprint(number, version, box))
-            total = add(total, cell.fingerprint)
-            statements.append((sql, (version, box, number)))
-            cells[name] = cell, kept
+                number = self._numbers.take(kept)
+            box, fingerprint = self._sealer.seal(number, version, name, kept)
+            total += fingerprint
+            rows += number, version, box
+            cells[name] = Cell(number, version, fingerprint), kept
         header = Header(version, in_use, self._sealer.root(version, in_use, total))
-        statements.append((_UPDATE, (version, header.box, 0)))
+        rows += 0, version, header.box
+        for start in range(0, len(rows), 3 * _MOST_ROWS):
+            some = rows[start : start + 3 * _MOST_ROWS]
+            statements.append((_put(len(some) // 3), some))
         return _Staged(statements, cells, total, header)
 
     def _write(self, staged: _Staged, durable: bool) -> None:
@@ -149,10 +159,13 @@ class Engine:
                 # halves.
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._waits = durable
-            connection.execute("BEGIN IMMEDIATE")
-            for sql, parameters in staged.statements:
-                connection.execute(sql, parameters)
-            connection.execute("COMMIT")
+            if len(staged.statements) == 1:  # a transaction by itself
+                connection.execute(*staged.statements[0])
+            else:
+                connection.execute("BEGIN IMMEDIATE")
+                for sql, parameters in staged.statements:
+                    connection.execute(sql, parameters)
+                connection.execute("COMMIT")
             self._adopt(staged)
         except BaseException as error:
             self._settle(connection, staged)
@@ -200,7 +213,7 @@ def attach(
     unlock: Callable[[], None],
     *,
     not_before: Callable[[bytes], int],
-    accept_lost_log: bool = False,
+    accept_lost_log: bool,
 ) -> Engine:
     """Open the file, verify all of it, and return its engine.  The file is not changed when it is refused.
 

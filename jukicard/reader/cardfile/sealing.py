@@ -26,6 +26,7 @@ _NONCE_LENGTH = 12
 _TAG_LENGTH = 16
 _OVERHEAD = _NONCE_LENGTH + _TAG_LENGTH
 _FINGERPRINT_MODULUS = 1 << 256
+_place = struct.Struct(">QQ").pack
 
 # scrypt: 128 MiB and about half a second for each guess.
 _SCRYPT_N = 1 << 17
@@ -69,10 +70,11 @@ class Sealer:
 
     __slots__ = (
         "_box_header",
+        "_cell_hash",
         "_cipher",
-        "_nonce_key",
+        "_nonce_hash",
         "_random",
-        "_root_key",
+        "_root_hash",
         "card_id",
         "check",
     )
@@ -82,53 +84,51 @@ class Sealer:
             raise ValueError("a storage key has 32 bytes")
         info = struct.pack(">H", SCHEMA) + card_id
         keys = HKDF(SHA256(), 96 + CHECK_LENGTH, salt=b"jukicard card file", info=info).derive(storage_key)
-        self._cipher = AESGCM(keys[:32])
-        self._nonce_key = keys[32:64]
-        self._root_key = keys[64:96]
-        self._random = random
         self._box_header = struct.pack(">HB", SCHEMA, len(card_id)) + card_id
+        self._cipher = AESGCM(keys[:32])
+        # The keyed functions, begun once: what is hashed goes into copies.
+        self._nonce_hash = blake2b(key=keys[32:64], digest_size=_NONCE_LENGTH, person=b"jukicard nonce")
+        self._cell_hash = blake2b(key=keys[64:96], digest_size=32, person=b"jukicard cell")
+        self._root_hash = blake2b(self._box_header, key=keys[64:96], digest_size=ROOT_LENGTH, person=b"jukicard root")
+        self._random = random
         self.card_id = card_id
         self.check = keys[96:]  # tells a wrong key from a damaged file; says nothing about the other keys
 
-    def seal(self, number: int, version: int, name: str, content: bytes) -> bytes:
-        """Return the box of cell `number` in its `version`."""
-        place = struct.pack(">QQ", number, version)
+    def seal(self, number: int, version: int, name: str, content: bytes) -> tuple[bytes, int]:
+        """Return the box of cell `number` in its `version`, and the fingerprint of the two (256 bits, secret)."""
+        place = _place(number, version)
         label = name.encode("ascii")
         plain = b"%c%b%b" % (len(label), label, content)
         # The nonce depends on the text too: even a randomness that repeats itself (seeded, or a restored
         # machine) never uses one nonce for two texts.
-        seed = self._random(16) + place + plain
-        nonce = blake2b(seed, key=self._nonce_key, digest_size=_NONCE_LENGTH, person=b"jukicard nonce").digest()
-        return nonce + self._cipher.encrypt(nonce, plain, self._box_header + place)
+        begun = self._nonce_hash.copy()
+        begun.update(self._random(16) + place + plain)
+        nonce = begun.digest()
+        sealed = self._cipher.encrypt(nonce, plain, self._box_header + place)
+        return nonce + sealed, self._fingerprint(place + nonce + sealed[-_TAG_LENGTH:])
 
-    def open(self, number: int, version: int, box: bytes) -> tuple[str, bytes]:
-        """Return the name and the content in `box`; raises `Unsealable`."""
+    def open(self, number: int, version: int, box: bytes) -> tuple[str, bytes, int]:
+        """Return the name and the content in `box`, and its fingerprint; raises `Unsealable`."""
         if len(box) <= _OVERHEAD:
             raise Unsealable
-        place = struct.pack(">QQ", number, version)
+        place = _place(number, version)
+        nonce = box[:_NONCE_LENGTH]
         try:
-            plain = self._cipher.decrypt(box[:_NONCE_LENGTH], box[_NONCE_LENGTH:], self._box_header + place)
+            plain = self._cipher.decrypt(nonce, box[_NONCE_LENGTH:], self._box_header + place)
         except InvalidTag:
             raise Unsealable from None
         end = 1 + plain[0]
-        return plain[1:end].decode("ascii"), plain[end:]
-
-    def fingerprint(self, number: int, version: int, box: bytes) -> int:
-        """Return a secret 256-bit number that stands for this very box in this very place."""
-        what = struct.pack(">QQ", number, version) + box[:_NONCE_LENGTH] + box[-_TAG_LENGTH:]
-        return int.from_bytes(blake2b(what, key=self._root_key, digest_size=32, person=b"jukicard cell").digest())
+        fingerprint = self._fingerprint(place + nonce + box[-_TAG_LENGTH:])
+        return plain[1:end].decode("ascii"), plain[end:], fingerprint
 
     def root(self, commits: int, in_use: bool, fingerprints: int) -> bytes:
         """Return the MAC over the header and all cells, by the sum of the cells' fingerprints modulo 2²⁵⁶."""
-        what = self._box_header + struct.pack(">Q?", commits, in_use) + fingerprints.to_bytes(32)
-        return blake2b(what, key=self._root_key, digest_size=ROOT_LENGTH, person=b"jukicard root").digest()
+        begun = self._root_hash.copy()
+        begun.update(struct.pack(">Q?", commits, in_use) + (fingerprints % _FINGERPRINT_MODULUS).to_bytes(32))
+        return begun.digest()
 
-
-def add(total: int, fingerprint: int) -> int:
-    """Return the sum of fingerprints with one cell more."""
-    return (total + fingerprint) % _FINGERPRINT_MODULUS
-
-
-def subtract(total: int, fingerprint: int) -> int:
-    """Return the sum of fingerprints with one cell less."""
-    return (total - fingerprint) % _FINGERPRINT_MODULUS
+    def _fingerprint(self, what: bytes) -> int:
+        """Return a secret 256-bit number that stands for one box in one place: number ‖ version ‖ nonce ‖ tag."""
+        begun = self._cell_hash.copy()
+        begun.update(what)
+        return int.from_bytes(begun.digest())

@@ -14,8 +14,8 @@ from jukicard.reader.cardfile.disk import LocalDisk
 from tests.support.cardfile import CARD_ID, CELLS, KEY
 
 TRIES = "password/tries"
-COMMIT = ["BEGIN IMMEDIATE", "UPDATE cells", "UPDATE cells", "COMMIT"]
-"""One cell that exists, and the header."""
+COMMIT = ["REPLACE INTO cells VALUES"]
+"""Cells and the header: one statement, which is its own transaction."""
 MARK = "PRAGMA wal_checkpoint(PASSIVE)"
 WAIT, NO_WAIT = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
 
@@ -76,7 +76,6 @@ def test_only_durable_commits_wait_and_only_a_change_is_told_to_sqlite(card: Car
 
 
 def test_an_empty_commit_waits_for_those_before_it_and_for_nothing_else(card: CardFile, disk: Listening) -> None:
-    header_only = [COMMIT[0], *COMMIT[2:]]
     card.commit({})
     card.commit({}, durable=False)
     assert disk.heard() == []
@@ -85,23 +84,37 @@ def test_an_empty_commit_waits_for_those_before_it_and_for_nothing_else(card: Ca
     card.commit({}, durable=False)
     assert disk.heard() == []
     card.commit({})
-    assert disk.heard() == [WAIT, *header_only, MARK]
+    assert disk.heard() == [WAIT, *COMMIT, MARK]
     card.commit({})
     assert disk.heard() == []
 
 
-def test_a_cell_is_inserted_once_then_updated_then_deleted(card: CardFile, disk: Listening) -> None:
+def test_only_a_deletion_takes_more_than_one_statement(card: CardFile, disk: Listening) -> None:
     card.commit({TRIES: b"\x02"})
     disk.heard()
-    for content, statement in (
-        (b"1", ["INSERT INTO cells"]),
-        (b"2", ["UPDATE cells"]),
-        (None, ["DELETE FROM cells"]),
-        (None, []),
-        (b"3", ["INSERT INTO cells"]),
+    for content, expected in (
+        (b"1", COMMIT),
+        (b"2", COMMIT),
+        (None, ["BEGIN IMMEDIATE", "DELETE FROM cells", *COMMIT, "COMMIT"]),
+        (None, COMMIT),
+        (b"3", COMMIT),
     ):
-        card.commit({"new": content})
-        assert disk.heard() == [COMMIT[0], *statement, *COMMIT[2:]]
+        card.commit({"new": content, TRIES: b"\x01"})
+        assert disk.heard() == expected
+    assert card.snapshot() == {**CELLS, TRIES: b"\x01", "new": b"3"}
+
+
+@pytest.mark.parametrize(("cells", "statements"), [(99, 1), (100, 2), (199, 2), (200, 3)])
+def test_a_statement_writes_a_hundred_rows_at_most(
+    card: CardFile, disk: Listening, path: Path, cells: int, statements: int
+) -> None:
+    many = {f"many/{number}": str(number).encode() for number in range(cells)}
+    card.commit(many, durable=False)
+    transaction = COMMIT if statements == 1 else ["BEGIN IMMEDIATE", *COMMIT * statements, "COMMIT"]
+    assert disk.heard() == [NO_WAIT, *transaction]
+    card.close()
+    with CardFile.open(path, KEY) as again:
+        assert again.snapshot() == {**CELLS, **many}
 
 
 def test_closing_unmarks_a_file_that_was_marked_and_waits_only_once(card: CardFile, disk: Listening) -> None:
@@ -109,7 +122,7 @@ def test_closing_unmarks_a_file_that_was_marked_and_waits_only_once(card: CardFi
     before = card.commits
     disk.heard()
     card.close()
-    assert disk.heard() == [NO_WAIT, COMMIT[0], *COMMIT[2:]]  # SQLite waits when it moves the log
+    assert disk.heard() == [NO_WAIT, *COMMIT]  # SQLite waits when it moves the log
     assert card.commits == card.settled == before + 1
 
 
