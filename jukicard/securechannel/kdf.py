@@ -43,10 +43,8 @@ class MacKey:
         blocks = -(-bits // (8 * BLOCK_SIZE))
         if bits < 8 or bits % 8 or bits > _MAX_DERIVED_BITS or blocks > 0xFF:
             raise ValueError("the derived length must be a positive whole number of bytes in at most 255 blocks")
-        label = _LABEL_ZEROS + bytes((constant, 0, bits >> 8, bits & 0xFF))
-        derived = b""
-        for block in range(1, blocks + 1):
-            derived += self.mac(label + bytes((block,)) + context)
+        label = _LABEL_ZEROS + bytes((constant, 0)) + bits.to_bytes(2, "big")
+        derived = b"".join([self.mac(b"%b%c%b" % (label, block, context)) for block in range(1, blocks + 1)])
         return derived[: bits // 8]
 
 

@@ -5,7 +5,8 @@ belongs to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -21,7 +22,7 @@ from jukicard.card.errors import CardError
 from jukicard.card.security.keypairs import from_scalar, scalar
 from jukicard.card.transaction import Area
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv, parse_tlvs
+from jukicard.iso7816.tlv import Tlv, parse_one
 from jukicard.securechannel.scp03 import StaticKeys
 from jukicard.securechannel.scp11 import decode_point, encode_point
 
@@ -29,8 +30,7 @@ KEY_SET_KIDS = (0x01, 0x02, 0x03)
 _ATTRIBUTES = ("crt", "alw", "ski", "day")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class KeyReference:
+class KeyReference(NamedTuple):
     """A key's identifier and version.  An SCP03 key set stands under KID 01."""
 
     kid: int
@@ -98,9 +98,9 @@ class DomainKeys:
 
     def key_set(self, reference: KeyReference) -> StaticKeys:
         """Return an SCP03 key set."""
-        value = self._stored(reference).value
-        size = value[1]  # three objects of one length, as put_key_set wrote them
-        return StaticKeys(*(value[start + 2 : start + 2 + size] for start in range(0, len(value), size + 2)))
+        stored = self._content(reference)
+        size = stored[3]  # of three objects of one length in a template, as put_key_set wrote them
+        return StaticKeys(*[stored[start : start + size] for start in (4, 6 + size, 8 + 2 * size)])
 
     def put_private(self, reference: KeyReference, key: ec.EllipticCurvePrivateKey) -> None:
         """Store a key pair."""
@@ -189,16 +189,21 @@ class DomainKeys:
         return self._area.read(_cell("key", reference))
 
     def _stored(self, reference: KeyReference) -> Tlv:
+        return parse_one(self._content(reference))
+
+    def _content(self, reference: KeyReference) -> bytes:
         stored = self.stored(reference)
         if stored is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
-        return parse_tlvs(stored)[0]
+        return stored
 
 
+@lru_cache(maxsize=4096)
 def _cell(kind: str, reference: KeyReference) -> str:
     return f"{kind}/{reference.kid:02x}/{reference.kvn:02x}"
 
 
+@lru_cache(maxsize=4096)
 def _reference(cell: str) -> KeyReference:
     _, kid, kvn = cell.split("/")
     return KeyReference(int(kid, 16), int(kvn, 16))

@@ -40,6 +40,7 @@ class FileKind(IntEnum):
 
 
 _KINDS = {kind.value: kind for kind in FileKind}
+_SFI_CELLS = tuple(f"s/{sfi:02x}" for sfi in range(0x20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ class FileSpec:
 
 
 class File:
-    """One EF or DF of the application whose area it lies in; `path` leads to it from the application's own DF."""
+    """One EF or DF of the application whose area it lies in; `path` leads to it from the application's own DF.
 
-    __slots__ = ("_area", "_cells", "fid", "header", "path")
+    `kind` is its structure, by the file descriptor byte (DO 82).
+    """
+
+    __slots__ = ("_area", "_cells", "fid", "header", "kind", "path")
 
     def __init__(self, area: Area, path: tuple[int, ...], header: Header) -> None:
         self._area = area
@@ -94,12 +98,8 @@ class File:
         self.fid = path[-1]
         self.header = header
         self.path = path
-
-    @property
-    def kind(self) -> FileKind:
-        """The file's structure."""
-        descriptor = self.header.parameter(0x82)
-        return _KINDS[descriptor[0]] if descriptor else FileKind.TRANSPARENT
+        descriptor = header.parameter(0x82)
+        self.kind = _KINDS[descriptor[0]] if descriptor else FileKind.TRANSPARENT
 
     @property
     def has_records(self) -> bool:
@@ -257,7 +257,7 @@ class Files:
         return cells_below((*self.path, fid))
 
     def _sfi_cell(self, sfi: int) -> str:
-        return f"{self._cells}s/{sfi:02x}"
+        return self._cells + _SFI_CELLS[sfi]
 
 
 @lru_cache(maxsize=4096)
