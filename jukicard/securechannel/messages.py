@@ -211,10 +211,6 @@ class _Messages:
         self._level = security_level(level)
         self._c_enc, self._r_mac, self._r_enc = _PROTECTED[level]
 
-    def _check_alive(self) -> None:
-        if not self._alive:
-            raise SecureMessagingError
-
     def _take_response_turn(self) -> None:
         """Allow one response per command: two under one counter would share an ICV."""
         if not (self._alive and self._response_due):
@@ -247,7 +243,8 @@ class HostMessages(_Messages):
         says chaining or secure messaging, and for data that would not fit any more. SecureMessagingError
         when the answer to the command before never came.
         """
-        self._check_alive()
+        if not self._alive:
+            raise SecureMessagingError
         secured_class = _SECURED.get(command.cla)
         if secured_class is None:
             raise ValueError(f"class {command.cla:02X} cannot be protected")
@@ -304,7 +301,8 @@ class CardMessages(_Messages):
         `command.extended` must tell the form in which it came. The result's class byte keeps the logical
         channel and has neither secure messaging nor chaining; its form and Ne are the received ones.
         """
-        self._check_alive()
+        if not self._alive:
+            raise SecureMessagingError
         try:
             data = self._open(command)
         except SecureMessagingError:

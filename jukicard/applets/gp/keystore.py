@@ -98,9 +98,7 @@ class DomainKeys:
 
     def key_set(self, reference: KeyReference) -> StaticKeys:
         """Return an SCP03 key set."""
-        stored = self._content(reference)
-        size = stored[3]  # of three objects of one length in a template, as put_key_set wrote them
-        return StaticKeys(*[stored[start : start + size] for start in (4, 6 + size, 8 + 2 * size)])
+        return key_set_in(self.content(reference))
 
     def put_private(self, reference: KeyReference, key: ec.EllipticCurvePrivateKey) -> None:
         """Store a key pair."""
@@ -189,13 +187,20 @@ class DomainKeys:
         return self._area.read(_cell("key", reference))
 
     def _stored(self, reference: KeyReference) -> Tlv:
-        return parse_one(self._content(reference))
+        return parse_one(self.content(reference))
 
-    def _content(self, reference: KeyReference) -> bytes:
+    def content(self, reference: KeyReference) -> bytes:
+        """Return a key as it lies in its cell, or refuse with 6A88."""
         stored = self.stored(reference)
         if stored is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
         return stored
+
+
+def key_set_in(stored: bytes) -> StaticKeys:
+    """Return the SCP03 key set that `put_key_set` stored so: three objects of one length in a template."""
+    size = stored[3]
+    return StaticKeys(*[stored[start : start + size] for start in (4, 6 + size, 8 + 2 * size)])
 
 
 @lru_cache(maxsize=4096)

@@ -214,7 +214,7 @@ class Files:
         header = spec.header(life_cycle)
         self._area.write(cells + "h", header.encode())
         if spec.sfi:
-            self._area.write(self._sfi_cell(spec.sfi), spec.fid.to_bytes(2))
+            self._area.write(self._cells + _SFI_CELLS[spec.sfi], spec.fid.to_bytes(2))
         if spec.kind is FileKind.TRANSPARENT:
             self._area.write(cells + "d", bytes(spec.size))
         return File(self._area, (*self.path, spec.fid), header)
@@ -225,7 +225,7 @@ class Files:
             self._area.write(cell, None)
         sfi = file.header.parameter(0x88)
         if sfi:
-            self._area.write(self._sfi_cell(sfi[0] >> 3), None)
+            self._area.write(self._cells + _SFI_CELLS[sfi[0] >> 3], None)
 
     def by_fid(self, fid: int) -> File:
         """Return the file with that identifier, or refuse with 6A82."""
@@ -237,11 +237,11 @@ class Files:
 
     def has_sfi(self, sfi: int) -> bool:
         """Return whether a file has that short identifier."""
-        return self._area.read(self._sfi_cell(sfi)) is not None
+        return self._area.read(self._cells + _SFI_CELLS[sfi]) is not None
 
     def by_sfi(self, sfi: int) -> File:
         """Return the file with that short identifier (1-30), or refuse with 6A82."""
-        fid = self._area.read(self._sfi_cell(sfi))
+        fid = self._area.read(self._cells + _SFI_CELLS[sfi])
         if fid is None:
             raise CardError(StatusWord.FILE_NOT_FOUND, f"no file with short identifier {sfi:02X} here")
         return self.by_fid(int.from_bytes(fid))
@@ -255,9 +255,6 @@ class Files:
 
     def _cells_of(self, fid: int) -> str:
         return cells_below((*self.path, fid))
-
-    def _sfi_cell(self, sfi: int) -> str:
-        return self._cells + _SFI_CELLS[sfi]
 
 
 @lru_cache(maxsize=4096)
