@@ -309,8 +309,8 @@ class CardMessages(_Messages):
             self._alive = False
             raise
         self._response_due = True
-        cla, ins, p1, p2, _, ne, extended = command
-        return CommandAPDU(_PLAIN[cla], ins, p1, p2, data, ne, extended)
+        plain_class = _PLAIN[command.cla]
+        return CommandAPDU(plain_class, command.ins, command.p1, command.p2, data, command.ne, command.extended)
 
     def _open(self, command: CommandAPDU) -> bytes:
         if command.cla not in _PLAIN:
