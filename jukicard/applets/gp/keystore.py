@@ -49,9 +49,9 @@ class DomainKeys:
         self._area = area
         self._names: list[str] | None = None
 
-    def references(self) -> list[KeyReference]:
-        """Return the references of all keys, by identifier and version."""
-        return [_reference(cell) for cell in self._cells()]
+    def references(self) -> Iterator[KeyReference]:
+        """Yield the references of all keys, by identifier and version."""
+        return map(_reference, self._cells())
 
     def _cells(self) -> list[str]:
         if self._names is None:
@@ -63,10 +63,9 @@ class DomainKeys:
 
         6A88 where there is none.
         """
-        wanted = f"key/{kid:02x}/{kvn:02x}" if kvn else f"key/{kid:02x}/"
-        for cell in self._cells():
-            if cell.startswith(wanted):
-                return _reference(cell)
+        for reference in self.references():
+            if reference.kid == kid and kvn in (0, reference.kvn):
+                return reference
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
@@ -200,7 +199,8 @@ class DomainKeys:
 def key_set_in(stored: bytes) -> StaticKeys:
     """Return the SCP03 key set that `put_key_set` stored so: three objects of one length in a template."""
     size = stored[3]
-    return StaticKeys(*[stored[start : start + size] for start in (4, 6 + size, 8 + 2 * size)])
+    mac, dek = 6 + size, 8 + 2 * size
+    return StaticKeys(stored[4 : 4 + size], stored[mac : mac + size], stored[dek : dek + size])
 
 
 @lru_cache(maxsize=4096)
