@@ -29,10 +29,10 @@ from jukicard.securechannel.scp03 import (
 from jukicard.securechannel.scp11 import (
     KeyAgreementError,
     KeyAgreementRequest,
-    KeyAgreementResponse,
     Variant,
     ephemeral_key_object,
     receipt,
+    response_data,
     session_keys,
 )
 
@@ -260,8 +260,8 @@ def _agree(
     shared_ephemeral = ephemeral.exchange(ec.ECDH(), request.host_key)
     shared_static = keys.private(reference).exchange(ec.ECDH(), terminal or request.host_key)
     receipt_key, session = session_keys(shared_ephemeral, shared_static)
-    card_key = ephemeral.public_key()
-    proof = receipt(receipt_key, cmd.data, ephemeral_key_object(card_key))
+    card_key = ephemeral_key_object(ephemeral.public_key())
+    proof = receipt(receipt_key, cmd.data, card_key)
     level = SecurityLevel.FULL
     opened = Session(
         reference.kid,
@@ -273,4 +273,4 @@ def _agree(
         authorization=authorization,
     )
     ctx.on_success(lambda: ctx.channel.open_session(opened))
-    return ResponseAPDU(KeyAgreementResponse(card_key, proof).encode())
+    return ResponseAPDU(response_data(card_key, proof))
