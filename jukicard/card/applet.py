@@ -16,6 +16,8 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
 
+# Looked up once: in an enumeration that takes ten times as long, and every command asks for them.
+_DEACTIVATED, _TERMINATED = LifeCycle.DEACTIVATED, LifeCycle.TERMINATED
 _REVIVING = AccessMode.ACTIVATE | AccessMode.TERMINATE | AccessMode.DELETE
 
 
@@ -77,9 +79,9 @@ class Applet:
     def check_life_cycle(self, ctx: Context, target: Guarded, mode: AccessMode | None) -> None:
         """Refuse (6985) what the life cycle of the object addressed does not allow."""
         life_cycle = target.header.life_cycle
-        if life_cycle is LifeCycle.DEACTIVATED and not (mode and mode & _REVIVING):
+        if life_cycle is _DEACTIVATED and not (mode and mode & _REVIVING):
             raise out_of_life("the object is deactivated", target)
-        if life_cycle is LifeCycle.TERMINATED and not (mode and mode & AccessMode.DELETE):
+        if life_cycle is _TERMINATED and not (mode and mode & AccessMode.DELETE):
             raise out_of_life("the object is terminated", target)
 
 

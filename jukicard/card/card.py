@@ -33,6 +33,7 @@ MAX_RESPONSE = 65533
 _GET_RESPONSE = 0xC0
 _PLAIN = (0x00, 0x80)
 _OK = StatusWord.OK.to_bytes(2)
+_NO_MESSAGING = SecureMessaging.NONE  # looked up once: in an enumeration that takes ten times as long
 _KNOWN_MESSAGING = (SecureMessaging.NONE, SecureMessaging.PROPRIETARY)
 
 
@@ -122,7 +123,7 @@ def _answer(raw: bytes, services: Services) -> bytes:
         raise CardError(StatusWord.WRONG_LENGTH, str(error), Step.FORM) from None
     cla = CLASS_BYTES[cmd.cla]
     channel = services.volatile.basic if cmd.cla in _PLAIN else _channel(cla, services)
-    secured = cla.secure_messaging is not SecureMessaging.NONE
+    secured = cla.secure_messaging is not _NO_MESSAGING
     if cmd.ins == _GET_RESPONSE and cla.interindustry and not secured and not cla.chaining:
         channel.partial = None
         return _get_response(cmd, cla, channel, services)
@@ -134,13 +135,12 @@ def _answer(raw: bytes, services: Services) -> bytes:
     if secured:
         response = run_secured(whole, cla, channel, services)
     else:
-        plain = whole if whole.cla == cla.plain else whole._replace(cla=cla.plain)
-        response = execute(plain, None, channel, services)
+        response = execute(whole.in_class(cla.plain), None, channel, services)
     return _deliver(response, cmd, channel, secured=secured)
 
 
 def _get_response(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Services) -> bytes:
-    response = execute(cmd._replace(cla=cla.plain), None, channel, services)
+    response = execute(cmd.in_class(cla.plain), None, channel, services)
     channel.pending = b""
     return _deliver(response, cmd, channel, secured=False)
 
@@ -173,8 +173,8 @@ def _collect(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Servi
             raise CardError(StatusWord.WRONG_LENGTH, f"a chain of more than {MAX_CHAINED} bytes", Step.CHAINING)
         cmd = cmd._replace(cla=header[0], data=partial.data + cmd.data, extended=size > 255)
     elif cla.chaining:
-        cmd = cmd._replace(cla=header[0])
-        find_row(cmd._replace(cla=cla.plain), None, channel, services)
+        cmd = cmd.in_class(header[0])
+        find_row(cmd.in_class(cla.plain), None, channel, services)
     if not cla.chaining:
         return cmd
     channel.partial = cmd
@@ -189,8 +189,9 @@ def _deliver(response: ResponseAPDU, cmd: CommandAPDU, channel: Channel, *, secu
     """
     data, sw = response
     limit = MAX_RESPONSE if cmd.extended else 256
-    if cmd.ne is not None and not secured:
-        limit = min(limit, cmd.ne)
+    ne = cmd.ne
+    if ne is not None and ne < limit and not secured:
+        limit = ne
     if len(data) > limit:
         channel.pending = data[limit:]
         channel.pending_sw = sw

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from jukicard.card.errors import CardError
 from jukicard.card.files.structures import Files
 from jukicard.card.ports import Interface, Ports
-from jukicard.card.registry import Entry, Registry
+from jukicard.card.registry import ISSUER_DOMAIN, Entry, Registry
 from jukicard.card.security.conditions import NOTHING, Facts, Rights
 from jukicard.card.security.keypairs import KeyPairs
 from jukicard.card.security.passwords import Passwords
 from jukicard.card.security.secretkeys import SecretKeys
-from jukicard.card.transaction import Area, Transaction
+from jukicard.card.transaction import Area, Transaction, area_prefix
 from jukicard.card.volatile import Channel, Program, Session, Volatile
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.limits import ApplicationRight
@@ -35,6 +35,7 @@ _FILES, _PASSWORDS, _SIGN, _MAC = (
     int(right)
     for right in (ApplicationRight.FILES, ApplicationRight.PASSWORDS, ApplicationRight.SIGN, ApplicationRight.MAC)
 )
+_ISSUER_AREA = area_prefix(ISSUER_DOMAIN)
 
 
 @dataclass(slots=True)
@@ -232,6 +233,11 @@ class DomainContext(Context):
     def volatile(self) -> Volatile:
         """The volatile state of all logical channels."""
         return self._services.volatile
+
+    @property
+    def issuer_area(self) -> Area:
+        """The cells of the issuer security domain, which every card has."""
+        return Area(self._transaction, _ISSUER_AREA)
 
     def area_of(self, entry: Entry) -> Area:
         """Return another application's cells: for domains, on behalf of what is below them."""

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from jukicard.card.context import Context, DomainContext, Services
+from jukicard.card.context import Context, Services
 from jukicard.card.errors import CardError, Step
-from jukicard.card.routing import SYSTEM, Place
 from jukicard.card.transaction import Transaction
 from jukicard.card.volatile import Channel, Session
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
@@ -27,8 +26,7 @@ def run_secured(cmd: CommandAPDU, cla: ClassByte, channel: Channel, services: Se
     session = _session(channel, cmd)
     protected = session.authenticated
     cmd = _unwrap(session, cmd, channel)
-    plain = cmd if cmd.cla == cla.plain else cmd._replace(cla=cla.plain)
-    response = execute(plain, session, channel, services)
+    response = execute(cmd.in_class(cla.plain), session, channel, services)
     if protected and session is channel.session:
         response = session.messages.wrap(response)
     return response
@@ -39,14 +37,8 @@ def find_row(cmd: CommandAPDU, session: Session | None, channel: Channel, servic
     route = services.routing.route(channel.application)
     place, rows = route.find(cmd)
     transaction = Transaction(services.store, services.memory)
-    ctx: Context
-    if place is Place.APPLICATION:
-        kind = DomainContext if route.selected.is_domain else Context
-        ctx = kind(services, transaction, channel, route.applet, route.selected, route.selected, session)
-    elif place is Place.CARD:
-        ctx = DomainContext(services, transaction, channel, SYSTEM, route.selected, route.selected, session)
-    else:
-        ctx = DomainContext(services, transaction, channel, route.domain_applet, route.domain, route.selected, session)
+    context, applet, entry = route.owners[place]
+    ctx = context(services, transaction, channel, applet, entry, route.selected, session)
     p1, p2 = cmd.p1, cmd.p2
     for row in rows:
         if p1 in row.p1 and p2 in row.p2:

@@ -6,13 +6,14 @@ registry's cell stays the same: a chip that is asked a million times looks its t
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from jukicard.card.applet import Applet
 from jukicard.card.code import Code
 from jukicard.card.commands import ROW_KEYS, Row, row_key
+from jukicard.card.context import Context, DomainContext
 from jukicard.card.errors import CardError, Step
 from jukicard.card.registry import CELL, CardState, Contents, Entry
 from jukicard.card.store import Store
@@ -24,12 +25,12 @@ SYSTEM = System()
 _SELECT = 0xA4
 
 
-class Place(Enum):
-    """Whose table a command is found in."""
+class Place(IntEnum):
+    """Whose table a command is found in: the selected application's, its security domain's, or the card's own."""
 
-    APPLICATION = "the selected application"
-    DOMAIN = "its security domain"
-    CARD = "the card"
+    APPLICATION = 0
+    DOMAIN = 1
+    CARD = 2
 
 
 class Found(NamedTuple):
@@ -55,20 +56,35 @@ def _merged(applet: Applet, domain: Applet) -> tuple[Found | None, ...]:
     return tuple(table)
 
 
-class Route:
-    """Where the commands go that come while one application is selected."""
+class Owner(NamedTuple):
+    """Whose code runs a command, in which context, and for which entry of the registry."""
 
-    __slots__ = ("_table", "_terminated", "applet", "domain", "domain_applet", "domain_usable", "selected", "usable")
+    context: type[Context]
+    applet: Applet
+    entry: Entry
+
+
+class Route:
+    """Where the commands go that come while one application is selected.
+
+    `owners` are those of the commands found at each `Place`.
+    """
+
+    __slots__ = ("_table", "_terminated", "domain_usable", "owners", "selected", "usable")
 
     def __init__(self, contents: Contents, code: Code, instance: int) -> None:
-        self.selected: Entry = contents.by_instance(instance)
-        self.domain: Entry = contents.by_instance(self.selected.domain)
-        self.applet = code.applet(self.selected)
-        self.domain_applet = code.applet(self.domain)
-        self.usable = contents.is_usable(self.selected)
-        self.domain_usable = contents.is_usable(self.domain)
+        selected = self.selected = contents.by_instance(instance)
+        domain = contents.by_instance(selected.domain)
+        applet, domain_applet = code.applet(selected), code.applet(domain)
+        self.owners = (
+            Owner(DomainContext if selected.is_domain else Context, applet, selected),
+            Owner(DomainContext, domain_applet, domain),
+            Owner(DomainContext, SYSTEM, selected),
+        )
+        self.usable = contents.is_usable(selected)
+        self.domain_usable = contents.is_usable(domain)
         self._terminated = contents.card_state is CardState.TERMINATED
-        self._table = _merged(self.applet, self.domain_applet)
+        self._table = _merged(applet, domain_applet)
 
     def find(self, cmd: CommandAPDU) -> Found:
         """Return the rows for a command's instruction.
@@ -90,7 +106,7 @@ class Route:
                 reason = "this instruction exists in the other class only"
                 raise CardError(StatusWord.CLA_NOT_SUPPORTED, reason, Step.INSTRUCTION)
             raise CardError(StatusWord.INS_NOT_SUPPORTED, "no such instruction here", Step.INSTRUCTION)
-        if found.place is Place.DOMAIN and not self.domain_usable:
+        if not self.domain_usable and found.place is Place.DOMAIN:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the security domain is locked", Step.APPLICATION)
         return found
 

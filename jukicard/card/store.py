@@ -28,6 +28,10 @@ class Store(Protocol):
         """
 
 
+_AFTER_ASCII = "\x80"
+"""Greater than any character of a cell's name."""
+
+
 class CellNames:
     """The names of a store's cells in order: those under a prefix are found without a look at all the others."""
 
@@ -39,10 +43,8 @@ class CellNames:
     def under(self, prefix: str) -> list[str]:
         """Return the names that start with `prefix`, sorted."""
         names = self._names
-        start = end = bisect_left(names, prefix)
-        while end < len(names) and names[end].startswith(prefix):
-            end += 1
-        return names[start:end]
+        start = bisect_left(names, prefix)
+        return names[start : bisect_left(names, prefix + _AFTER_ASCII, start)]
 
     def add(self, name: str) -> None:
         """Enter a name that is not there."""

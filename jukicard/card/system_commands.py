@@ -195,20 +195,19 @@ class SystemCommands:
         """
         if not ctx.channel.pending:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "no response is waiting")
-        return ResponseAPDU(ctx.channel.pending, StatusWord(ctx.channel.pending_sw))
+        return ResponseAPDU(ctx.channel.pending, ctx.channel.pending_sw)
 
 
 def _application_answer(ctx: DomainContext, entry: Entry, p2: int) -> ResponseAPDU:
     """Return what SELECT answers for an application's own DF: FCI, FCP, FMD or nothing."""
+    form = p2 & _NOTHING
+    if form == _NOTHING:
+        return ResponseAPDU()
     name, applet = Tlv(0x84, bytes(entry.aid)), ctx.code.applet(entry)
-    match p2 & _NOTHING:
-        case 0x0C:
-            return ResponseAPDU()
-        case 0x08:
-            return ResponseAPDU(Tlv.build(0x64, name, Tlv(0x50, applet.label.encode())).encode())
-        case form:
-            tag = 0x6F if form == _FCI else 0x62
-            return ResponseAPDU(Tlv.build(tag, name, *applet.file_control(ctx.inside(entry))).encode())
+    if form == _FMD:
+        return ResponseAPDU(Tlv.build(0x64, name, Tlv(0x50, applet.label.encode())).encode())
+    tag = 0x6F if form == _FCI else 0x62
+    return ResponseAPDU(Tlv.build(tag, name, *applet.file_control(ctx.inside(entry))).encode())
 
 
 def _select_file(cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.authorization import TerminalAuthorization
 from jukicard.securechannel.certificates import ChainVerifier
 from jukicard.securechannel.messages import CardMessages, SecurityLevel
@@ -134,7 +135,7 @@ class Channel:
     program: Program | None = None
     partial: CommandAPDU | None = None
     pending: bytes = field(default=b"", repr=False)
-    pending_sw: int = 0x9000
+    pending_sw: StatusWord = StatusWord.OK
 
     def select(self, application: int) -> None:
         """Make another application current; nothing of the old one's stays."""

@@ -81,11 +81,11 @@ class CommandAPDU(NamedTuple):
             raise ApduError(f"extended length field cut off in a command APDU of {size} bytes")
         length = raw[5] << 8 | raw[6]
         if size == 7:
-            return cls(cla, ins, p1, p2, b"", length or 65536, True)
+            return _new(cls, (cla, ins, p1, p2, b"", length or 65536, True))
         if length and size == 7 + length:
-            return cls(cla, ins, p1, p2, raw[7:], None, True)
+            return _new(cls, (cla, ins, p1, p2, raw[7:], None, True))
         if length and size == 9 + length:
-            return cls(cla, ins, p1, p2, raw[7:-2], (raw[-2] << 8 | raw[-1]) or 65536, True)
+            return _new(cls, (cla, ins, p1, p2, raw[7:-2], (raw[-2] << 8 | raw[-1]) or 65536, True))
         raise ApduError(f"extended Lc {length} does not fit a command APDU of {size} bytes")
 
     def encode(self) -> bytes:
@@ -118,6 +118,10 @@ class CommandAPDU(NamedTuple):
         if not nc:
             return header + b"\x00" + le
         return header + nc.to_bytes(3, "big") + data + le
+
+    def in_class(self, cla: int) -> CommandAPDU:
+        """The same command with the class byte `cla`."""
+        return self if cla == self.cla else self._replace(cla=cla)
 
     @property
     def header(self) -> bytes:

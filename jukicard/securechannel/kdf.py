@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 BLOCK_SIZE = 16
 """Bytes in one AES block, and in one CMAC."""
 
-_LABEL_ZEROS = bytes(11)
-_MAX_DERIVED_BITS = 0xFFFF
+_BLOCK_BITS = 8 * BLOCK_SIZE
+_MAX_DERIVED_BITS = 0xFF * _BLOCK_BITS
 
 
 class MacKey:
@@ -38,15 +38,14 @@ class MacKey:
 
         Each block is the CMAC of: eleven zero bytes, the derivation constant (one byte), 00, the length L in
         bits (two bytes), the block counter i (one byte, from 1), the context. `bits` is a multiple of 8 from 8
-        to 65528 that needs no more than 255 blocks; ValueError otherwise.
+        to 32640, which need 255 blocks; ValueError otherwise.
         """
-        blocks = -(-bits // (8 * BLOCK_SIZE))
-        if bits < 8 or bits % 8 or bits > _MAX_DERIVED_BITS or blocks > 0xFF:
+        if not 8 <= bits <= _MAX_DERIVED_BITS or bits % 8:
             raise ValueError("the derived length must be a positive whole number of bytes in at most 255 blocks")
-        label = _LABEL_ZEROS + bytes((constant, 0, bits >> 8, bits & 0xFF))
+        head = constant << 32 | bits << 8
         derived = b""
-        for block in range(1, blocks + 1):
-            derived += self.mac(label + bytes((block,)) + context)
+        for block in range(1, (bits - 1) // _BLOCK_BITS + 2):
+            derived += self.mac((head | block).to_bytes(BLOCK_SIZE, "big") + context)
         return derived[: bits // 8]
 
 

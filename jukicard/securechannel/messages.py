@@ -41,6 +41,10 @@ MAX_OVERHEAD: Final = MAC_SIZE + BLOCK_SIZE
 """Bytes that protection adds to a data field at most."""
 
 ZERO_CHAIN: Final = bytes(BLOCK_SIZE)
+_ZERO_ICV: Final = CBC(ZERO_CHAIN)
+_PADDING: Final = tuple(b"\x80" + bytes(BLOCK_SIZE - 1 - over) for over in range(BLOCK_SIZE))
+"""What a message is padded with, by how many bytes it has over whole blocks."""
+
 _RESPONSE_COUNTER: Final = 0x80 << 120
 _MAX_LC: Final = 0xFFFF
 
@@ -113,7 +117,7 @@ class _BlockChain:
     __slots__ = ("_decryptor", "_encryptor", "_last")
 
     def __init__(self, key: bytes) -> None:
-        cipher = Cipher(AES(key), CBC(ZERO_CHAIN))
+        cipher = Cipher(AES(key), _ZERO_ICV)
         self._encryptor = cipher.encryptor()
         self._decryptor = cipher.decryptor()
         self._last = 0
@@ -126,7 +130,7 @@ class _BlockChain:
 
     def encrypt(self, counter: int, data: bytes) -> bytes:
         """Pad with 80 00… and encrypt, the ICV being the encrypted counter."""
-        return self._chained(counter, data + b"\x80" + bytes(-(len(data) + 1) % BLOCK_SIZE))[BLOCK_SIZE:]
+        return self._chained(counter, data + _PADDING[len(data) % BLOCK_SIZE])[BLOCK_SIZE:]
 
     def decrypt(self, counter: int, sealed: bytes) -> bytes:
         """Decrypt, take the padding off; SecureMessagingError if blocks or padding are not whole."""
@@ -207,14 +211,9 @@ class _Messages:
         self._level = security_level(level)
         self._c_enc, self._r_mac, self._r_enc = _PROTECTED[level]
 
-    def _check_alive(self) -> None:
-        if not self._alive:
-            raise SecureMessagingError
-
     def _take_response_turn(self) -> None:
         """Allow one response per command: two under one counter would share an ICV."""
-        self._check_alive()
-        if not self._response_due:
+        if not (self._alive and self._response_due):
             self._alive = False
             raise SecureMessagingError
         self._response_due = False
@@ -244,7 +243,8 @@ class HostMessages(_Messages):
         says chaining or secure messaging, and for data that would not fit any more. SecureMessagingError
         when the answer to the command before never came.
         """
-        self._check_alive()
+        if not self._alive:
+            raise SecureMessagingError
         secured_class = _SECURED.get(command.cla)
         if secured_class is None:
             raise ValueError(f"class {command.cla:02X} cannot be protected")
@@ -301,7 +301,8 @@ class CardMessages(_Messages):
         `command.extended` must tell the form in which it came. The result's class byte keeps the logical
         channel and has neither secure messaging nor chaining; its form and Ne are the received ones.
         """
-        self._check_alive()
+        if not self._alive:
+            raise SecureMessagingError
         try:
             data = self._open(command)
         except SecureMessagingError:
@@ -314,8 +315,9 @@ class CardMessages(_Messages):
     def _open(self, command: CommandAPDU) -> bytes:
         if command.cla not in _PLAIN:
             raise SecureMessagingError
-        data, mac = command.data[:-MAC_SIZE], command.data[-MAC_SIZE:]
-        extended = command.extended or command.nc > 0xFF
+        sealed = command.data
+        data, mac = sealed[:-MAC_SIZE], sealed[-MAC_SIZE:]
+        extended = command.extended or len(sealed) > 0xFF
         chain = self._mac_of_command(_mac_header(command.cla, command), data, extended=extended)
         if not compare_digest(mac, chain[:MAC_SIZE]):
             raise SecureMessagingError
@@ -334,9 +336,9 @@ class CardMessages(_Messages):
         self._take_response_turn()
         if not self._r_mac:
             return response
-        if not self._is_protected(response.sw):
-            return ResponseAPDU(b"", response.sw)
-        data = response.data
+        data, sw = response
+        if not self._is_protected(sw):
+            return ResponseAPDU(b"", sw)
         if data and self._r_enc:
             data = self._cipher.encrypt(_RESPONSE_COUNTER | self._counter, data)
-        return ResponseAPDU(data + self._mac_of_response(data, response.sw), response.sw)
+        return ResponseAPDU(data + self._mac_of_response(data, sw), sw)

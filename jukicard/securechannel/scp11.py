@@ -47,6 +47,9 @@ class Variant(IntEnum):
     SCP11A = 0x01
 
 
+_VARIANTS: Final = {bytes((_SCP_IDENTIFIER, variant)): variant for variant in Variant}
+
+
 @dataclass(frozen=True, slots=True)
 class KeyAgreementRequest:
     """The data of INTERNAL (SCP11b) or EXTERNAL AUTHENTICATE (SCP11a): variant, host's ephemeral key.
@@ -82,9 +85,10 @@ class KeyAgreementRequest:
         scp, *profile = fields
         if profile != [bytes((KEY_USAGE,)), bytes((KEY_TYPE,)), bytes((KEY_SIZE,))]:
             raise KeyAgreementError("key usage, type and length must be 3C, 88 and 10")
-        if len(scp) != 2 or scp[0] != _SCP_IDENTIFIER or scp[1] not in tuple(Variant):
+        variant = _VARIANTS.get(scp)
+        if variant is None:
             raise KeyAgreementError("the channel asked for is neither SCP11a nor SCP11b")
-        return cls(Variant(scp[1]), decode_point(ephemeral))
+        return cls(variant, decode_point(ephemeral))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class KeyAgreementResponse:
 
     def encode(self) -> bytes:
         """Return 5F49 and 86."""
-        return ephemeral_key_object(self.card_key) + Tlv(_TAG_RECEIPT, self.receipt).encode()
+        return response_data(ephemeral_key_object(self.card_key), self.receipt)
 
     @classmethod
     def parse(cls, data: bytes) -> KeyAgreementResponse:
@@ -131,6 +135,11 @@ def receipt(receipt_key: bytes, request: bytes, response_key_object: bytes) -> b
     It proves the card, and is the first MAC chaining value of the session.
     """
     return aes_cmac(receipt_key, request + response_key_object)
+
+
+def response_data(card_key_object: bytes, proof: bytes) -> bytes:
+    """Return the card's answer: its 5F49 object as it went into the receipt, then the receipt as 86."""
+    return card_key_object + Tlv(_TAG_RECEIPT, proof).encode()
 
 
 def ephemeral_key_object(key: EllipticCurvePublicKey) -> bytes:

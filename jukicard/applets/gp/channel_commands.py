@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 from jukicard.applets.gp.identity import diversification_data
-from jukicard.applets.gp.keystore import DomainKeys, KeyReference
+from jukicard.applets.gp.keystore import DomainKeys, KeyReference, key_set_in
 from jukicard.applets.gp.layout import KID_SCP03, KID_SCP11A, KID_SCP11B, KID_TERMINAL_ANCHOR
 from jukicard.card.commands import ANY, FREE, PROPRIETARY, command, data, only, where
 from jukicard.card.context import Context, DomainContext, require_domain
@@ -29,10 +29,10 @@ from jukicard.securechannel.scp03 import (
 from jukicard.securechannel.scp11 import (
     KeyAgreementError,
     KeyAgreementRequest,
-    KeyAgreementResponse,
     Variant,
     ephemeral_key_object,
     receipt,
+    response_data,
     session_keys,
 )
 
@@ -83,7 +83,8 @@ class SecureChannelCommands:
         keys = keys_in_force(domain)
         reference = keys.find(KID_SCP03, cmd.p1)
         sequence = keys.begin_attempt(reference, lambda attempts: ctx.ports.delay(delay_after(attempts)))
-        static = keys.key_set(reference)
+        stored = keys.content(reference)
+        static = key_set_in(stored)
         enc_key = MacKey(static.enc)
         challenge = pseudo_random_challenge(enc_key, sequence, bytes(ctx.selected.aid))
         context = cmd.data + challenge
@@ -107,7 +108,7 @@ class SecureChannelCommands:
                 authenticated=False,
                 dek=static.dek,
                 expected=host_cryptogram(mac_key, context),
-                key_set=keys.stored(reference) or b"",
+                key_set=stored,
             )
         )
         return ResponseAPDU(answer.encode())
@@ -259,8 +260,8 @@ def _agree(
     shared_ephemeral = ephemeral.exchange(ec.ECDH(), request.host_key)
     shared_static = keys.private(reference).exchange(ec.ECDH(), terminal or request.host_key)
     receipt_key, session = session_keys(shared_ephemeral, shared_static)
-    card_key = ephemeral.public_key()
-    proof = receipt(receipt_key, cmd.data, ephemeral_key_object(card_key))
+    card_key = ephemeral_key_object(ephemeral.public_key())
+    proof = receipt(receipt_key, cmd.data, card_key)
     level = SecurityLevel.FULL
     opened = Session(
         reference.kid,
@@ -272,4 +273,4 @@ def _agree(
         authorization=authorization,
     )
     ctx.on_success(lambda: ctx.channel.open_session(opened))
-    return ResponseAPDU(KeyAgreementResponse(card_key, proof).encode())
+    return ResponseAPDU(response_data(card_key, proof))

@@ -5,8 +5,6 @@ traceable by any).
 from __future__ import annotations
 
 from jukicard.card.context import DomainContext
-from jukicard.card.registry import ISSUER_DOMAIN
-from jukicard.card.transaction import Area
 
 DIVERSIFICATION_CELL = "id/diversification"
 
@@ -16,16 +14,11 @@ def identity_cell(tag: int) -> str:
     return f"id/{tag:04x}"
 
 
-def issuer_area(ctx: DomainContext) -> Area:
-    """Return the issuer domain's cells."""
-    return ctx.area_of(ctx.registry.by_instance(ISSUER_DOMAIN))
-
-
 def diversification_data(ctx: DomainContext) -> bytes:
     """Return the card's 10 bytes from which issuers derive its keys (GP Amendment D, 7.1.1.6)."""
-    return issuer_area(ctx).read(DIVERSIFICATION_CELL) or bytes(10)
+    return ctx.issuer_area.read(DIVERSIFICATION_CELL) or bytes(10)
 
 
 def identity(ctx: DomainContext, tag: int) -> bytes | None:
     """Return the issuer number (42), card number (45) or production data (9F7F), or None."""
-    return issuer_area(ctx).read(identity_cell(tag))
+    return ctx.issuer_area.read(identity_cell(tag))

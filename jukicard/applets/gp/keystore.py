@@ -5,7 +5,8 @@ belongs to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -21,7 +22,7 @@ from jukicard.card.errors import CardError
 from jukicard.card.security.keypairs import from_scalar, scalar
 from jukicard.card.transaction import Area
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv, parse_tlvs
+from jukicard.iso7816.tlv import Tlv, parse_one
 from jukicard.securechannel.scp03 import StaticKeys
 from jukicard.securechannel.scp11 import decode_point, encode_point
 
@@ -29,8 +30,7 @@ KEY_SET_KIDS = (0x01, 0x02, 0x03)
 _ATTRIBUTES = ("crt", "alw", "ski", "day")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class KeyReference:
+class KeyReference(NamedTuple):
     """A key's identifier and version.  An SCP03 key set stands under KID 01."""
 
     kid: int
@@ -49,9 +49,9 @@ class DomainKeys:
         self._area = area
         self._names: list[str] | None = None
 
-    def references(self) -> list[KeyReference]:
-        """Return the references of all keys, by identifier and version."""
-        return [_reference(cell) for cell in self._cells()]
+    def references(self) -> Iterator[KeyReference]:
+        """Yield the references of all keys, by identifier and version."""
+        return map(_reference, self._cells())
 
     def _cells(self) -> list[str]:
         if self._names is None:
@@ -63,10 +63,9 @@ class DomainKeys:
 
         6A88 where there is none.
         """
-        wanted = f"key/{kid:02x}/{kvn:02x}" if kvn else f"key/{kid:02x}/"
-        for cell in self._cells():
-            if cell.startswith(wanted):
-                return _reference(cell)
+        for reference in self.references():
+            if reference.kid == kid and kvn in (0, reference.kvn):
+                return reference
         raise CardError(StatusWord.REFERENCE_NOT_FOUND, f"no key with identifier {kid:02X} and version {kvn:02X}")
 
     @property
@@ -98,9 +97,7 @@ class DomainKeys:
 
     def key_set(self, reference: KeyReference) -> StaticKeys:
         """Return an SCP03 key set."""
-        value = self._stored(reference).value
-        size = value[1]  # three objects of one length, as put_key_set wrote them
-        return StaticKeys(*(value[start + 2 : start + 2 + size] for start in range(0, len(value), size + 2)))
+        return key_set_in(self.content(reference))
 
     def put_private(self, reference: KeyReference, key: ec.EllipticCurvePrivateKey) -> None:
         """Store a key pair."""
@@ -189,16 +186,29 @@ class DomainKeys:
         return self._area.read(_cell("key", reference))
 
     def _stored(self, reference: KeyReference) -> Tlv:
+        return parse_one(self.content(reference))
+
+    def content(self, reference: KeyReference) -> bytes:
+        """Return a key as it lies in its cell, or refuse with 6A88."""
         stored = self.stored(reference)
         if stored is None:
             raise CardError(StatusWord.REFERENCE_NOT_FOUND, "no such key")
-        return parse_tlvs(stored)[0]
+        return stored
 
 
+def key_set_in(stored: bytes) -> StaticKeys:
+    """Return the SCP03 key set that `put_key_set` stored so: three objects of one length in a template."""
+    size = stored[3]
+    mac, dek = 6 + size, 8 + 2 * size
+    return StaticKeys(stored[4 : 4 + size], stored[mac : mac + size], stored[dek : dek + size])
+
+
+@lru_cache(maxsize=4096)
 def _cell(kind: str, reference: KeyReference) -> str:
     return f"{kind}/{reference.kid:02x}/{reference.kvn:02x}"
 
 
+@lru_cache(maxsize=4096)
 def _reference(cell: str) -> KeyReference:
     _, kid, kvn = cell.split("/")
     return KeyReference(int(kid, 16), int(kvn, 16))

@@ -40,6 +40,7 @@ class FileKind(IntEnum):
 
 
 _KINDS = {kind.value: kind for kind in FileKind}
+_SFI_CELLS = tuple(f"s/{sfi:02x}" for sfi in range(0x20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ class FileSpec:
 
 
 class File:
-    """One EF or DF of the application whose area it lies in; `path` leads to it from the application's own DF."""
+    """One EF or DF of the application whose area it lies in; `path` leads to it from the application's own DF.
 
-    __slots__ = ("_area", "_cells", "fid", "header", "path")
+    `kind` is its structure, by the file descriptor byte (DO 82).
+    """
+
+    __slots__ = ("_area", "_cells", "fid", "header", "kind", "path")
 
     def __init__(self, area: Area, path: tuple[int, ...], header: Header) -> None:
         self._area = area
@@ -94,12 +98,8 @@ class File:
         self.fid = path[-1]
         self.header = header
         self.path = path
-
-    @property
-    def kind(self) -> FileKind:
-        """The file's structure."""
-        descriptor = self.header.parameter(0x82)
-        return _KINDS[descriptor[0]] if descriptor else FileKind.TRANSPARENT
+        descriptor = header.parameter(0x82)
+        self.kind = _KINDS[descriptor[0]] if descriptor else FileKind.TRANSPARENT
 
     @property
     def has_records(self) -> bool:
@@ -214,7 +214,7 @@ class Files:
         header = spec.header(life_cycle)
         self._area.write(cells + "h", header.encode())
         if spec.sfi:
-            self._area.write(self._sfi_cell(spec.sfi), spec.fid.to_bytes(2))
+            self._area.write(self._cells + _SFI_CELLS[spec.sfi], spec.fid.to_bytes(2))
         if spec.kind is FileKind.TRANSPARENT:
             self._area.write(cells + "d", bytes(spec.size))
         return File(self._area, (*self.path, spec.fid), header)
@@ -225,7 +225,7 @@ class Files:
             self._area.write(cell, None)
         sfi = file.header.parameter(0x88)
         if sfi:
-            self._area.write(self._sfi_cell(sfi[0] >> 3), None)
+            self._area.write(self._cells + _SFI_CELLS[sfi[0] >> 3], None)
 
     def by_fid(self, fid: int) -> File:
         """Return the file with that identifier, or refuse with 6A82."""
@@ -237,11 +237,11 @@ class Files:
 
     def has_sfi(self, sfi: int) -> bool:
         """Return whether a file has that short identifier."""
-        return self._area.read(self._sfi_cell(sfi)) is not None
+        return self._area.read(self._cells + _SFI_CELLS[sfi]) is not None
 
     def by_sfi(self, sfi: int) -> File:
         """Return the file with that short identifier (1-30), or refuse with 6A82."""
-        fid = self._area.read(self._sfi_cell(sfi))
+        fid = self._area.read(self._cells + _SFI_CELLS[sfi])
         if fid is None:
             raise CardError(StatusWord.FILE_NOT_FOUND, f"no file with short identifier {sfi:02X} here")
         return self.by_fid(int.from_bytes(fid))
@@ -255,9 +255,6 @@ class Files:
 
     def _cells_of(self, fid: int) -> str:
         return cells_below((*self.path, fid))
-
-    def _sfi_cell(self, sfi: int) -> str:
-        return f"{self._cells}s/{sfi:02x}"
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from jukicard.iso7816.tlv import Tlv
 class PasswordSpec:
     """What a password may be.
 
-    `reference` is P2 of VERIFY; `alphabet` the bytes allowed (none: all are); lengths in bytes; `tries` 1-15.
+    `reference` is P2 of VERIFY; `alphabet` the bytes allowed (empty: all are); lengths in bytes; `tries` 1-15.
     """
 
     reference: int
@@ -88,8 +88,9 @@ class Password:
     def check(self, value: bytes) -> None:
         """Refuse with 6A80 a value that the password may not have."""
         minimum, maximum, _ = self._limits
-        alphabet = self.header.parameter(0x81) or b""
-        if not minimum <= len(value) <= maximum or (alphabet and any(byte not in alphabet for byte in value)):
+        alphabet = self.header.parameter(0x81)
+        known = alphabet is not None and (not alphabet or all(byte in alphabet for byte in value))
+        if not known or not minimum <= len(value) <= maximum:
             raise CardError(StatusWord.INCORRECT_DATA, f"not an allowed value for password {self.reference:02X}")
 
     def set(self, value: bytes) -> None:

@@ -109,8 +109,8 @@ def routing(store: MemoryStore) -> Routing:
 def test_a_route_is_worked_out_once_for_each_application() -> None:
     routes = routing(MemoryStore(chips.delivered().cells))
     juki, issuer = routes.route(JUKI), routes.route(ISSUER_DOMAIN)
-    assert (juki.selected.aid, juki.domain.aid) == (chips.JUKI, chips.JUKI_DOMAIN)
-    assert (issuer.selected.aid, issuer.domain.aid) == (chips.ISSUER, chips.ISSUER)
+    assert (juki.selected.aid, juki.owners[Place.DOMAIN].entry.aid) == (chips.JUKI, chips.JUKI_DOMAIN)
+    assert (issuer.selected.aid, issuer.owners[Place.DOMAIN].entry.aid) == (chips.ISSUER, chips.ISSUER)
     assert routes.route(JUKI) is juki
     assert routes.route(ISSUER_DOMAIN) is issuer
 

@@ -33,10 +33,11 @@ def test_names_are_found_without_a_look_at_the_others() -> None:
     looked_at: list[str] = []
 
     class Watched(str):
-        def startswith(self, *arguments: object) -> bool:  # type: ignore[override]
+        def __lt__(self, other: str) -> bool:
             looked_at.append(str(self))
-            return super().startswith(*arguments)  # type: ignore[arg-type]
+            return super().__lt__(other)
 
     names = CellNames(Watched(f"{letter}/{number}") for letter in "abc" for number in range(100))
+    looked_at.clear()
     assert len(names.under("b/7")) == 11
-    assert len(looked_at) == 12
+    assert 0 < len(looked_at) <= 2 * (300).bit_length()

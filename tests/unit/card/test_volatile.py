@@ -6,6 +6,7 @@ import pytest
 
 from jukicard.card.volatile import CHANNELS, Challenge, Channel, Environment, Session, TerminalChain, Volatile
 from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.certificates import ChainVerifier
 from jukicard.securechannel.messages import CardMessages, SecurityLevel
 from jukicard.securechannel.scp03 import SessionKeys
@@ -34,7 +35,7 @@ def channel() -> Channel:
     used.personalises = 9
     used.listing = (b"one",)
     used.partial = CommandAPDU(0, 0xD6, 0, 0, SECRET)
-    used.pending, used.pending_sw = SECRET, 0x6282
+    used.pending, used.pending_sw = SECRET, StatusWord.END_OF_FILE
     return used
 
 
