@@ -93,6 +93,11 @@ class WatchedStore(MemoryStore):
         super().commit(changes, durable=durable)
 
 
+def rom(*further: type[Applet]) -> Rom:
+    """The built-in modules and `further` ones, and code that is loaded in Python."""
+    return Rom((*catalogue.BUILT_IN, *further), PythonLoader())
+
+
 class Chip:
     """A powered chip, its store, and every exchange with it: a CardConnection."""
 
@@ -105,7 +110,7 @@ class Chip:
         self._host = randomness(("host", seed))
         self._numbers = iter(range(4000, 1 << 30))
         ports = Ports(randomness(("card", seed)), delay=self.delays.append, strict=True)
-        self.card = Card(self.store, Rom((*catalogue.BUILT_IN, *further), PythonLoader()), ports)
+        self.card = Card(self.store, rom(*further), ports)
         self.atr = self.card.power_on()
 
     # a connection
