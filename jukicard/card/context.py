@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jukicard.card.errors import CardError
 from jukicard.card.files.structures import Files
 from jukicard.card.ports import Interface, Ports
-from jukicard.card.registry import ISSUER_DOMAIN, Entry, Registry
+from jukicard.card.registry import ISSUER_DOMAIN, Entry, LoadFile, Registry
 from jukicard.card.security.conditions import NOTHING, Facts, Rights
 from jukicard.card.security.keypairs import KeyPairs
 from jukicard.card.security.passwords import Passwords
@@ -118,7 +118,9 @@ class Context:
         here = self.channel
         others = (channel.program for channel in self._services.volatile.channels if channel and channel is not here)
         taken = sum(other.memory for other in others if other and other.domain == program.domain)
-        if taken + program.memory > self._domain().entry.limits.memory:
+        domain = self._domain()
+        reserved = sum(below.limits.memory for below in domain.registry.contents.domains_below(domain.entry))
+        if taken + reserved + program.memory > domain.entry.limits.memory:
             raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "more volatile memory than the security domain has left")
         here.program = program
 
@@ -239,8 +241,8 @@ class DomainContext(Context):
         """The cells of the issuer security domain, which every card has."""
         return Area(self._transaction, _ISSUER_AREA)
 
-    def area_of(self, entry: Entry) -> Area:
-        """Return another application's cells: for domains, on behalf of what is below them."""
+    def area_of(self, entry: Entry | LoadFile) -> Area:
+        """Return the cells of another application or of a load file: for domains, on behalf of what is below them."""
         return Area(self._transaction, entry.area)
 
     def inside(self, entry: Entry) -> Context:

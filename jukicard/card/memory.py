@@ -91,8 +91,9 @@ class Memory:
 
     def _check_domain(self, domain: Entry, growth: Mapping[str, int], contents: Contents) -> None:
         total = sum(self.used(area) + growth.get(area, 0) for area in _areas(domain, contents))
-        total += sum(entry.limits.storage for entry in _domains_below(domain, contents))
-        if total > domain.limits.storage:
+        below = [entry.limits for entry in contents.domains_below(domain)]
+        total += sum(limits.storage for limits in below)
+        if total > domain.limits.storage or sum(limits.memory for limits in below) > domain.limits.memory:
             raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "more than is reserved for the security domain")
 
 
@@ -105,9 +106,3 @@ def _areas(domain: Entry, contents: Contents) -> Iterator[str]:
     for file in contents.load_files:
         if file.domain == domain.instance:
             yield file.area
-
-
-def _domains_below(domain: Entry, contents: Contents) -> Iterator[Entry]:
-    for entry in contents.entries:
-        if entry.is_domain and entry.domain == domain.instance and entry.instance != domain.instance:
-            yield entry

@@ -216,6 +216,11 @@ class Contents:
         """Return the loaded file with exactly that AID, or None."""
         return self._load_files.get(aid)
 
+    def domains_below(self, domain: Entry) -> tuple[Entry, ...]:
+        """Return the security domains directly below a domain: what they reserve is of its own."""
+        number = domain.instance
+        return tuple(e for e in self.entries if e.is_domain and e.domain == number and e.instance != number)
+
     def is_usable(self, entry: Entry) -> bool:
         """Return whether an application may run: it is not locked, nor the card: then the issuer's domain alone is."""
         if entry.instance == ISSUER_DOMAIN:

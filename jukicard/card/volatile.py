@@ -89,13 +89,16 @@ class Program(Protocol):
 
 class Announced(NamedTuple):
     """What INSTALL [for load] says: the load file's AID, the instance number of the domain it goes to, the SHA-256 of
-    its data block (or nothing), the approval with its signature (or nothing).
+    its data block (or nothing), the approval with its signature (or nothing).  `manager` is the instance number of the
+    domain whose token allowed it (0: none was needed), `token_identifier` what that token is called.
     """
 
     load_file: AID
     domain: int
     digest: bytes
     approval: bytes
+    manager: int = 0
+    token_identifier: bytes = b""
 
 
 @dataclass(slots=True)

@@ -140,7 +140,7 @@ def test_every_row_succeeds_and_is_refused(
         with closing(EmulatorConnection(new_card(stores(path)))) as connection:
             play(dialogue_in(path), witness.over(connection))
     for path in sessions.FILES:
-        with closing(EmulatorConnection(new_card(sessions.fresh_store(path)))) as connection:
+        with closing(EmulatorConnection(sessions.fresh_card(path))) as connection:
             play(dialogue_in(path), witness.over(connection), sessions.OPENERS)
     rows = {(type(applet).__name__, row.name) for applet in (*rom(), System()) for row in applet.table.rows}
     assert rows - witness.refused == set()

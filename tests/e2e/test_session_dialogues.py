@@ -16,9 +16,8 @@ from jukicard.reader.pcsc import open_pcsc
 from jukicard.reader.recording import Dialogue, DialogueMismatch, Exchange, Opener, play
 from jukicard.testing.readers import ShortOnlyReader, T0Reader
 from tests.support.inserted import inserted
-from tests.support.issued import new_card
 from tests.support.pcscd import PrivatePcscd
-from tests.support.sessions import CARDS, FILES, LEVELS, OPENERS, dialogue_in, fresh_store, head, opened
+from tests.support.sessions import CARDS, FILES, LEVELS, OPENERS, dialogue_in, fresh_card, head, opened
 
 EXACT_LE = "17-secure-messaging"
 """T=0 carries no Le beside data, and a protected command always has data: so there an exact Le gets all there is."""
@@ -42,7 +41,7 @@ def test_every_card_and_every_kind_of_session_is_used() -> None:
 
 @every_file
 def test_in_process(path: Path) -> None:
-    with closing(EmulatorConnection(new_card(fresh_store(path)))) as connection:
+    with closing(EmulatorConnection(fresh_card(path))) as connection:
         play(dialogue_in(path), connection, OPENERS)
 
 
@@ -52,7 +51,7 @@ def test_a_difference_is_noticed(path: Path) -> None:
     dialogue = dialogue_in(path)
     count = sum(isinstance(step, Exchange) for step in dialogue.steps)
     for number in range(1, count + 1, max(1, count // 4)):
-        with closing(EmulatorConnection(new_card(fresh_store(path)))) as connection:
+        with closing(EmulatorConnection(fresh_card(path))) as connection:
             spoiler = Spoiler(number)
             openers = {name: spoiler.behind(opener, connection) for name, opener in OPENERS.items()}
             with pytest.raises(DialogueMismatch, match=f"line {line_of(dialogue, number)}:"):
@@ -93,18 +92,18 @@ class _Spoilt(ConnectionWrapper):
 
 @every_file
 def test_over_a_reader_for_short_apdus(path: Path) -> None:
-    with closing(EmulatorConnection(new_card(fresh_store(path)))) as connection:
+    with closing(EmulatorConnection(fresh_card(path))) as connection:
         play(dialogue_in(path), ShortOnlyReader(connection), OPENERS)
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.stem != EXACT_LE], ids=lambda path: path.stem)
 def test_over_t0(path: Path) -> None:
-    with closing(EmulatorConnection(new_card(fresh_store(path)))) as connection:
+    with closing(EmulatorConnection(fresh_card(path))) as connection:
         play(dialogue_in(path), T0Rules(T0Reader(connection)), OPENERS)
 
 
 @every_file
 def test_through_pcscd(real_pcscd: PrivatePcscd, path: Path) -> None:
-    chip = new_card(fresh_store(path))
+    chip = fresh_card(path)
     with inserted(real_pcscd, chip) as card, closing(open_pcsc(card.reader_name)) as connection:
         play(dialogue_in(path), connection, OPENERS)

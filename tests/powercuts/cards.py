@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from jukicard.applets import catalogue
 from jukicard.applets.folder.client import FolderClient, record_ef
 from jukicard.applets.gp import layout as gp
 from jukicard.applets.library import layout as library
@@ -31,7 +30,7 @@ class CutChip(Chip):
         super().__init__({}, seed)
         self.store = timeline  # type: ignore[assignment]
         ports = Ports(randomness(("card", seed)), delay=self.delays.append, strict=True)
-        self.card = timeline.watch(Card(timeline, catalogue.rom(), ports))  # type: ignore[assignment]
+        self.card = timeline.watch(Card(timeline, chips.rom(), ports))  # type: ignore[assignment]
         self.atr = self.card.power_on()
 
 

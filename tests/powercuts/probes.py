@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from jukicard.applets.folder import layout as folder
 from jukicard.applets.juki import layout as juki
 from jukicard.applets.library import layout as library
+from jukicard.card.card import Card
+from jukicard.card.ports import Ports
 from jukicard.card.registry import Registry
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.testing.seeds import randomness
 from tests.powercuts import cards
 from tests.support import chips, folders
-from tests.support.issued import new_card
 
 NAMES = (chips.ISSUER, chips.JUKI_DOMAIN, chips.CITY_DOMAIN, chips.JUKI, chips.LIBRARY, cards.SECOND_LIBRARY)
 """What is asked for besides the applications that there are: names that may have been deleted, or be half there."""
@@ -54,7 +56,7 @@ def _path(cell: str) -> bytes:
 def readable(cells: Mapping[str, bytes]) -> tuple[bytes, ...]:
     """The answers to all probes by a chip with these cells; it must not have changed."""
     store = MemoryStore(cells)
-    card = new_card(store, "probes")
+    card = Card(store, chips.rom(), Ports(randomness("probes"), strict=True))
     card.power_on()
     answers = []
     for name in sorted({*NAMES, *(entry.aid for entry in Registry(Transaction(store)))}, key=bytes):

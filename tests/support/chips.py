@@ -20,6 +20,7 @@ from jukicard.applets.juki.records import CardData
 from jukicard.applets.library import layout as library
 from jukicard.card.applet import Applet
 from jukicard.card.card import Card
+from jukicard.card.code import Rom
 from jukicard.card.errors import StoreError
 from jukicard.card.ports import Ports
 from jukicard.card.store import MemoryStore
@@ -42,6 +43,7 @@ from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys, encrypt_sen
 from jukicard.securechannel.scp11 import decode_point, encode_point
 from jukicard.testing.seeds import randomness
 from tests.support.chains import authority, leaf, private_key
+from tests.support.loaded import PythonLoader
 
 CITY, OTHER_CITY = "99201", "99202"
 CODE = b"12345678903"
@@ -91,6 +93,11 @@ class WatchedStore(MemoryStore):
         super().commit(changes, durable=durable)
 
 
+def rom(*further: type[Applet]) -> Rom:
+    """The built-in modules and `further` ones, and code that is loaded in Python."""
+    return Rom((*catalogue.BUILT_IN, *further), PythonLoader())
+
+
 class Chip:
     """A powered chip, its store, and every exchange with it: a CardConnection."""
 
@@ -103,7 +110,7 @@ class Chip:
         self._host = randomness(("host", seed))
         self._numbers = iter(range(4000, 1 << 30))
         ports = Ports(randomness(("card", seed)), delay=self.delays.append, strict=True)
-        self.card = Card(self.store, catalogue.rom(further), ports)
+        self.card = Card(self.store, rom(*further), ports)
         self.atr = self.card.power_on()
 
     # a connection
@@ -296,7 +303,7 @@ def _installed(number: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
     issuer_keys = keys_of("issuer", number)
     put_key_set(issuer, issuer_keys, TRANSPORT_KEYS.dek)
     install(issuer, gp.DOMAIN_MODULE, JUKI_DOMAIN, b"\x80\x40\x00")
-    install(issuer, gp.DOMAIN_MODULE, CITY_DOMAIN, b"\xc0\x40\x00")
+    install(issuer, gp.DOMAIN_MODULE, CITY_DOMAIN, b"\x80\x40\x00")
     points = {}
     for name, domain, root in (("juki", JUKI_DOMAIN, NATIONAL_ROOT), ("city", CITY_DOMAIN, CITY_ROOT)):
         keys = keys_of(name, number)

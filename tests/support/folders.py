@@ -14,7 +14,7 @@ from jukicard.applets.gp.layout import municipal_service_aid
 from jukicard.card.applet import Applet
 from jukicard.iso7816.access import AccessMode, AccessRules, Always, Condition, ModeDo, Password, SessionKey
 from jukicard.iso7816.connection import CardConnection
-from jukicard.iso7816.tlv import Tlv
+from jukicard.iso7816.tlv import Tlv, encode_length
 from jukicard.iso7816.wrappers import standard
 from jukicard.securechannel.host import StaticKeyring
 from jukicard.securechannel.kdf import aes_cmac
@@ -61,7 +61,7 @@ def install(chip: Chip, parameters: bytes = b"", sw: int = 0x9000) -> None:
     session = chip.scp03(chips.CITY_KEYS)
     specific = Tlv(0xC9, parameters).encode() if parameters else b""
     data = chips.install_data(layout.MODULE, FOLDER)[:-2]
-    say(session, 0x80, 0xE6, 0x0C, 0x00, data + bytes((len(specific),)) + specific + b"\0", 256, sw=sw)
+    say(session, 0x80, 0xE6, 0x0C, 0x00, data + encode_length(len(specific)) + specific + b"\0", 256, sw=sw)
 
 
 def client(chip: Chip) -> FolderClient:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from jukicard.card.card import Card
+from jukicard.card.ports import Ports
 from jukicard.card.store import MemoryStore
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.wrappers import standard
@@ -25,7 +27,7 @@ from jukicard.securechannel.keyproof import external_message
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys
 from jukicard.securechannel.scp11 import decode_point
 from jukicard.testing.seeds import randomness
-from tests.support import chips, folders
+from tests.support import chips, content, folders
 from tests.support.chains import private_key
 from tests.support.chips import CITY_KEYS, ISSUER_KEYS, JUKI_KEYS, OTHER_CITY, say, service_terminal, terminal
 
@@ -39,12 +41,14 @@ CARDS: Mapping[str, Callable[[], Mapping[str, bytes]]] = {
     "delivered": lambda: chips.delivered().cells,
     "active": lambda: chips.active().cells,
     "folder": folders.furnished_cells,
+    "approving": content.loaded_cells,
 }
-"""The cells of each card (see tests/support/chips.py and folders.py)."""
+"""The cells of each card (see tests/support/chips.py, folders.py and content.py)."""
 
 LEVELS = {"": 0x33, "-mac": 0x01, "-mac-enc": 0x03, "-mac-rmac": 0x11, "-mac-enc-rmac": 0x13}
 """What follows the name of a key set says how messages are protected; nothing: both ways, encrypted."""
 _KEY_SETS = {"transport": TRANSPORT_KEYS, "issuer-keys": ISSUER_KEYS, "juki-keys": JUKI_KEYS, "city-keys": CITY_KEYS}
+_KEY_SETS |= {"approving-keys": content.KEYS, "provider-keys": content.PROVIDER_KEYS}
 
 _COUNTER = (Right.SET_INITIAL_PASSWORD, Right.RESET_PASSWORD, Right.SUSPEND, Right.RESUME, Right.VOID)
 _TERMINALS = {
@@ -119,6 +123,7 @@ def opened(dialogue: Dialogue) -> frozenset[str]:
     return frozenset(step.name for step in dialogue.steps if isinstance(step, Open))
 
 
-def fresh_store(path: Path) -> MemoryStore:
-    """A store with the cells of a card as the file wants it."""
-    return MemoryStore(CARDS[head(path)[0]]())
+def fresh_card(path: Path) -> Card:
+    """A card as the file wants it."""
+    store = MemoryStore(CARDS[head(path)[0]]())
+    return Card(store, chips.rom(), Ports(randomness("card"), strict=True))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from jukicard.applets.gp import layout
 from jukicard.applets.gp.channel_commands import SecureChannelCommands
-from jukicard.applets.gp.content_commands import ContentCommands
+from jukicard.applets.gp.content.commands import ContentCommands
 from jukicard.applets.gp.data_commands import RECOGNITION, DataCommands
 from jukicard.applets.gp.information import IssuerFiles
 from jukicard.applets.gp.key_commands import KeyCommands

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.limits import Limits
-from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.iso7816.tlv import Tlv, parse_tlvs
 
 TAG_APPROVAL = 0xBF61
 TAG_SIGNATURE = 0x5F37
@@ -98,16 +98,21 @@ def sign_form(approval: Approval, signature: bytes) -> bytes:
     return approval.encode() + Tlv(TAG_SIGNATURE, signature).encode()
 
 
-def verify_approval(stored: bytes, key: ec.EllipticCurvePublicKey) -> Approval:
-    """Read an approval with its signature, and verify it; ApprovalError otherwise."""
+def read_approval(stored: bytes) -> tuple[Approval, bytes]:
+    """Read an approval with its signature, as `sign_form` made it, and return both; nothing is verified."""
     try:
         approval, signature = parse_tlvs(stored)
-    except (TlvError, ValueError):
+    except ValueError:  # a TlvError is a ValueError
         raise ApprovalError("an approval is BF61 and 5F37") from None
-    if approval.tag != TAG_APPROVAL or signature.tag != TAG_SIGNATURE:
+    if approval.tag != TAG_APPROVAL or signature.tag != TAG_SIGNATURE or len(signature.value) != SIGNATURE_SIZE:
         raise ApprovalError("an approval is BF61 and 5F37")
-    found = Approval.decode(approval)
-    verify_signature(key, signature.value, found.message)
+    return Approval.decode(approval), signature.value
+
+
+def verify_approval(stored: bytes, key: ec.EllipticCurvePublicKey) -> Approval:
+    """Read an approval with its signature, and verify it; ApprovalError otherwise."""
+    found, signature = read_approval(stored)
+    verify_signature(key, signature, found.message)
     return found
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from jukicard.applets.gp import layout
+from jukicard.applets.gp.approval import TAG_PURPOSES
 from jukicard.applets.gp.channel_commands import keys_in_force
+from jukicard.applets.gp.content.approvals import PURPOSES_CELL, store_purposes
 from jukicard.applets.gp.identity import identity, identity_cell
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
 from jukicard.applets.gp.rules import MANAGEMENT
@@ -98,6 +100,8 @@ def _read(tag: int, selector: bytes, ctx: DomainContext) -> bytes | None:
             return _ca_identifiers(keys, terminals=True)
         case layout.TAG_CARD_CA_IDENTIFIERS:
             return _ca_identifiers(keys, terminals=False)
+        case _ if tag == TAG_PURPOSES:
+            return ctx.area.read(PURPOSES_CELL)
     return None
 
 
@@ -128,10 +132,15 @@ def _ca_identifiers(keys: DomainKeys, *, terminals: bool) -> bytes | None:
 
 
 def _store(objects: tuple[Tlv, ...], ctx: DomainContext) -> None:
-    """Store what a block holds: identity objects, or `A6 {…}` followed by what belongs to the key that it names."""
+    """Store what a block holds: identity objects, the list of purposes, or `A6 {…}` followed by what belongs to the key
+    that it names.
+    """
     first = objects[0]
     if first.tag in _IDENTITY and len(objects) == 1 and ctx.entry.instance == ISSUER_DOMAIN:
         ctx.area.write(identity_cell(first.tag), first.value)
+        return
+    if first.tag == TAG_PURPOSES and len(objects) == 1:
+        store_purposes(ctx, first.value)
         return
     if first.tag != layout.TAG_CONTROL_REFERENCE:
         raise CardError(StatusWord.INCORRECT_DATA, f"no data object {first.tag:X} is stored here")

@@ -25,9 +25,24 @@ class FieldReader:
         """Read a length byte (00-FF) and so many bytes."""
         return self._take(self.byte())
 
+    def field(self) -> bytes:
+        """Read a length as in BER (one byte below 80, else 81 xx or 82 xx xx, the shortest form) and so many bytes."""
+        length = self.byte()
+        if length >= 0x80:
+            size = length & 0x7F
+            length = int.from_bytes(self._take(size)) if size in (1, 2) else 0
+            if length < 0x80 or (size == 2 and length < 0x100):
+                raise CardError(StatusWord.INCORRECT_DATA, "a length is 00-7F, 81 xx or 82 xx xx")
+        return self._take(length)
+
     def tagged(self) -> tuple[int, bytes]:
         """Read a tag of one byte, a length byte, and so many bytes."""
         return self.byte(), self.lengthed()
+
+    @property
+    def consumed(self) -> bytes:
+        """What was read so far."""
+        return self._data[: self._position]
 
     def end(self) -> None:
         """Make sure that nothing is left."""

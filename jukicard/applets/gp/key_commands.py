@@ -4,6 +4,7 @@ hosts speak).
 
 from __future__ import annotations
 
+from jukicard.applets.gp.content.states import move
 from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
 from jukicard.applets.gp.layout import (
@@ -12,10 +13,13 @@ from jukicard.applets.gp.layout import (
     KEY_TYPE_EC_PARAMETERS,
     KEY_TYPE_EC_PRIVATE,
     KEY_TYPE_EC_PUBLIC,
+    KID_APPROVAL,
+    KID_RECEIPT,
     KID_SCP03,
     KID_SCP11A,
     KID_SCP11B,
     KID_TERMINAL_ANCHOR,
+    KID_TOKEN,
     TRANSPORT_KVN,
 )
 from jukicard.applets.gp.rules import MANAGEMENT
@@ -32,7 +36,8 @@ from jukicard.securechannel.scp03 import StaticKeys, decrypt_sensitive, key_chec
 from jukicard.securechannel.scp11 import KeyAgreementError, decode_point, encode_point
 
 _AES_SIZES = (16, 24, 32)
-_EC_KIDS = only(KID_TERMINAL_ANCHOR, KID_SCP11A, KID_SCP11B)
+_PUBLIC_KIDS = (KID_TERMINAL_ANCHOR, KID_APPROVAL, KID_TOKEN)
+_EC_KIDS = only(*_PUBLIC_KIDS, KID_SCP11A, KID_SCP11B)
 
 
 class KeyCommands:
@@ -84,8 +89,8 @@ class KeyCommands:
         name="PUT KEY (EC key)",
     )
     def put_ec_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Store a P-256 key: a trust anchor's public one (KID 10), or a private one, encrypted under the session's DEK
-        (KID 11, 13).
+        """Store a P-256 key: a public one (KID 10 trust anchor, 20 approvals and DAP blocks, 21 tokens), or a private
+        one, encrypted under the session's DEK (KID 11, 13).
         """
         fields = FieldReader(cmd.data)
         reference = KeyReference(cmd.p2, _new_version(fields.byte()))
@@ -96,7 +101,7 @@ class KeyCommands:
         fields.end()
         keys = _own_keys(require_domain(ctx))
         _replace(keys, cmd.p1, reference)
-        if kind != (KEY_TYPE_EC_PUBLIC if cmd.p2 == KID_TERMINAL_ANCHOR else KEY_TYPE_EC_PRIVATE):
+        if kind != (KEY_TYPE_EC_PUBLIC if cmd.p2 in _PUBLIC_KIDS else KEY_TYPE_EC_PRIVATE):
             raise CardError(StatusWord.INCORRECT_DATA, f"a key of this type cannot have identifier {cmd.p2:02X}")
         if kind == KEY_TYPE_EC_PUBLIC:
             try:
@@ -106,6 +111,28 @@ class KeyCommands:
         else:
             keys.put_private(reference, from_scalar(_scalar(value, _session(ctx))))
         return ResponseAPDU(bytes((reference.kvn,)))
+
+    @command(
+        PROPRIETARY,
+        ins=0xD8,
+        p1=ANY,
+        p2=only(KID_RECEIPT),
+        length=data(4, 255),
+        access=MANAGEMENT,
+        writes=True,
+        spec="GP 2.3.1, 11.8; Amendment D 1.2, 7.2",
+        name="PUT KEY (AES key)",
+    )
+    def put_aes_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Store the AES key that makes receipts (KID 22), encrypted under the session's DEK."""
+        fields = FieldReader(cmd.data)
+        reference = KeyReference(cmd.p2, _new_version(fields.byte()))
+        key, check = _read_aes(fields, _session(ctx))
+        fields.end()
+        keys = _own_keys(require_domain(ctx))
+        _replace(keys, cmd.p1, reference)
+        keys.put_secret(reference, key)
+        return ResponseAPDU(bytes((reference.kvn,)) + check)
 
     @command(
         PROPRIETARY,
@@ -181,7 +208,7 @@ def _replace(keys: DomainKeys, old_version: int, new: KeyReference) -> None:
 
 def _personalised(ctx: DomainContext) -> None:
     if ctx.entry.domain != ctx.entry.instance and ctx.entry.state == ApplicationState.SELECTABLE:
-        ctx.registry.set_state(ctx.entry, ApplicationState.PERSONALIZED)
+        move(ctx, ctx.entry, ApplicationState.PERSONALIZED)
 
 
 def _session(ctx: Context) -> Session:

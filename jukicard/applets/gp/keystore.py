@@ -81,11 +81,10 @@ class DomainKeys:
         if reference.kid == KID_SCP03:
             size = len(self.key_set(reference).enc)
             return b"".join(Tlv(0xC0, bytes((kid, reference.kvn, KEY_TYPE_AES, size))).encode() for kid in KEY_SET_KIDS)
-        kind, size = (
-            (KEY_TYPE_EC_PRIVATE, 32)
-            if self._stored(reference).tag == KEY_TYPE_EC_PRIVATE
-            else (KEY_TYPE_EC_PUBLIC, 65)
-        )
+        kind, stored = self._stored(reference)
+        if kind == KEY_TYPE_AES:
+            return Tlv(0xC0, bytes((reference.kid, reference.kvn, kind, len(stored)))).encode()
+        size = 32 if kind == KEY_TYPE_EC_PRIVATE else 65
         described = (reference.kid, reference.kvn, kind, size, KEY_TYPE_EC_PARAMETERS, CURVE_P256)
         return Tlv(0xC0, bytes(described)).encode()
 
@@ -107,6 +106,14 @@ class DomainKeys:
         """Store a public key."""
         self._store(reference, Tlv(KEY_TYPE_EC_PUBLIC, encode_point(key)))
 
+    def put_secret(self, reference: KeyReference, key: bytes) -> None:
+        """Store a single AES key."""
+        self._store(reference, Tlv(KEY_TYPE_AES, key))
+
+    def secret(self, reference: KeyReference) -> bytes:
+        """Return a single AES key for use inside the chip."""
+        return self._stored(reference).value
+
     def private(self, reference: KeyReference) -> ec.EllipticCurvePrivateKey:
         """Return a private key for use inside the chip; 6985 where the reference is not a key pair's."""
         stored = self._stored(reference)
@@ -118,7 +125,7 @@ class DomainKeys:
         """Return a public key; 6985 where the reference is not one's."""
         stored = self._stored(reference)
         if stored.tag != KEY_TYPE_EC_PUBLIC:
-            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "this key is not a trust anchor")
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "this key is not a public one")
         return decode_point(stored.value)
 
     def delete(self, reference: KeyReference) -> None:

@@ -159,7 +159,6 @@ def test_the_issuer_cannot_manage_what_lies_in_another_domain() -> None:
     for aid in (chips.JUKI, chips.LIBRARY):
         name = bytes((len(bytes(aid)),)) + bytes(aid)
         assert say(session, 0x80, 0xE4, 0, 0, b"\x4f" + name).sw == 0x6A88
-        assert say(session, 0x80, 0xF0, 0x40, 0x80, bytes(aid)).sw == 0x6A88
         assert say(session, 0x80, 0xE6, 0x20, 0, b"\0\0" + name + b"\0\0\0").sw == 0x6A88
     assert chip.cells == before
 
