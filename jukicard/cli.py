@@ -103,16 +103,32 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "Municipal applications, from an empty folder to a card.",
         "juki app new stamps",
         {
-            "new": Lazy("app.making:new", "Begin an application: a folder with its source and a test."),
-            "build": Lazy("app.making:build", "Build an application in C, with clang and lld."),
+            "new": Lazy(
+                "app.making:new", "Begin an application: a folder with its source and a test, which work as they are."
+            ),
+            "build": Lazy(
+                "app.making:build", "Build an application in C, with clang and lld, and check it as a card would."
+            ),
             "test": Lazy("app.making:test", "Run an application's tests, each on a card of its own, with pytest."),
-            "approve": Lazy("app.approving:approve_", "Approve an application for a purpose of the ordinance."),
+            "approve": Lazy(
+                "app.approving:approve_",
+                "Approve an application for a purpose of the ordinance: only then the municipality's cards take it.",
+            ),
             "load": Lazy("app.oncard:load", "Load an approved application's code onto a card."),
-            "list": Lazy("app.oncard:list_", "List the applications and load files of the municipality on a card."),
+            "list": Lazy(
+                "app.oncard:list_", "List the applications and load files in the municipality's domain of a card."
+            ),
             "install": Lazy("app.oncard:install", "Install an application of a loaded file, if the holder wants it."),
-            "delete": Lazy("app.oncard:delete", "Delete an application, or a load file, with all that it has stored."),
-            "info": Lazy("app.oncard:info", "Show what an application file is, and what was approved of it."),
-            "call": Lazy("app.oncard:call", "Select an application and send it commands."),
+            "delete": Lazy(
+                "app.oncard:delete", "Delete an application, or a load file, with everything that it has stored."
+            ),
+            "info": Lazy(
+                "app.oncard:info", "Show what an application file is, and what the municipality has approved of it."
+            ),
+            "call": Lazy(
+                "app.oncard:call",
+                "Select an application and send it commands, in the clear or as a terminal of the municipality.",
+            ),
         },
     ),
     "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),
