@@ -1,4 +1,4 @@
-"""Cards with certificate vending and community points in the city's domain, personalised as the issuing machine does."""
+"""Cards with certificate vending and community points, personalised as the issuing machine does it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ CENTRE, STRANGER = private_key(3101), private_key(3102)
 LIMIT, BALANCE = 1000, 500
 PIN = b"2580"
 """The holder's password at every service."""
+ECDSA = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 REQUEST = Request(0x01, "20260701", "KIOSK001", bytes(range(16)))
 TYPES = (CertificateType(1, 3), CertificateType(2, 1), CertificateType(3, 5, usable=False))
 
@@ -45,7 +46,7 @@ def member_number(number: int) -> bytes:
 
 def by_centre(message: bytes) -> bytes:
     """The points centre's signature."""
-    return from_der(CENTRE.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
+    return from_der(CENTRE.sign(message, ECDSA))
 
 
 def signed(order: Order, number: int = 1) -> bytes:
