@@ -131,6 +131,66 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             ),
         },
     ),
+    "library": LazyGroup.of(
+        "library",
+        "The library card (図書館サービス), a municipal service.",
+        "juki library list --reader pcsc:",
+        {
+            "list": Lazy("library:list_", "List the loans on a library card, with the holder's password."),
+            "lend": Lazy("library:lend", "Lend an item (13 digits) to the card's holder, with the holder's password."),
+            "return": Lazy("library:return_", "Take an item back."),
+            "renew": Lazy("library:renew", "Lend an item for longer, with the holder's password."),
+            "lose": Lazy(
+                "library:lose", "Mark an item as lost: it can only be settled then, and two of them stop the lending."
+            ),
+            "settle": Lazy(
+                "library:settle", "Settle a lost item with its holder, who replaced it, paid, or found it again."
+            ),
+            "password": Lazy("library:password", "Set the holder's password of this service at the office."),
+        },
+    ),
+    "vending": LazyGroup.of(
+        "vending",
+        "Certificate vending (証明書自動交付), a municipal service.",
+        "juki vending issue resident-record --reader pcsc:",
+        {
+            "list": Lazy(
+                "vending:list_", "List the types of certificates that a card may have issued, and how many of each."
+            ),
+            "issue": Lazy(
+                "vending:issue", "Have a certificate issued at a kiosk, with the holder's password (4 to 8 digits)."
+            ),
+            "log": Lazy(
+                "vending:log", "List what was issued with a card last, the newest first, with the holder's password."
+            ),
+            "block": Lazy(
+                "vending:block", "Block one type of certificate at the office; the others are issued as before."
+            ),
+            "allow": Lazy("vending:allow", "Let a type of certificate be issued again at the office, or more of it."),
+            "password": Lazy("vending:password", "Set the holder's password of this service at the office."),
+        },
+    ),
+    "points": LazyGroup.of(
+        "points",
+        "Community points (地域ポイント), a municipal service.",
+        "juki points pay 120 --reader emulator:mine.juki --to emulator:yours.juki",
+        {
+            "show": Lazy("points:show", "Show the balance of a purse, at a shop's terminal."),
+            "credit": Lazy("points:credit", "Credit points to a card, by an order that the points centre signs."),
+            "debit": Lazy(
+                "points:debit",
+                "Take points from a card, by an order that the points centre signs, with the holder's password.",
+            ),
+            "pay": Lazy(
+                "points:pay", "Pay points from one card (--reader) to another (--to), with the payer's password."
+            ),
+            "recover": Lazy(
+                "points:recover_",
+                "Bring an interrupted payment to its end, from the card that pays (--reader) to its payee (--to).",
+            ),
+            "password": Lazy("points:password", "Set the holder's password of this service at the office."),
+        },
+    ),
     "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),
     "serve": Lazy("serve:serve", "Put a card file into pcscd's virtual reader, until ^C."),
     "reader": LazyGroup.of(

@@ -8,11 +8,20 @@ from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
+from jukicard.applets.points.applet import PointsApplet
+from jukicard.applets.vending.applet import VendingApplet
 from jukicard.applets.wasm.loader import WasmLoader, is_available
 from jukicard.card.applet import Applet
 from jukicard.card.code import Rom
 
-BUILT_IN: tuple[type[Applet], ...] = (SecurityDomain, JukiApplet, LibraryApplet, FolderApplet)
+BUILT_IN: tuple[type[Applet], ...] = (
+    SecurityDomain,
+    JukiApplet,
+    LibraryApplet,
+    FolderApplet,
+    VendingApplet,
+    PointsApplet,
+)
 
 
 def rom(further: Iterable[type[Applet]] = ()) -> Rom:

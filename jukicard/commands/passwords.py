@@ -58,21 +58,22 @@ class Source:
                 f"use --{self.option}-file or --{self.option}-fd"
             ) from None
 
-    def read_digits(self, *, new: bool = False) -> str:
-        """Return the holder's password, exactly four digits: nothing else ever reaches a card."""
+    def read_digits(self, *, new: bool = False, most: int = HOLDER_DIGITS) -> str:
+        """Return the holder's password, four digits, or up to `most`: nothing else ever reaches a card."""
+        digits = f"{HOLDER_DIGITS} digits" if most == HOLDER_DIGITS else f"{HOLDER_DIGITS} to {most} digits"
         while True:
             password = self.read(new=new)
-            if len(password) == HOLDER_DIGITS and password.isascii() and password.isdigit():
+            if HOLDER_DIGITS <= len(password) <= most and password.isascii() and password.isdigit():
                 return password
             if self.given:
-                raise click.UsageError(f"the holder's password has {HOLDER_DIGITS} digits")
-            click.echo(f"It has {HOLDER_DIGITS} digits.", err=True)
+                raise click.UsageError(f"the holder's password has {digits}")
+            click.echo(f"It has {digits}.", err=True)
 
-    def holder(self, *, new: bool = False) -> Callable[[], str]:
+    def holder(self, *, new: bool = False, most: int = HOLDER_DIGITS) -> Callable[[], str]:
         """Return what gives the holder's password when asked: one from a file is read and checked now."""
         if not self.given:
-            return lambda: self.read_digits(new=new)
-        password = self.read_digits()
+            return lambda: self.read_digits(new=new, most=most)
+        password = self.read_digits(most=most)
         return lambda: password
 
 

@@ -121,6 +121,8 @@ def export(
 
 
 def _usual_role(rights: frozenset[Right]) -> Role:
+    if rights == {Right.VENDING}:
+        return Role.KIOSK
     return Role.MUNICIPAL_SERVICE if rights and rights <= MUNICIPAL_RIGHTS else Role.COUNTER
 
 

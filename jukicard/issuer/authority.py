@@ -227,8 +227,11 @@ class Authority:
         """The library patron's number (10 digits) of a card: the same at each asking, telling nothing of the card's
         serial.
         """
-        digest = self.keys.mac(_DIGEST_KEY, b"library patron " + serial.encode())
-        return f"{int.from_bytes(digest) % 10**10:010d}"
+        return f"{int.from_bytes(self.pseudonym('library patron', serial)) % 10**10:010d}"
+
+    def pseudonym(self, purpose: str, serial: str) -> bytes:
+        """What stands for a card for one purpose, 32 bytes: the same at each asking, telling nothing of the serial."""
+        return self.keys.mac(_DIGEST_KEY, f"{purpose} {serial}".encode())
 
     def card_authorities(self, area: Area) -> tuple[bytes, ...]:
         """The certificates (DER) between an area's anchor and a card's own, top-down."""

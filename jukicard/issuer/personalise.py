@@ -27,6 +27,7 @@ from jukicard.applets.gp.layout import (
 from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardData, CardState
+from jukicard.applets.service.client import KeyPairClient
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
@@ -42,6 +43,7 @@ from jukicard.issuer.ledgerrules import TRANSITIONS, Event, Status
 from jukicard.issuer.ledgerrules import CardState as LedgerState
 from jukicard.issuer.provers import card_channel_key, certified, ephemeral_key
 from jukicard.issuer.records import ResidentRecord
+from jukicard.issuer.servicedata import ServiceCard, service_data
 from jukicard.issuer.services import Service
 from jukicard.issuer.terminals import Area
 from jukicard.securechannel.certificates import LeafUsage
@@ -274,9 +276,17 @@ class Personaliser:
         )
 
     def _personalize(self, operation: plan.Personalize) -> None:
+        service, order = operation.service, self._order
+        aid = service.aid(self._authority.city.code)
+        key = None
+        if service.key is not None:
+            application = KeyPairClient(self._stack, aid)
+            self._open(application)
+            key = application.generate_key_pair(service.key)
+        card = ServiceCard(order.serial, order.issued_on, order.expires, key)
         domain = self._domain(operation.domain)
-        domain.personalize(operation.service.aid(self._authority.city.code))
-        domain.store_data(self._authority.patron_number(self._order.serial).encode())
+        domain.personalize(aid)
+        domain.store_data(service_data(service, self._authority, card))
 
     def _write_data(self, operation: plan.WriteData) -> None:
         client = self._juki()

@@ -6,18 +6,23 @@ from dataclasses import dataclass
 
 from jukicard.applets.gp.layout import municipal_service_aid
 from jukicard.applets.library import layout as library
+from jukicard.applets.points import layout as points
+from jukicard.applets.vending import layout as vending
 from jukicard.iso7816.aid import AID
 from jukicard.issuer.errors import RuleRefused
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A municipal service: its name on the command line, its title, its number in the AID, the module in ROM."""
+    """A municipal service: its name on the command line, its title, its number in the AID, the module in ROM, and the
+    reference of its key pair, if it has one.  What it is personalised with is in `servicedata`.
+    """
 
     name: str
     title: str
     number: int
     module: AID
+    key: int | None = None
 
     def aid(self, city_code: str) -> AID:
         """Return the AID of its instance in a municipality's domain."""
@@ -25,7 +30,11 @@ class Service:
 
 
 LIBRARY = Service("library", "library card (図書館サービス)", library.SERVICE_NUMBER, library.MODULE)
-SERVICES = (LIBRARY,)
+VENDING = Service(
+    "vending", "certificate vending (証明書自動交付)", vending.SERVICE_NUMBER, vending.MODULE, vending.KEY
+)
+POINTS = Service("points", "community points (地域ポイント)", points.SERVICE_NUMBER, points.MODULE, points.KEY)
+SERVICES = (LIBRARY, VENDING, POINTS)
 
 
 def services_named(names: tuple[str, ...]) -> tuple[Service, ...]:

@@ -17,7 +17,7 @@ from jukicard.securechannel.authorization import OID, AuthorizationError, Right,
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
-MUNICIPAL_RIGHTS = frozenset({Right.INSTALL_MUNICIPAL, Right.MUNICIPAL_SERVICE})
+MUNICIPAL_RIGHTS = frozenset({Right.INSTALL_MUNICIPAL, Right.MUNICIPAL_SERVICE, Right.VENDING, Right.POINTS})
 """The rights that mean something in a municipal domain, under the municipality's own root."""
 JUKI_RIGHTS = frozenset(Right) - MUNICIPAL_RIGHTS
 """The rights that mean something in the Juki domain, under the national root."""

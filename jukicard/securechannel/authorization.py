@@ -7,7 +7,8 @@ id-terminal-authorization OBJECT IDENTIFIER ::=
 TerminalAuthorization ::= SEQUENCE {
     role          ENUMERATED { cs(0), counter(1), issuing-machine(2), municipal-service(3), kiosk(4) },
     rights        BIT STRING { identify(0), set-initial-password(1), reset-password(2), suspend(3), resume(4),
-                               void(5), move(6), match(7), install-municipal(8), municipal-service(9) },
+                               void(5), move(6), match(7), install-municipal(8), municipal-service(9), vending(10),
+                               points(11) },
     municipality  UTF8String (SIZE (1..5))  -- five digits, or "*" for all
 }
 ```
@@ -55,6 +56,8 @@ class Right(IntEnum):
     MATCH = 7
     INSTALL_MUNICIPAL = 8
     MUNICIPAL_SERVICE = 9
+    VENDING = 10
+    POINTS = 11
 
 
 NATIONWIDE: Final = frozenset((Right.IDENTIFY, Right.MOVE))

@@ -33,7 +33,7 @@ from jukicard.issuer.orders import place_order
 from jukicard.issuer.personalise import Order, Personaliser
 from jukicard.issuer.plan import Operation
 from jukicard.issuer.records import RecordRules, ResidentRecord, load_json
-from jukicard.issuer.services import SERVICES
+from jukicard.issuer.services import LIBRARY
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing.seeds import randomness
 
@@ -126,8 +126,8 @@ class Office:
         states = self.authority.ledger.cards()
         if states:
             (state,) = states
-            return Order(state.serial, self.record, state.issued_on, state.expires, SERVICES)
-        return place_order(self.authority, self.record, SERVICES, issued_on=self.setting.day, now=self.clock())
+            return Order(state.serial, self.record, state.issued_on, state.expires, (LIBRARY,))
+        return place_order(self.authority, self.record, (LIBRARY,), issued_on=self.setting.day, now=self.clock())
 
     def personaliser(self, connection: CardConnection, seed: object = "issue") -> Personaliser:
         """What carries the order out on the chip there."""

@@ -20,7 +20,7 @@ from tests.support.chips import Chip, say
 Cells = Mapping[str, bytes]
 SECOND_LIBRARY = AID(bytes(chips.LIBRARY)[:-1] + b"\x09")
 EMPTY_DOMAIN = gp.municipal_domain_aid(chips.OTHER_CITY)
-LOAN = b"9784000000000" + b"20240701" + b"L"
+LOAN = b"0001" + b"9784000000000" + b"20240701" + b"L"
 
 
 class CutChip(Chip):

@@ -19,14 +19,14 @@ from jukicard.issuer.authority import Authority
 from jukicard.issuer.ledger import Ledger
 from jukicard.issuer.ledgerrules import Event, Status
 from jukicard.issuer.plan import issuing_plan
-from jukicard.issuer.services import SERVICES
+from jukicard.issuer.services import LIBRARY
 from jukicard.reader.emulator import EmulatorConnection
 from tests.powercuts.timeline import State, Timeline
 from tests.support.chips import randomness
 from tests.support.issued import CITY, Office, Offices, Stage, clock, new_card
 from tests.support.powercut import Cut
 
-STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, SERVICES))
+STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, (LIBRARY,)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jukicard.applets.juki.client import JukiClient
@@ -23,7 +23,7 @@ from jukicard.applets.juki.layout import PASSWORD as REFERENCE
 from jukicard.applets.juki.records import CardState
 from jukicard.applets.library import layout as library
 from jukicard.applets.library.client import LibraryClient
-from jukicard.applets.library.records import Loan
+from jukicard.applets.library.records import Loan, LoanState
 from jukicard.card.store import MemoryStore
 from jukicard.commands.errors import exit_code
 from jukicard.iso7816.errors import HostError
@@ -47,7 +47,7 @@ from tests.support.issued import CITY, PASSWORD, TODAY, Office, Offices, Stage, 
 NEW = "3852"
 LONGEST_SECONDS = 20.0
 EXIT_CODES = frozenset({1, 3, 4, 5})
-LOAN = Loan("9784000000000", "20261205")
+LOAN = Loan("9784000000000", "20261205", "0001")
 
 
 class Hosts:
@@ -254,7 +254,7 @@ def _library(trial: Trial) -> None:
     client.lend(LOAN)
     assert client.loans() == [LOAN]
     client.take_back(1, LOAN)
-    assert client.loans() == [Loan(LOAN.item, LOAN.due, returned=True)]
+    assert client.loans() == [replace(LOAN, state=LoanState.RETURNED)]
 
 
 def _books_say(*events: Event) -> Callable[[Trial], bool]:

@@ -50,8 +50,8 @@ def keys(number: int) -> StaticKeys:
 
 
 def loan(number: int) -> Loan:
-    """The library's first record after so many updates."""
-    return Loan(f"{number:013d}", "20261205")
+    """The library's first record after so many renewals."""
+    return Loan("9784000000000", f"{number:08d}", "0001")
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _with_password(session: SecureConnection, candidates: list[State]) -> State:
 def _loan(chip: FileChip) -> int:
     session = chips.library_session(chip)
     assert chips.verify(session) == 0x9000
-    return int(Loan.parse(say(session, 0, 0xB2, 1, 0x02 << 3 | 4, ne=256, sw=0x9000).data).item)
+    return int(Loan.parse(say(session, 0, 0xB2, 1, 0x02 << 3 | 4, ne=256, sw=0x9000).data).due)
 
 
 def _keys(chip: FileChip, killed: Killed) -> int:

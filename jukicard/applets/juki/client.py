@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from jukicard.applets.gp.client import ALL, PasswordClient
 from jukicard.applets.juki import layout
 from jukicard.applets.juki.records import CardData, CardStatus, RecordError, authentication_message
+from jukicard.applets.service.client import KeyPairClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
-from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, MalformedResponse, check
+from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse, check
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs, take_one
-from jukicard.securechannel.scp11 import KeyAgreementError, decode_point
+from jukicard.iso7816.tlv import TlvError, take_one
+from jukicard.securechannel.signatures import is_signed_by
 
 R = TypeVar("R", CardData, CardStatus)
 
 
-class JukiClient(PasswordClient):
+class JukiClient(PasswordClient, KeyPairClient):
     """The Juki application (住基AP).  `password` arguments are the holder's 4 digits as ASCII."""
 
     def __init__(self, connection: CardConnection) -> None:
@@ -70,31 +68,14 @@ class JukiClient(PasswordClient):
         signature = self.command(command, "INTERNAL AUTHENTICATE").data
         if len(signature) != layout.SIGNATURE_SIZE:
             raise MalformedResponse("INTERNAL AUTHENTICATE: a signature has 64 bytes")
-        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-        try:
-            key.verify(encode_dss_signature(r, s), authentication_message(challenge), ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature:
-            raise AuthenticationFailed("card authentication", "the card has not the key of its certificate") from None
+        if not is_signed_by(key, signature, authentication_message(challenge)):
+            raise AuthenticationFailed("card authentication", "the card has not the key of its certificate")
 
     def generate_authentication_key(self) -> ec.EllipticCurvePublicKey:
         """Let the card generate its authentication key, in personalisation, once; or return the one that it has
         generated.
         """
-        try:
-            return self._key_pair(0x80)
-        except CardStatusError as error:
-            if error.sw is not StatusWord.CONDITIONS_NOT_SATISFIED:
-                raise
-            return self._key_pair(0x81)
-
-    def _key_pair(self, p1: int) -> ec.EllipticCurvePublicKey:
-        template = Tlv.build(0xB6, Tlv(0x84, bytes((layout.AUTHENTICATION_KEY,)))).encode()
-        answer = self.command(CommandAPDU(0x00, 0x47, p1, 0x00, template, ALL), "GENERATE ASYMMETRIC KEY PAIR").data
-        try:
-            (public,) = parse_tlvs(answer)
-            return decode_point(public.children[0].value)
-        except (TlvError, KeyAgreementError, ValueError, IndexError):
-            raise MalformedResponse("GENERATE ASYMMETRIC KEY PAIR: no public key in the answer") from None
+        return self.generate_key_pair(layout.AUTHENTICATION_KEY)
 
     def write(self, sfi: int, content: bytes, what: str) -> None:
         """Write a file from its start, in personalisation."""

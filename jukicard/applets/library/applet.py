@@ -8,56 +8,29 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from jukicard.applets.gp.layout import KID_SCP11A, LOAD_FILE
+from jukicard.applets.gp.layout import LOAD_FILE
 from jukicard.applets.gp.municipal import MunicipalService
 from jukicard.applets.library import layout
-from jukicard.applets.library.records import Loan, is_patron_number
+from jukicard.applets.library.records import TRANSITIONS, Loan, LoanError, LoanState, is_patron_number
+from jukicard.applets.service.rules import PASSWORD as PASSWORD_RULES
+from jukicard.applets.service.rules import private, rules, terminal
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
 from jukicard.card.files.commands import CompareBinary, ReadBinary
 from jukicard.card.files.records import RecordCommands
-from jukicard.card.files.structures import FileKind, FileSpec
+from jukicard.card.files.structures import File, FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.security.password_commands import PasswordCommands
 from jukicard.card.security.passwords import PasswordSpec
-from jukicard.iso7816.access import (
-    AccessMode,
-    AccessRules,
-    AllOf,
-    CommandEnc,
-    CommandMac,
-    ModeDo,
-    Password,
-    ResponseEnc,
-    ResponseMac,
-    SessionKey,
-)
-from jukicard.iso7816.access import Right as RightHeld
+from jukicard.iso7816.access import AccessMode, AccessRules
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.authorization import Right
 
-_SERVICE = AllOf(RightHeld(Right.MUNICIPAL_SERVICE), CommandMac())
-_PRIVATE = AllOf(
-    RightHeld(Right.MUNICIPAL_SERVICE), Password(layout.PASSWORD), CommandMac(), ResponseMac(), ResponseEnc()
-)
-_HOLDER = AllOf(SessionKey(KID_SCP11A), CommandMac(), CommandEnc())
-_OFFICE = AllOf(RightHeld(Right.MUNICIPAL_SERVICE), CommandMac(), CommandEnc())
-
-PATRON_RULES = AccessRules(((ModeDo.modes(AccessMode.READ), _SERVICE),))
-LOAN_RULES = AccessRules(
-    (
-        (ModeDo.modes(AccessMode.READ | AccessMode.WRITE), _PRIVATE),
-        (ModeDo.modes(AccessMode.UPDATE), _SERVICE),
-    )
-)
-PASSWORD_RULES = AccessRules(
-    (
-        (ModeDo.header(ins=0x20), _HOLDER),
-        (ModeDo.header(ins=0x24, p1=0x00), _HOLDER),
-        (ModeDo.header(ins=0x24, p1=0x01), _OFFICE),
-        (ModeDo.header(ins=0x2C), _OFFICE),
-    )
+PATRON_RULES = rules((AccessMode.READ, terminal(Right.MUNICIPAL_SERVICE)))
+LOAN_RULES = rules(
+    (AccessMode.READ | AccessMode.WRITE, private(Right.MUNICIPAL_SERVICE, layout.PASSWORD)),
+    (AccessMode.UPDATE, terminal(Right.MUNICIPAL_SERVICE)),
 )
 _NONE = AccessRules()
 _FILES = (
@@ -102,3 +75,50 @@ class LibraryApplet(ReadBinary, CompareBinary, RecordCommands, PasswordCommands,
         if any(patron.content) and not patron.matches(block):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "another patron's number has been written")
         patron.write(block)
+
+    def add_record(self, ctx: Context, file: File, record: bytes) -> int:
+        """Lend: in a new record, or in the first whose loan is over; 6A84 where all are in use.
+
+        6985 for what is no new loan, for an item that the card has already, and while too many books are lost.
+        """
+        file.check_length(record)
+        loan, records = _loan(record), file.records
+        loans = [_loan(old) for old in records]
+        if loan.state is not LoanState.LENT:
+            raise _refused("a loan begins as lent")
+        if any(old.is_of(loan) and not old.is_over for old in loans):
+            raise _refused("that item is lent to this card, or lost")
+        if sum(old.state is LoanState.LOST for old in loans) >= layout.MAX_LOST:
+            raise _refused(f"{layout.MAX_LOST} books are lost")
+        for number, old in enumerate(loans if len(records) >= file.max_records else [], 1):
+            if old.is_over:
+                records[number - 1] = record
+                file.write_records(records)
+                return number
+        return file.append(record)
+
+    def check_update(self, ctx: Context, file: File, old: bytes, new: bytes) -> None:
+        """Refuse (6985) what is no step in a loan's life; (6982) to settle a lost book without the holder's password.
+
+        Item and library stay; the date moves with a renewal only.
+        """
+        before, after = _loan(old), _loan(new)
+        if not before.is_of(after) or after.state not in TRANSITIONS[before.state]:
+            raise _refused(f"a loan does not become {after.state.name} so")
+        if after.state is not LoanState.LENT and after.due != before.due:
+            raise _refused("only a renewal moves the date")
+        if after.due < before.due:
+            raise _refused("a renewal does not shorten a loan")
+        if after.state is LoanState.SETTLED and layout.PASSWORD not in ctx.facts.passwords:
+            raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "a lost book is settled with its holder")
+
+
+def _loan(record: bytes) -> Loan:
+    try:
+        return Loan.parse(record)
+    except LoanError as error:
+        raise CardError(StatusWord.INCORRECT_DATA, str(error)) from None
+
+
+def _refused(reason: str) -> CardError:
+    return CardError(StatusWord.CONDITIONS_NOT_SATISFIED, reason)

@@ -13,6 +13,9 @@ EF_LOANS = 0x0002
 PATRON_SIZE = 10
 MAX_LOANS = 20
 
+MAX_LOST = 2
+"""With so many books lost and not settled, nothing more is lent."""
+
 PASSWORD = 0x81
 PASSWORD_DIGITS = 4
 PASSWORD_TRIES = 3

@@ -131,9 +131,13 @@ class RecordCommands:
             number = occurrence(records, cmd.p1, mode, _pointer(cmd, ctx))
             _point_to(ctx, number)
         file.check_length(cmd.data)
+        self.check_update(ctx, file, records[number - 1], cmd.data)
         records[number - 1] = cmd.data
         file.write_records(records)
         return ResponseAPDU()
+
+    def check_update(self, ctx: Context, file: File, old: bytes, new: bytes) -> None:
+        """Refuse a new content that the application does not let a record have after the old one; by default none."""
 
     @command(
         INTERINDUSTRY,
@@ -146,8 +150,12 @@ class RecordCommands:
     )
     def append_record(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Add a record: the last one of a linear file (6A84 when it is full), the first one of a cyclic file."""
-        _point_to(ctx, _target(ctx).append(cmd.data))
+        _point_to(ctx, self.add_record(ctx, _target(ctx), cmd.data))
         return ResponseAPDU()
+
+    def add_record(self, ctx: Context, file: File, record: bytes) -> int:
+        """Add a record to a file and return its number; applications that have rules of their own say where."""
+        return file.append(record)
 
 
 class SearchRecord:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 from jukicard.applets.library import layout
 from jukicard.applets.library.client import LibraryClient
-from jukicard.applets.library.records import Loan
+from jukicard.applets.library.records import Loan, LoanState
 from jukicard.commands.demo.desk import Desk
 from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import CITY, Scene
@@ -16,7 +17,7 @@ from jukicard.issuer.provers import card_channel_key, ephemeral_key
 from jukicard.issuer.terminals import Area
 
 LIBRARY_TERMINAL = "municipal-service"
-_BOOK = "9784000000000"
+_BOOK, _CENTRAL = "9784000000000", "0001"
 
 
 def library_client(scene: Scene, desk: Desk) -> LibraryClient:
@@ -53,7 +54,8 @@ def library(scene: Scene, narrator: Narrator) -> None:
 
         narrator.step("A book is lent, and taken back")
         due = f"{scene.today + timedelta(days=14):%Y%m%d}"
-        client.lend(Loan(_BOOK, due))
-        narrator.proof(f"on the card: {_BOOK}, due {due}", holds=client.loans() == [Loan(_BOOK, due)])
-        client.take_back(1, Loan(_BOOK, due))
-        narrator.proof("on the card: returned", holds=client.loans() == [Loan(_BOOK, due, returned=True)])
+        loan = Loan(_BOOK, due, _CENTRAL)
+        client.lend(loan)
+        narrator.proof(f"on the card: {_BOOK}, due {due}", holds=client.loans() == [loan])
+        client.take_back(1, loan)
+        narrator.proof("on the card: returned", holds=client.loans() == [replace(loan, state=LoanState.RETURNED)])

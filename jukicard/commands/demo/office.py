@@ -30,7 +30,7 @@ from jukicard.issuer.personalise import ISSUING_TERMINAL, Order, Personaliser, c
 from jukicard.issuer.plan import Operation, issuing_plan
 from jukicard.issuer.provers import card_authentication_key, card_channel_key, ephemeral_key, iso_day
 from jukicard.issuer.records import RecordRules, load_json
-from jukicard.issuer.services import SERVICES
+from jukicard.issuer.services import LIBRARY
 from jukicard.issuer.terminals import right_name
 from jukicard.reader.chips import create_chip
 from jukicard.securechannel.certificates import verify_chain
@@ -78,7 +78,7 @@ def issue(scene: Scene, narrator: Narrator) -> None:
     narrator.proof("its face can be drawn: the fonts have every character, and every text finds its place")
 
     narrator.step("The card is ordered: the ledger knows it before any chip")
-    scene.order = order = place_order(scene.authority, record, SERVICES, issued_on=scene.today, now=clock())
+    scene.order = order = place_order(scene.authority, record, (LIBRARY,), issued_on=scene.today, now=clock())
     narrator.note(f"card {order.serial}, face {record.face}, valid until {order.expires}")
     status = scene.authority.ledger.card(order.serial).status
     narrator.proof(f"the ledger says: {status}", holds=status is Status.ORDERED)

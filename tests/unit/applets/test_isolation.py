@@ -48,8 +48,8 @@ def commands(cla: int) -> Iterator[tuple[int, int, int, int, bytes]]:
         yield cla, 0xD6, 0x80 | sfi, 0, b"\x55"
         yield cla, 0x33, 0x80 | sfi, 0, CODE
         yield cla, 0xB2, 1, sfi << 3 | 4, b""
-        yield cla, 0xDC, 1, sfi << 3 | 4, bytes(22)
-        yield cla, 0xE2, 0, sfi << 3, bytes(22)
+        yield cla, 0xDC, 1, sfi << 3 | 4, bytes(26)
+        yield cla, 0xE2, 0, sfi << 3, bytes(26)
     for fid in (0x0001, 0x0002, 0x0006, 0x0007, 0x2F00, 0x3F00):
         yield cla, 0xA4, 0x00, 0x04, fid.to_bytes(2, "big")
         yield cla, 0xA4, 0x02, 0x0C, fid.to_bytes(2, "big")
@@ -207,7 +207,7 @@ def test_a_deleted_application_leaves_no_cell() -> None:
     chip = ISSUED.chip()
     library = chips.library_session(chip)
     assert verify(library) == 0x9000
-    assert say(library, 0, 0xE2, 0, 0x10, b"9784000000000" + b"20240701" + b"L").sw == 0x9000
+    assert say(library, 0, 0xE2, 0, 0x10, b"0001" + b"9784000000000" + b"20240701" + b"L").sw == 0x9000
     assert any(name.startswith(LIBRARY_AREA) for name in chip.cells)
     chip.store.commits.clear()
     assert delete_library(chip) == 0x9000

@@ -60,7 +60,7 @@ def personalisation(chip: Chip) -> None:
 def library(chip: Chip) -> None:
     session = chips.library_session(chip)
     assert verify(session) == 0x9000
-    assert say(session, 0, 0xE2, 0, 0x10, b"9784000000000" + b"20240701" + b"L").sw == 0x9000
+    assert say(session, 0, 0xE2, 0, 0x10, b"0001" + b"9784000000000" + b"20240701" + b"L").sw == 0x9000
     assert say(session, 0, 0xB2, 1, 0x14, ne=256).sw == 0x9000
     assert say(session, 0, 0x24, 0, 0x81, PASSWORD + b"1111").sw == 0x9000
 

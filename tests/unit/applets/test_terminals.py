@@ -307,7 +307,7 @@ def test_an_allow_list_binds_its_own_anchor_only() -> None:
 
 
 def loans(opened: CardConnection) -> int:
-    return say(opened, 0, 0xE2, 0, 0x10, b"9784000000000" + b"20240701" + b"L").sw
+    return say(opened, 0, 0xE2, 0, 0x10, b"0001" + b"9784000000000" + b"20240701" + b"L").sw
 
 
 @pytest.mark.parametrize("city", [OTHER_CITY, "*"])

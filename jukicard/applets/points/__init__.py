@@ -1,0 +1,1 @@
+"""Community points (地域ポイント): an application and its client."""

@@ -1,0 +1,34 @@
+"""The host's view of an application that has a key pair of its own, made on the card."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from jukicard.applets.gp.client import ALL, ApplicationClient
+from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.iso7816.errors import CardStatusError, MalformedResponse
+from jukicard.iso7816.status import StatusWord
+from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.securechannel.scp11 import KeyAgreementError, decode_point
+
+
+class KeyPairClient(ApplicationClient):
+    """GENERATE ASYMMETRIC KEY PAIR, in personalisation."""
+
+    def generate_key_pair(self, reference: int) -> ec.EllipticCurvePublicKey:
+        """Let the card generate a key pair, once; or return the public key of the one that it has generated."""
+        try:
+            return self._key_pair(0x80, reference)
+        except CardStatusError as error:
+            if error.sw is not StatusWord.CONDITIONS_NOT_SATISFIED:
+                raise
+            return self._key_pair(0x81, reference)
+
+    def _key_pair(self, p1: int, reference: int) -> ec.EllipticCurvePublicKey:
+        template = Tlv.build(0xB6, Tlv(0x84, bytes((reference,)))).encode()
+        answer = self.command(CommandAPDU(0x00, 0x47, p1, 0x00, template, ALL), "GENERATE ASYMMETRIC KEY PAIR").data
+        try:
+            (public,) = parse_tlvs(answer)
+            return decode_point(public.children[0].value)
+        except (TlvError, KeyAgreementError, ValueError, IndexError):
+            raise MalformedResponse("GENERATE ASYMMETRIC KEY PAIR: no public key in the answer") from None
