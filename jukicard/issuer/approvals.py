@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
 from jukicard.applets.gp.approval import (
     TAG_APPROVAL,
     TAG_SIGNATURE,
@@ -27,6 +25,7 @@ from jukicard.iso7816.limits import Limits
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.ordinance import purposes
+from jukicard.securechannel.signatures import from_der
 
 if TYPE_CHECKING:
     from jukicard.issuer.authority import Authority
@@ -82,7 +81,7 @@ def approve(authority: Authority, application: Application, purpose: str, limits
     domain = municipal_domain_aid(authority.city.code)
     version = application.data_block.version
     approval = _signed(authority, application.load_file, version, purpose, structure.digest, limits)
-    dap = Dap(domain, raw_signature(authority.sign_approval(structure.digest)))
+    dap = Dap(domain, from_der(authority.sign_approval(structure.digest)))
     return Application(LoadFileStructure((dap,), structure.data_block), application.data_block, approval)
 
 
@@ -91,18 +90,12 @@ def approve_rom(authority: Authority, module: AID, purpose: str, limits: Limits)
     return _signed(authority, LOAD_FILE, 0, purpose, rom_digest(LOAD_FILE, module), limits)
 
 
-def raw_signature(der: bytes) -> bytes:
-    """Return r and s of a DER-encoded ECDSA signature, 32 bytes each."""
-    r, s = decode_dss_signature(der)
-    return r.to_bytes(32) + s.to_bytes(32)
-
-
 def _signed(authority: Authority, load_file: AID, version: int, purpose: str, digest: bytes, limits: Limits) -> bytes:
     listed = purposes(authority.home)
     if purpose not in listed:
         raise RuleRefused(f"the ordinance does not list the purpose {purpose!r}; it lists: {', '.join(listed)}")
     approval = Approval(load_file, version, purpose, digest, limits, authority.city.code)
-    return sign_form(approval, raw_signature(authority.sign_approval(approval.message)))
+    return sign_form(approval, from_der(authority.sign_approval(approval.message)))
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from jukicard.applets.gp.client import ApplicationClient, DomainClient
 from jukicard.applets.gp.layout import (
     ISSUER_DOMAIN_AID,
+    KID_APPROVAL,
     KID_SCP11A,
     KID_SCP11B,
     KID_TERMINAL_ANCHOR,
@@ -35,12 +36,14 @@ from jukicard.iso7816.tlv import TlvError, parse_one
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer import certificates as x
 from jukicard.issuer import plan
+from jukicard.issuer.approvals import approve_rom
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.cardkeys import CardKeyring
 from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
 from jukicard.issuer.keystore import Randomness
 from jukicard.issuer.ledgerrules import TRANSITIONS, Event, Status
 from jukicard.issuer.ledgerrules import CardState as LedgerState
+from jukicard.issuer.ordinance import purposes
 from jukicard.issuer.provers import card_channel_key, certified, ephemeral_key
 from jukicard.issuer.records import ResidentRecord
 from jukicard.issuer.servicedata import ServiceCard, service_data
@@ -244,6 +247,19 @@ class Personaliser:
         if operation.aid not in {entry.aid for entry in domain.status(0x40)}:
             domain.install(operation.module, operation.aid, operation.privileges)
 
+    def _install_service(self, operation: plan.InstallService) -> None:
+        domain, service = self._domain(operation.domain), operation.service
+        aid = service.aid(self._authority.city.code)
+        if aid not in {entry.aid for entry in domain.status(0x40)}:
+            approval = approve_rom(self._authority, service.module, service.purpose, service.limits)
+            domain.install(service.module, aid, approval=approval)
+
+    def _put_approval_key(self, operation: plan.PutApprovalKey) -> None:
+        domain = self._domain(operation.domain)
+        if (KID_APPROVAL, plan.APPROVAL_KVN) not in domain.key_references():
+            domain.put_public(KID_APPROVAL, plan.APPROVAL_KVN, self._authority.approval_key)
+        domain.store_purposes(list(purposes(self._authority.home)))
+
     def _put_anchor(self, operation: plan.PutAnchor) -> None:
         domain = self._domain(operation.domain)
         if (KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN) not in domain.key_references():
@@ -344,6 +360,8 @@ _ACTIONS: dict[type[plan.Operation], Callable[..., None]] = {
     plan.PutKeySet: Personaliser._put_key_set,
     plan.SetCardState: Personaliser._set_card_state,
     plan.Install: Personaliser._install,
+    plan.InstallService: Personaliser._install_service,
+    plan.PutApprovalKey: Personaliser._put_approval_key,
     plan.PutAnchor: Personaliser._put_anchor,
     plan.ChannelKey: Personaliser._channel_key,
     plan.Personalize: Personaliser._personalize,

@@ -13,6 +13,7 @@ from jukicard.applets.gp.layout import (
     DOMAIN_MODULE,
     ISSUER_DOMAIN_AID,
     JUKI_DOMAIN_AID,
+    KID_APPROVAL,
     KID_SCP11A,
     KID_SCP11B,
     municipal_domain_aid,
@@ -27,6 +28,10 @@ ANCHOR_KVN = 0x01
 CHANNEL_KVN = 0x01
 DOMAIN_PRIVILEGES = 0x804000
 """Security domain with authorized management: it manages the applications below it."""
+MUNICIPAL_PRIVILEGES = 0xC04000
+"""The same with DAP verification: it takes only what the municipality has approved."""
+APPROVAL_KVN = 0x73
+"""Key version of the approval key: the one that GlobalPlatform reserves for DAP verification."""
 
 INITIALIZED, SECURED = 0x07, 0x0F
 
@@ -80,6 +85,26 @@ class Install(Operation):
     def describe(self) -> str:
         """Say in one line what is done."""
         return f"INSTALL {self.aid}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstallService(Operation):
+    """Install a municipal service, which is in ROM, with the municipality's approval."""
+
+    service: Service
+
+    def describe(self) -> str:
+        """Say in one line what is done."""
+        return f"INSTALL with an approval for the purpose {self.service.purpose}: {self.service.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutApprovalKey(Operation):
+    """Give the municipality's domain the key that verifies its approvals, and the purposes of its ordinance."""
+
+    does: ClassVar[str] = (
+        f"PUT KEY {KID_APPROVAL:02X}/{APPROVAL_KVN:02X}: the municipality's approval key; the ordinance's purposes"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +213,13 @@ def _municipal_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Oper
     domain = municipal_domain_aid(city_code)
     *_, municipal = key_sets(city_code)
     operations: list[Operation] = [
-        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, domain, DOMAIN_PRIVILEGES),
+        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, domain, MUNICIPAL_PRIVILEGES),
         PutKeySet("municipal-keys", domain, municipal),
         PutAnchor("municipal-anchor", domain, Area.MUNICIPAL),
         ChannelKey("municipal-channel-a", domain, KID_SCP11A, Area.MUNICIPAL),
+        PutApprovalKey("municipal-approval-key", domain),
     ]
     for service in services:
-        operations.append(Install(f"service-{service.name}", domain, service.module, service.aid(city_code)))
+        operations.append(InstallService(f"service-{service.name}", domain, service))
         operations.append(Personalize(f"service-{service.name}-data", domain, service))
     return tuple(operations)

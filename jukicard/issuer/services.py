@@ -9,6 +9,7 @@ from jukicard.applets.library import layout as library
 from jukicard.applets.points import layout as points
 from jukicard.applets.vending import layout as vending
 from jukicard.iso7816.aid import AID
+from jukicard.iso7816.limits import ApplicationRight, Limits
 from jukicard.issuer.errors import RuleRefused
 
 
@@ -16,12 +17,16 @@ from jukicard.issuer.errors import RuleRefused
 class Service:
     """A municipal service: its name on the command line, its title, its number in the AID, the module in ROM, and the
     reference of its key pair, if it has one.  What it is personalised with is in `servicedata`.
+
+    It is approved for a `purpose` of the ordinance, with these `limits`.
     """
 
     name: str
     title: str
     number: int
     module: AID
+    purpose: str
+    limits: Limits
     key: int | None = None
 
     def aid(self, city_code: str) -> AID:
@@ -29,11 +34,38 @@ class Service:
         return municipal_service_aid(city_code, self.number)
 
 
-LIBRARY = Service("library", "library card (図書館サービス)", library.SERVICE_NUMBER, library.MODULE)
-VENDING = Service(
-    "vending", "certificate vending (証明書自動交付)", vending.SERVICE_NUMBER, vending.MODULE, vending.KEY
+_STORAGE = 16384
+"""Bytes that each service may store: more than any of them needs."""
+_BOTH = ApplicationRight.CONTACT | ApplicationRight.CONTACTLESS
+_FILES = _BOTH | ApplicationRight.FILES | ApplicationRight.PASSWORDS
+_SIGNING = _FILES | ApplicationRight.SIGN
+
+LIBRARY = Service(
+    "library",
+    "library card (図書館サービス)",
+    library.SERVICE_NUMBER,
+    library.MODULE,
+    "library",
+    Limits(_STORAGE, 0, _FILES),
 )
-POINTS = Service("points", "community points (地域ポイント)", points.SERVICE_NUMBER, points.MODULE, points.KEY)
+VENDING = Service(
+    "vending",
+    "certificate vending (証明書自動交付)",
+    vending.SERVICE_NUMBER,
+    vending.MODULE,
+    "certificates",
+    Limits(_STORAGE, 0, _SIGNING),
+    vending.KEY,
+)
+POINTS = Service(
+    "points",
+    "community points (地域ポイント)",
+    points.SERVICE_NUMBER,
+    points.MODULE,
+    "points",
+    Limits(_STORAGE, 0, _SIGNING | ApplicationRight.VERIFY),
+    points.KEY,
+)
 SERVICES = (LIBRARY, VENDING, POINTS)
 
 

@@ -18,21 +18,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.limits import Limits
 from jukicard.iso7816.tlv import Tlv, parse_tlvs
+from jukicard.securechannel.signatures import SIGNATURE_SIZE, is_signed_by
 
 TAG_APPROVAL = 0xBF61
 TAG_SIGNATURE = 0x5F37
 TAG_PURPOSES = 0xBF62
 """In a domain: the purposes that its ordinance allows, each an 82."""
 LONGEST_PURPOSE = 32
-SIGNATURE_SIZE = 64
 _FORMAT = b"\x01"
 _CONTEXT = b"jukicard APPROVAL 1\0"
 _ROM_CONTEXT = b"jukicard ROM 1\0"
@@ -112,19 +109,9 @@ def read_approval(stored: bytes) -> tuple[Approval, bytes]:
 def verify_approval(stored: bytes, key: ec.EllipticCurvePublicKey) -> Approval:
     """Read an approval with its signature, and verify it; ApprovalError otherwise."""
     found, signature = read_approval(stored)
-    verify_signature(key, signature, found.message)
+    if not is_signed_by(key, signature, found.message):
+        raise ApprovalError("the signature does not verify")
     return found
-
-
-def verify_signature(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> None:
-    """Verify ECDSA with SHA-256, r and s in 32 bytes each; ApprovalError where it does not verify."""
-    if len(signature) != SIGNATURE_SIZE:
-        raise ApprovalError("a signature has 64 bytes")
-    encoded = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
-    try:
-        key.verify(encoded, message, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        raise ApprovalError("the signature does not verify") from None
 
 
 def rom_digest(load_file: AID, module: AID) -> bytes:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from jukicard.applets.gp.approval import ApprovalError, verify_signature
 from jukicard.applets.gp.content.fields import by_tag
 from jukicard.applets.gp.identity import identity
 from jukicard.applets.gp.keystore import DomainKeys
@@ -20,6 +19,7 @@ from jukicard.card.registry import Entry, Privilege
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.status import StatusWord
+from jukicard.securechannel.signatures import is_signed_by
 
 RECEIPT_COUNTER_CELL = "receipts"
 """In the domain whose key makes them: how many receipts it gave, 2 bytes."""
@@ -64,13 +64,8 @@ def public_keys(ctx: DomainContext, entry: Entry, kid: int) -> list[ec.EllipticC
 
 def verify_under(ctx: DomainContext, entry: Entry, kid: int, signature: bytes, message: bytes) -> None:
     """Verify a signature under any version of a domain's key; 6982 where it does not verify."""
-    for key in public_keys(ctx, entry, kid):
-        try:
-            verify_signature(key, signature, message)
-        except ApprovalError:
-            continue
-        return
-    raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "the signature does not verify")
+    if not any(is_signed_by(key, signature, message) for key in public_keys(ctx, entry, kid)):
+        raise CardError(StatusWord.SECURITY_NOT_SATISFIED, "the signature does not verify")
 
 
 def authorise(ctx: DomainContext, message: bytes, token: bytes, control: bytes | None) -> Mandate:
