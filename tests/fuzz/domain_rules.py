@@ -9,7 +9,7 @@ Written from docs/card-profile.md and importing nothing of the card's code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tests.fuzz.facts import Entry, objects
@@ -19,6 +19,7 @@ from tests.fuzz.wire import Refused, refuse
 ANCHOR, SCP03, SCP11A, SCP11B = 0x10, 0x01, 0x11, 0x13
 FULL, MAX_SEQUENCE, MAX_CHAIN = 0x33, 0xFFFFFF, 8
 TRANSITIONS = {0x01: (0x07,), 0x07: (0x0F,), 0x0F: (0x7F,), 0x7F: (0x0F,)}
+SECURITY_DOMAIN, GLOBAL_LOCK, WITH_APPLICATIONS = 0x800000, 0x000800, 0x60
 MUNICIPAL = bytes.fromhex("F04A554B4902")
 DIGITS = frozenset(b"0123456789")
 
@@ -233,26 +234,76 @@ def _managed(model: Model, call: Call) -> None:
         refuse(0x6985)
 
 
-def management(*sws: int, above: bool = False, below: bool = False, keys: bool = False) -> Callable[..., Expectation]:
+def management(
+    *sws: int, above: bool = False, below: bool = False, keys: bool = False, receipts: bool = False
+) -> Callable[..., Expectation]:
     """A row that only its gate and its limits are told of.
 
-    Its changes lie in the registry (`above`), in the areas of applications of the domain and of the next new one
-    (`below`), in the domain's own cells of keys (`keys`).
+    Its changes lie in the registry (`above`), in the areas of applications and load files of the domain and of the
+    next new one (`below`), in the domain's own cells of keys (`keys`), in the counter of `receipts` of one above it.
     """
 
     def rule(model: Model, call: Call) -> Expectation:
         _managed(model, call)
+        own = call.entry.instance
         areas = ["registry"] if above else []
         if keys:
-            own = area(call.entry.instance)
-            areas += [f"{own}{kind}/" for kind in ("key", "seq", "crt", "alw", "ski", "day")]
+            areas += [f"{area(own)}{kind}/" for kind in ("key", "seq", "crt", "alw", "ski", "day")]
         if below:
-            following = model.cells["registry"][0]
-            areas += [area(entry.instance) for entry in model.registry if entry.domain == call.entry.instance]
-            areas = [name for name in areas if name != area(call.entry.instance)] + [area(int(following))]
+            inside = [one.instance for one in (*model.registry, *model.load_files) if one.domain == own != one.instance]
+            areas += [area(instance) for instance in (*inside, int(model.cells["registry"][0]))]
+        if receipts:
+            areas += [area(domain) + "receipts" for domain in _domains_above(model, call.entry)]
         return Expectation(frozenset(sws), None, None if areas else {}, tuple(areas))
 
     return rule
+
+
+def _domains_above(model: Model, entry: Entry) -> list[int]:
+    found = []
+    while entry.domain != entry.instance:
+        entry = model.entry(entry.domain)
+        found.append(entry.instance)
+    return found
+
+
+def _content(*, below: bool = False, keys: bool = False) -> Callable[..., Expectation]:
+    """A row that changes content: refused for the lack of a signature, of memory, for what it names."""
+    sws = (0x9000, 0x6982, 0x6985, 0x6A80, 0x6A84, 0x6A88)
+    return management(*sws, above=True, below=below, keys=keys, receipts=True)
+
+
+_announcing = management(0x9000, 0x6982, 0x6985, 0x6A80, 0x6A84, 0x6A88)
+
+
+def announce(model: Model, call: Call) -> Expectation:
+    expected = _announcing(model, call)
+    data = call.cmd.data
+
+    def then(sw: int) -> None:
+        if sw == 0x9000:
+            call.channel.loading = data[1 : 1 + data[0]]
+
+    expected.then = then
+    return expected
+
+
+_loading = _content(below=True)
+
+
+def load(model: Model, call: Call) -> Expectation:
+    """Nothing is loaded that was not announced; whatever is refused ends the load."""
+    expected = _loading(model, call)
+    announced, call.channel.loading = call.channel.loading, None
+    if announced is None:
+        refuse(0x6985)
+
+    def then(sw: int) -> None:
+        if sw == 0x9000 and not call.cmd.p1:
+            call.channel.loading = announced
+
+    expected.then = then
+    return expected
 
 
 _for_personalization = management(0x9000, 0x6A80, 0x6A88)
@@ -275,7 +326,7 @@ def store_data(model: Model, call: Call) -> Expectation:
     target = call.channel.personalises
     if target is None:
         own = area(call.entry.instance)
-        kinds = ("crt/", "alw/", "ski/", "day/") + (("id/",) if call.entry.instance == ISSUER else ())
+        kinds = ("crt/", "alw/", "ski/", "day/", "purposes") + (("id/",) if call.entry.instance == ISSUER else ())
         areas = tuple(own + kind for kind in kinds)
         return Expectation(frozenset((0x9000, 0x6A80, 0x6A88, 0x6985)), None, None, areas)
     entry = model.entry(target)
@@ -296,9 +347,10 @@ def get_status(model: Model, call: Call) -> Expectation:
     return Expectation(frozenset((0x9000, 0x6310, 0x6A80, 0x6A88)), None)
 
 
-def _moved(model: Model, instance: int, state: int) -> dict[str, object]:
+def _moved(model: Model, states: Mapping[int, int]) -> dict[str, object]:
+    """The registry with new states, by instance number."""
     following, *entries = model.cells["registry"]
-    moved = (entry._replace(state=state) if entry.instance == instance else entry for entry in entries)
+    moved = (one._replace(state=states[one.instance]) if one.instance in states else one for one in entries)
     return {"registry": (following, *moved)}
 
 
@@ -307,17 +359,22 @@ def set_card_status(model: Model, call: Call) -> Expectation:
     wanted = call.cmd.p2
     if call.entry.instance != ISSUER or (wanted != TERMINATED and wanted not in TRANSITIONS.get(model.card_state, ())):
         refuse(0x6985)
-    return Expectation(OK, changes=_moved(model, ISSUER, wanted))
+    return Expectation(OK, changes=_moved(model, {ISSUER: wanted}))
 
 
 def set_application_status(model: Model, call: Call) -> Expectation:
     _managed(model, call)
-    own = call.entry.instance
-    entry = next((e for e in model.registry if e.aid == call.cmd.data and e.domain == own and e.instance != own), None)
-    if entry is None:
+    own, name, locks = call.entry, call.cmd.data, call.cmd.p2 & 0x80
+    entry = next((e for e in model.registry if e.aid == name and e.instance != own.instance), None)
+    if entry is None or entry.instance == ISSUER or (entry.domain != own.instance and not own.privileges & GLOBAL_LOCK):
         refuse(0x6A88)
-    locked = entry.state | 0x80 if call.cmd.p2 & 0x80 else entry.state & ~0x80
-    return Expectation(OK, changes=_moved(model, entry.instance, locked))
+    chosen = [entry]
+    if call.cmd.p1 == WITH_APPLICATIONS:
+        if not entry.privileges & SECURITY_DOMAIN:
+            refuse(0x6A80)
+        chosen += [other for other in model.registry if other.domain == entry.instance]
+    states = {one.instance: one.state | 0x80 if locks else one.state & ~0x80 for one in chosen}
+    return Expectation(OK, changes=_moved(model, states))
 
 
 def get_data(model: Model, call: Call) -> Expectation:
@@ -330,6 +387,8 @@ def get_data(model: Model, call: Call) -> Expectation:
     elif tag in (0xFF33, 0xFF34):
         anchors, every = model.under(f"{where}ski/10/"), model.under(f"{where}ski/")
         found = bool(anchors if tag == 0xFF33 else len(every) > len(anchors))
+    elif tag == 0xBF62:
+        found = area(call.entry.instance) + "purposes" in model.cells
     elif tag == 0xC1:
         found = any(kid == SCP03 for kid, _ in pairs)
     else:
@@ -346,10 +405,15 @@ DOMAIN_RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "PUT KEY (AES key set)": management(0x9000, 0x6A80, 0x6A88, above=True, keys=True),
     "PUT KEY (EC key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
     "GENERATE EC KEY": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
-    "INSTALL [for install (and make selectable)]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True),
-    "INSTALL [for make selectable]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True),
+    "PUT KEY (AES key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
+    "INSTALL [for load]": announce,
+    "LOAD": load,
+    "INSTALL [for install (and make selectable)]": _content(below=True),
+    "INSTALL [for make selectable]": _content(),
+    "INSTALL [for extradition]": _content(),
+    "INSTALL [for registry update]": _content(),
     "INSTALL [for personalization]": personalize,
-    "DELETE": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True, keys=True),
+    "DELETE": _content(below=True, keys=True),
     "GET STATUS": get_status,
     "SET STATUS (card)": set_card_status,
     "SET STATUS (application)": set_application_status,

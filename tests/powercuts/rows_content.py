@@ -13,7 +13,6 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import send
 from jukicard.iso7816.errors import CardStatusError
-from jukicard.iso7816.tlv import Tlv
 from tests.powercuts.cards import Cells
 from tests.powercuts.registry import Sending, flow, row
 from tests.powercuts.rows_gp import gp_command

@@ -193,7 +193,8 @@ class DomainClient(ApplicationClient):
     def put_aes_key(self, kid: int, kvn: int, key: EncryptedKey, *, replaces: int = 0) -> None:
         """Put a single AES key: KID 22 makes receipts."""
         command = CommandAPDU(0x80, 0xD8, replaces, kid, bytes((kvn,)) + _key_field(key), ALL)
-        if self.command(command, f"PUT KEY {kid:02X}").data != bytes((kvn,)) + key.check_value:
+        told = bytes((kvn,)) + key.check_value
+        if self.command(command, f"PUT KEY {kid:02X}").data != told:
             raise MalformedResponse("PUT KEY: the card answers another check value")
 
     def store_purposes(self, purposes: Sequence[str]) -> None:
