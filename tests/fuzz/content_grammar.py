@@ -39,7 +39,7 @@ def _installation(g: Grammar, p1: int, fields: bytes) -> Body:
     """Fields of INSTALL, and the token where one is wanted."""
     token = b""
     if g.entry.privileges & DELEGATED and g.chance(0.93):
-        token = content.signature(_KEYS[g.chance(0.95)], token_message(p1, 0, fields))
+        token = content.signature(_KEYS[g.chance(0.8)], token_message(p1, 0, fields))
     elif g.chance(0.02):
         token = bytes(64)
     return p1, 0, fields + install_fields(token), 256
@@ -66,6 +66,8 @@ def announce(g: Grammar) -> Body:
     whole, approval = _of_file(number, _purpose(g))
     target = b"" if g.chance(0.9) else g.rng.choice(g.world.model.registry).aid
     stated = b"" if g.chance(0.7) else g.rng.randbytes(32)
+    if g.chance(0.03):
+        approval = approval[:-1] + bytes((approval[-1] ^ 1,))
     parameters = approval if _verified(g) == g.chance(0.95) else b""
     size = quotas(code=len(whole) if g.chance(0.9) else 0x7FFFFFFF) if g.chance(0.3) else b""
     return _installation(g, 0x02, install_fields(NEW_FILES[number], target, stated, b"", parameters + size))
@@ -74,8 +76,11 @@ def announce(g: Grammar) -> Body:
 def load(g: Grammar) -> Body:
     """The whole load file that was announced on this channel, or its first part."""
     announced = g.channel.loading if g.channel is not None else None
-    number = NEW_FILES.index(announced) if announced in NEW_FILES else g.rng.randrange(len(NEW_FILES))
+    name = announced[1 : 1 + announced[0]] if announced else b""
+    number = NEW_FILES.index(name) if name in NEW_FILES else g.rng.randrange(len(NEW_FILES))
     whole, _ = _of_file(number, content.PURPOSES[0])
+    if g.channel is not None and announced and g.channel.blocks:
+        return 0x80, g.channel.blocks, whole[len(g.channel.brought) :] or b"\0", 256
     if g.chance(0.05):
         spoilt = bytearray(whole)
         spoilt[g.rng.randrange(len(whole))] ^= 1 << g.rng.randrange(8)

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from tests.fuzz.content_rules import CONTENT_RULES
 from tests.fuzz.facts import Entry, objects
-from tests.fuzz.model import CARD_LOCKED, ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
+from tests.fuzz.gates import gate, management, supervision
+from tests.fuzz.model import ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
 from tests.fuzz.wire import Refused, refuse
 
 ANCHOR, SCP03, SCP11A, SCP11B = 0x10, 0x01, 0x11, 0x13
@@ -220,92 +222,6 @@ def authenticate_card(model: Model, call: Call) -> Expectation:
 # --- what the domain's owner does
 
 
-def _supervised(model: Model, call: Call) -> None:
-    session = call.session
-    if session is None or session is not call.channel.session or not session.authenticated:
-        refuse(0x6982)
-    if session.kid != SCP03 or not session.level & 0x01:
-        refuse(0x6982)
-
-
-def _managed(model: Model, call: Call) -> None:
-    _supervised(model, call)
-    if model.card_state == CARD_LOCKED:
-        refuse(0x6985)
-
-
-def management(
-    *sws: int, above: bool = False, below: bool = False, keys: bool = False, receipts: bool = False
-) -> Callable[..., Expectation]:
-    """A row that only its gate and its limits are told of.
-
-    Its changes lie in the registry (`above`), in the areas of applications and load files of the domain and of the
-    next new one (`below`), in the domain's own cells of keys (`keys`), in the counter of `receipts` of one above it.
-    """
-
-    def rule(model: Model, call: Call) -> Expectation:
-        _managed(model, call)
-        own = call.entry.instance
-        areas = ["registry"] if above else []
-        if keys:
-            areas += [f"{area(own)}{kind}/" for kind in ("key", "seq", "crt", "alw", "ski", "day")]
-        if below:
-            inside = [one.instance for one in (*model.registry, *model.load_files) if one.domain == own != one.instance]
-            areas += [area(instance) for instance in (*inside, int(model.cells["registry"][0]))]
-        if receipts:
-            areas += [area(domain) + "receipts" for domain in _domains_above(model, call.entry)]
-        return Expectation(frozenset(sws), None, None if areas else {}, tuple(areas))
-
-    return rule
-
-
-def _domains_above(model: Model, entry: Entry) -> list[int]:
-    found = []
-    while entry.domain != entry.instance:
-        entry = model.entry(entry.domain)
-        found.append(entry.instance)
-    return found
-
-
-def _content(*, below: bool = False, keys: bool = False) -> Callable[..., Expectation]:
-    """A row that changes content: refused for the lack of a signature, of memory, for what it names."""
-    sws = (0x9000, 0x6982, 0x6985, 0x6A80, 0x6A84, 0x6A88)
-    return management(*sws, above=True, below=below, keys=keys, receipts=True)
-
-
-_announcing = management(0x9000, 0x6982, 0x6985, 0x6A80, 0x6A84, 0x6A88)
-
-
-def announce(model: Model, call: Call) -> Expectation:
-    expected = _announcing(model, call)
-    data = call.cmd.data
-
-    def then(sw: int) -> None:
-        if sw == 0x9000:
-            call.channel.loading = data[1 : 1 + data[0]]
-
-    expected.then = then
-    return expected
-
-
-_loading = _content(below=True)
-
-
-def load(model: Model, call: Call) -> Expectation:
-    """Nothing is loaded that was not announced; whatever is refused ends the load."""
-    expected = _loading(model, call)
-    announced, call.channel.loading = call.channel.loading, None
-    if announced is None:
-        refuse(0x6985)
-
-    def then(sw: int) -> None:
-        if sw == 0x9000 and not call.cmd.p1:
-            call.channel.loading = announced
-
-    expected.then = then
-    return expected
-
-
 _for_personalization = management(0x9000, 0x6A80, 0x6A88)
 
 
@@ -322,7 +238,7 @@ def personalize(model: Model, call: Call) -> Expectation:
 
 
 def store_data(model: Model, call: Call) -> Expectation:
-    _managed(model, call)
+    gate(model, call)
     target = call.channel.personalises
     if target is None:
         own = area(call.entry.instance)
@@ -343,7 +259,7 @@ def store_data(model: Model, call: Call) -> Expectation:
 
 
 def get_status(model: Model, call: Call) -> Expectation:
-    _supervised(model, call)
+    supervision(model, call)
     return Expectation(frozenset((0x9000, 0x6310, 0x6A80, 0x6A88)), None)
 
 
@@ -355,7 +271,7 @@ def _moved(model: Model, states: Mapping[int, int]) -> dict[str, object]:
 
 
 def set_card_status(model: Model, call: Call) -> Expectation:
-    _supervised(model, call)
+    supervision(model, call)
     wanted = call.cmd.p2
     if call.entry.instance != ISSUER or (wanted != TERMINATED and wanted not in TRANSITIONS.get(model.card_state, ())):
         refuse(0x6985)
@@ -363,7 +279,7 @@ def set_card_status(model: Model, call: Call) -> Expectation:
 
 
 def set_application_status(model: Model, call: Call) -> Expectation:
-    _managed(model, call)
+    gate(model, call)
     own, name, locks = call.entry, call.cmd.data, call.cmd.p2 & 0x80
     entry = next((e for e in model.registry if e.aid == name and e.instance != own.instance), None)
     if entry is None or entry.instance == ISSUER or (entry.domain != own.instance and not own.privileges & GLOBAL_LOCK):
@@ -406,14 +322,8 @@ DOMAIN_RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "PUT KEY (EC key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
     "GENERATE EC KEY": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
     "PUT KEY (AES key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
-    "INSTALL [for load]": announce,
-    "LOAD": load,
-    "INSTALL [for install (and make selectable)]": _content(below=True),
-    "INSTALL [for make selectable]": _content(),
-    "INSTALL [for extradition]": _content(),
-    "INSTALL [for registry update]": _content(),
+    **CONTENT_RULES,
     "INSTALL [for personalization]": personalize,
-    "DELETE": _content(below=True, keys=True),
     "GET STATUS": get_status,
     "SET STATUS (card)": set_card_status,
     "SET STATUS (application)": set_application_status,

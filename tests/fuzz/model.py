@@ -112,6 +112,8 @@ class Channel:
     chain: Chain | None = None
     personalises: int | None = None
     loading: bytes | None = None
+    brought: bytes = b""
+    blocks: int = 0
     partial: Command | None = None
     pending: tuple[bytes | int | None, frozenset[int]] | None = None
     """What GET RESPONSE will give (content, or its length, or None where only the chip knows), and its status."""
