@@ -202,9 +202,16 @@ class DomainClient(ApplicationClient):
         self.store_data(Tlv.build(TAG_PURPOSES, *(Tlv(0x82, purpose.encode()) for purpose in purposes)).encode())
 
     def purposes(self) -> tuple[str, ...]:
-        """Return the list of purposes that the domain takes applications for."""
+        """Return the list of purposes that the domain takes applications for; MalformedResponse for what is no text."""
         stored = self.get_data(TAG_PURPOSES)
-        return () if stored is None else tuple(tlv.value.decode() for tlv in _children(stored, TAG_PURPOSES))
+        listed = () if stored is None else _children(stored, TAG_PURPOSES)
+        try:
+            purposes = tuple(purpose.value.decode() for purpose in listed)
+        except UnicodeDecodeError:
+            purposes = ("\0",)
+        if not all(purpose.isprintable() for purpose in purposes):
+            raise MalformedResponse("GET DATA BF62: not a list of purposes")
+        return purposes
 
     def generate_key(self, kid: int, kvn: int, *, replaces: int = 0) -> ec.EllipticCurvePublicKey:
         """Let the card generate a channel key (KID 11 or 13) and return its public key."""
