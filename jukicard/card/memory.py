@@ -71,10 +71,6 @@ class Memory:
             if area in self._used:
                 self._used[area] += more
 
-    def forget(self) -> None:
-        """Work everything out anew when it is next asked for."""
-        self._used.clear()
-
     def _size(self, cell: str) -> int:
         content = self._store.read(cell)
         return 0 if content is None else CELL_OVERHEAD + len(content)

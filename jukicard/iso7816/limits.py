@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     @classmethod
     def decode(cls, stored: bytes) -> Limits:
         """Read the stored form; ValueError for another length, or a right that is not listed here."""
-        if len(stored) != _SIZE or int.from_bytes(stored[8:]) & ~ALL_RIGHTS:
+        if len(stored) != _SIZE or int.from_bytes(stored[8:]) & ~int(ALL_RIGHTS):
             raise ValueError("limits are 10 bytes: storage (4), memory (4), rights (2)")
         storage, memory, rights = (int.from_bytes(part) for part in (stored[:4], stored[4:8], stored[8:]))
         return cls(storage, memory, ApplicationRight(rights))

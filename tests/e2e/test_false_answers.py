@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from jukicard.applets.gp.client import MAX_STATUS_ANSWERS, DomainClient
+from jukicard.applets.gp.client import MAX_STATUS_ANSWERS, DomainClient, EncryptedKey
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, KID_SCP11A, TAG_CARD_NUMBER
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.library.client import LibraryClient
@@ -311,6 +311,41 @@ def test_key_information_that_is_none_is_malformed(answer: str) -> None:
 def test_a_status_that_is_none_is_malformed(answer: str) -> None:
     with pytest.raises(MalformedResponse):
         DomainClient(answering(answer + "9000"), ISSUER_DOMAIN_AID).status(0x40)
+
+
+LOAD_FILE = "E3{:02X}4F05F0000000019F700101CE020001{}"
+
+
+@pytest.mark.parametrize("answer", ["E3", LOAD_FILE.format(16, ""), LOAD_FILE.format(18, "CC00"), "4F00", "FF" * 20])
+def test_a_list_of_load_files_that_is_none_is_malformed(answer: str) -> None:
+    with pytest.raises(MalformedResponse):
+        DomainClient(answering(answer + "9000"), ISSUER_DOMAIN_AID).load_files()
+
+
+@pytest.mark.parametrize("answer", ["", "BF6200" * 2, "BF6203820180", "BF620382011B", "BF62028201", "BF6101"])
+def test_purposes_that_are_none_are_malformed(answer: str) -> None:
+    with pytest.raises(MalformedResponse):
+        DomainClient(answering(answer + "9000"), ISSUER_DOMAIN_AID).purposes()
+
+
+@pytest.mark.parametrize("answer", ["01", "0100", "20" + "00" * 32, "FF" * 10, "1A10" + "00" * 25])
+def test_a_confirmation_that_is_none_is_malformed(answer: str) -> None:
+    domain = DomainClient(answering(answer + "9000"), ISSUER_DOMAIN_AID)
+    for change in (
+        lambda: domain.install(ISSUER_DOMAIN_AID, ISSUER_DOMAIN_AID),
+        lambda: domain.load(b"C4"),
+        lambda: domain.extradite(ISSUER_DOMAIN_AID, ISSUER_DOMAIN_AID),
+        lambda: domain.delete(ISSUER_DOMAIN_AID),
+    ):
+        with pytest.raises(MalformedResponse):
+            change()
+
+
+@pytest.mark.parametrize("answer", ["", "01", "01ABCDEE", "02ABCDEF", "01ABCDEF00"])
+def test_a_check_value_that_is_another_is_malformed(answer: str) -> None:
+    key = EncryptedKey(16, bytes(16), bytes.fromhex("ABCDEF"))
+    with pytest.raises(MalformedResponse):
+        DomainClient(answering(answer + "9000"), ISSUER_DOMAIN_AID).put_aes_key(0x22, 1, key)
 
 
 def test_a_status_list_without_end_is_given_up() -> None:

@@ -9,16 +9,19 @@ Written from docs/card-profile.md and importing nothing of the card's code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from tests.fuzz.content_rules import CONTENT_RULES
 from tests.fuzz.facts import Entry, objects
-from tests.fuzz.model import CARD_LOCKED, ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
+from tests.fuzz.gates import gate, management, supervision
+from tests.fuzz.model import ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
 from tests.fuzz.wire import Refused, refuse
 
 ANCHOR, SCP03, SCP11A, SCP11B = 0x10, 0x01, 0x11, 0x13
 FULL, MAX_SEQUENCE, MAX_CHAIN = 0x33, 0xFFFFFF, 8
 TRANSITIONS = {0x01: (0x07,), 0x07: (0x0F,), 0x0F: (0x7F,), 0x7F: (0x0F,)}
+SECURITY_DOMAIN, GLOBAL_LOCK, WITH_APPLICATIONS = 0x800000, 0x000800, 0x60
 MUNICIPAL = bytes.fromhex("F04A554B4902")
 DIGITS = frozenset(b"0123456789")
 
@@ -219,42 +222,6 @@ def authenticate_card(model: Model, call: Call) -> Expectation:
 # --- what the domain's owner does
 
 
-def _supervised(model: Model, call: Call) -> None:
-    session = call.session
-    if session is None or session is not call.channel.session or not session.authenticated:
-        refuse(0x6982)
-    if session.kid != SCP03 or not session.level & 0x01:
-        refuse(0x6982)
-
-
-def _managed(model: Model, call: Call) -> None:
-    _supervised(model, call)
-    if model.card_state == CARD_LOCKED:
-        refuse(0x6985)
-
-
-def management(*sws: int, above: bool = False, below: bool = False, keys: bool = False) -> Callable[..., Expectation]:
-    """A row that only its gate and its limits are told of.
-
-    Its changes lie in the registry (`above`), in the areas of applications of the domain and of the next new one
-    (`below`), in the domain's own cells of keys (`keys`).
-    """
-
-    def rule(model: Model, call: Call) -> Expectation:
-        _managed(model, call)
-        areas = ["registry"] if above else []
-        if keys:
-            own = area(call.entry.instance)
-            areas += [f"{own}{kind}/" for kind in ("key", "seq", "crt", "alw", "ski", "day")]
-        if below:
-            following = model.cells["registry"][0]
-            areas += [area(entry.instance) for entry in model.registry if entry.domain == call.entry.instance]
-            areas = [name for name in areas if name != area(call.entry.instance)] + [area(int(following))]
-        return Expectation(frozenset(sws), None, None if areas else {}, tuple(areas))
-
-    return rule
-
-
 _for_personalization = management(0x9000, 0x6A80, 0x6A88)
 
 
@@ -271,11 +238,11 @@ def personalize(model: Model, call: Call) -> Expectation:
 
 
 def store_data(model: Model, call: Call) -> Expectation:
-    _managed(model, call)
+    gate(model, call)
     target = call.channel.personalises
     if target is None:
         own = area(call.entry.instance)
-        kinds = ("crt/", "alw/", "ski/", "day/") + (("id/",) if call.entry.instance == ISSUER else ())
+        kinds = ("crt/", "alw/", "ski/", "day/", "purposes") + (("id/",) if call.entry.instance == ISSUER else ())
         areas = tuple(own + kind for kind in kinds)
         return Expectation(frozenset((0x9000, 0x6A80, 0x6A88, 0x6985)), None, None, areas)
     entry = model.entry(target)
@@ -292,32 +259,38 @@ def store_data(model: Model, call: Call) -> Expectation:
 
 
 def get_status(model: Model, call: Call) -> Expectation:
-    _supervised(model, call)
+    supervision(model, call)
     return Expectation(frozenset((0x9000, 0x6310, 0x6A80, 0x6A88)), None)
 
 
-def _moved(model: Model, instance: int, state: int) -> dict[str, object]:
+def _moved(model: Model, states: Mapping[int, int]) -> dict[str, object]:
+    """The registry with new states, by instance number."""
     following, *entries = model.cells["registry"]
-    moved = (entry._replace(state=state) if entry.instance == instance else entry for entry in entries)
+    moved = (one._replace(state=states[one.instance]) if one.instance in states else one for one in entries)
     return {"registry": (following, *moved)}
 
 
 def set_card_status(model: Model, call: Call) -> Expectation:
-    _supervised(model, call)
+    supervision(model, call)
     wanted = call.cmd.p2
     if call.entry.instance != ISSUER or (wanted != TERMINATED and wanted not in TRANSITIONS.get(model.card_state, ())):
         refuse(0x6985)
-    return Expectation(OK, changes=_moved(model, ISSUER, wanted))
+    return Expectation(OK, changes=_moved(model, {ISSUER: wanted}))
 
 
 def set_application_status(model: Model, call: Call) -> Expectation:
-    _managed(model, call)
-    own = call.entry.instance
-    entry = next((e for e in model.registry if e.aid == call.cmd.data and e.domain == own and e.instance != own), None)
-    if entry is None:
+    gate(model, call)
+    own, name, locks = call.entry, call.cmd.data, call.cmd.p2 & 0x80
+    entry = next((e for e in model.registry if e.aid == name and e.instance != own.instance), None)
+    if entry is None or entry.instance == ISSUER or (entry.domain != own.instance and not own.privileges & GLOBAL_LOCK):
         refuse(0x6A88)
-    locked = entry.state | 0x80 if call.cmd.p2 & 0x80 else entry.state & ~0x80
-    return Expectation(OK, changes=_moved(model, entry.instance, locked))
+    chosen = [entry]
+    if call.cmd.p1 == WITH_APPLICATIONS:
+        if not entry.privileges & SECURITY_DOMAIN:
+            refuse(0x6A80)
+        chosen += [other for other in model.registry if other.domain == entry.instance]
+    states = {one.instance: one.state | 0x80 if locks else one.state & ~0x80 for one in chosen}
+    return Expectation(OK, changes=_moved(model, states))
 
 
 def get_data(model: Model, call: Call) -> Expectation:
@@ -330,6 +303,8 @@ def get_data(model: Model, call: Call) -> Expectation:
     elif tag in (0xFF33, 0xFF34):
         anchors, every = model.under(f"{where}ski/10/"), model.under(f"{where}ski/")
         found = bool(anchors if tag == 0xFF33 else len(every) > len(anchors))
+    elif tag == 0xBF62:
+        found = area(call.entry.instance) + "purposes" in model.cells
     elif tag == 0xC1:
         found = any(kid == SCP03 for kid, _ in pairs)
     else:
@@ -346,10 +321,9 @@ DOMAIN_RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "PUT KEY (AES key set)": management(0x9000, 0x6A80, 0x6A88, above=True, keys=True),
     "PUT KEY (EC key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
     "GENERATE EC KEY": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
-    "INSTALL [for install (and make selectable)]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True),
-    "INSTALL [for make selectable]": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True),
+    "PUT KEY (AES key)": management(0x9000, 0x6A80, 0x6A88, 0x6985, keys=True),
+    **CONTENT_RULES,
     "INSTALL [for personalization]": personalize,
-    "DELETE": management(0x9000, 0x6A80, 0x6A88, 0x6985, above=True, below=True, keys=True),
     "GET STATUS": get_status,
     "SET STATUS (card)": set_card_status,
     "SET STATUS (application)": set_application_status,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 Fact = Any
-"""Bytes, a life cycle status, or the registry's next instance number and entries."""
+"""Bytes, a life cycle status, or the registry's next instance number, entries and load files."""
 
 
 class Entry(NamedTuple):
@@ -24,10 +24,23 @@ class Entry(NamedTuple):
     domain: int
     privileges: int
     state: int
+    granted: bytes = b""
 
     @property
     def is_selectable(self) -> bool:
         return self.instance == 1 or (bool(self.state & 0x04) and not self.state & 0x80)
+
+
+class LoadFile(NamedTuple):
+    """One load file of the registry; its number is one of the applications'."""
+
+    instance: int
+    aid: bytes
+    domain: int
+    version: int
+    digest: bytes
+    limits: bytes
+    module: bytes
 
 
 def objects(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -67,10 +80,16 @@ def _life_cycle(content: bytes) -> int:
 def _registry(content: bytes) -> tuple[object, ...]:
     (_, following), *entries = objects(content)
     found: list[object] = [int.from_bytes(following)]
-    for _, entry in entries:
+    for tag, entry in entries:
         part = dict(objects(entry))
-        numbers = (int.from_bytes(part[tag]) for tag in (0x81, 0xC5, 0x82))
-        found.append(Entry(int.from_bytes(part[0x80]), part[0x4F], part[0xC4], part[0x84], *numbers))
+        instance, domain = int.from_bytes(part[0x80]), int.from_bytes(part[0x81])
+        if tag == 0xE4:
+            version, described = int.from_bytes(part[0xCE]), (part[0xC1], part[0x86], part[0x84])
+            found.append(LoadFile(instance, part[0x4F], domain, version, *described))
+            continue
+        numbers = (int.from_bytes(part[tag]) for tag in (0xC5, 0x82))
+        named = (part[0x4F], part[0xC4], part[0x84])
+        found.append(Entry(instance, *named, domain, *numbers, part.get(0x86, b"")))
     return tuple(found)
 
 

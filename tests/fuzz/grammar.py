@@ -10,19 +10,17 @@ from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
-from jukicard.applets.gp import layout as gp
 from jukicard.applets.juki import layout as juki
-from jukicard.applets.library import layout as library
 from jukicard.card.commands import ByteSet, Row
-from jukicard.iso7816.aid import AID
 from jukicard.iso7816.tlv import Tlv
-from jukicard.securechannel.scp03 import encrypt_sensitive
+from jukicard.securechannel.scp03 import encrypt_sensitive, key_check_value
 from jukicard.securechannel.scp11 import Variant, encode_point
 from tests.fuzz import people
+from tests.fuzz.content_grammar import CONTENT_BODIES, NEW_NAMES, purposes
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import FOLDER_BODIES
 from tests.fuzz.model import TERMINATED, Channel, area
-from tests.support import chips
+from tests.support import chips, content
 from tests.support.chains import private_key
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ Body = tuple[int, int, bytes, int | None]
 
 PASSWORDS = (b"2580", b"7531", b"8642", b"9753")
 CODES = (chips.CODE, b"12345678911", b"98765432101")
-NEW_NAMES = tuple(b"\xf0fuzz" + bytes((number,)) for number in range(4))
 LES = (None, None, None, 256, 256, 256, 1, 5, 16, 255, 257, 65535, 65536)
 LOAN = b"978481564321920240701L"
 JUNK: tuple[bytes, ...] = (
@@ -303,12 +300,25 @@ def put_key_set(g: Grammar) -> Body:
     return old, 0x81, _key_set(new, g.rng.randrange(3), g.rng.choice((16, 32)), _dek(g)), 256
 
 
+def put_aes_key(g: Grammar) -> Body:
+    old, new = _versions(g, 0x22)
+    key = bytes((g.rng.randrange(256),)) * 16
+    check = key_check_value(key if g.chance(0.9) else bytes(16))
+    return old, 0x22, bytes((new, 0x88, 16)) + encrypt_sensitive(_dek(g), key) + b"\x03" + check, 256
+
+
+_PUBLIC = {
+    0x10: (chips.NATIONAL_ROOT, chips.CITY_ROOT, private_key(9)),
+    0x20: (content.APPROVAL_KEY, content.APPROVAL_KEY, private_key(9)),
+    0x21: (content.TOKEN_KEY, content.TOKEN_KEY, private_key(9)),
+}
+
+
 def put_ec_key(g: Grammar) -> Body:
-    kid = g.rng.choice((0x10, 0x10, 0x11, 0x13))
+    kid = g.rng.choice((0x10, 0x10, 0x11, 0x13, 0x20, 0x21))
     old, new = _versions(g, kid)
-    if kid == 0x10:
-        roots = (chips.NATIONAL_ROOT, chips.CITY_ROOT, private_key(9))
-        kind, value = 0xB0, encode_point(g.rng.choice(roots).public_key())
+    if kid in _PUBLIC:
+        kind, value = 0xB0, encode_point(g.rng.choice(_PUBLIC[kid]).public_key())
     else:
         kind, value = 0xB1, encrypt_sensitive(_dek(g), g.rng.choice((b"\x01", b"\x00", b"\xff")) * 32)
     return old, kid, bytes((new, kind, len(value))) + value + b"\xf0\x01\0\0", 256
@@ -318,39 +328,6 @@ def generate_ec_key(g: Grammar) -> Body:
     kid = g.rng.choice((0x11, 0x13))
     old, new = _versions(g, kid)
     return old, kid, bytes((new, 0xF0, 0x01, 0x00)), 256
-
-
-MODULES = ((gp.DOMAIN_MODULE, b"\x80\x40\x00"), (juki.JUKI_AID, b"\0"), (library.MODULE, b"\0"))
-
-
-def install(g: Grammar) -> Body:
-    module, privileges = g.rng.choice(MODULES)
-    if g.chance(0.1):
-        privileges = g.rng.choice((b"\0", b"\x80\x40\x00", b"\x01\x02", b"\xff\xff\xff"))
-    names = (*NEW_NAMES, bytes(chips.JUKI_DOMAIN), bytes(chips.CITY_DOMAIN), bytes(chips.JUKI), bytes(chips.LIBRARY))
-    data = chips.install_data(module, AID(g.rng.choice(names)), privileges)
-    return g.rng.choice((0x0C, 0x0C, 0x04)), 0, data, 256
-
-
-def _named(name: bytes) -> bytes:
-    return b"\0\0" + bytes((len(name),)) + name + b"\0\0\0"
-
-
-def make_selectable(g: Grammar) -> Body:
-    waiting = [entry.aid for entry in g.below if entry.state == 0x03]
-    return 0x08, 0, _named(g.rng.choice(waiting) if waiting else g.name_below()), 256
-
-
-def personalize(g: Grammar) -> Body:
-    return 0x20, 0, _named(g.name_below()), 256
-
-
-def delete(g: Grammar) -> Body:
-    if g.chance(0.6):
-        name = g.name_below(mine=g.chance(0.97))
-        return 0, 0, bytes((0x4F, len(name))) + name, 256
-    kid, kvn = bytes((0xD0, 1, g.rng.choice((1, 0x10, 0x11, 0x13)))), bytes((0xD2, 1, g.rng.choice((2, 3, 0x7F, 1))))
-    return 0, int(g.chance(0.05)), kvn if g.chance(0.2) else kid + kvn, 256
 
 
 def get_status(g: Grammar) -> Body:
@@ -367,14 +344,7 @@ def set_card_status(g: Grammar) -> Body:
     return 0x80, wanted if g.chance(0.85) else g.rng.choice((0x01, 0x07, 0x0F)), b"", None
 
 
-def set_application_status(g: Grammar) -> Body:
-    locked = [entry.aid for entry in g.below if entry.state & 0x80]
-    if locked and g.chance(0.8):
-        return 0x40, 0x07, g.rng.choice(locked), None
-    return 0x40, g.rng.choice((0x80, 0x87, 0x07)), g.name_below(), None
-
-
-TAGS = (0x42, 0x45, 0x66, 0xE0, 0xC1, 0x9F7F, 0xBF21, 0xFF33, 0xFF34, 0x00CF, 0x0101)
+TAGS = (0x42, 0x45, 0x66, 0xE0, 0xC1, 0x9F7F, 0xBF21, 0xFF33, 0xFF34, 0x00CF, 0x0101, 0xBF62)
 
 
 def get_data(g: Grammar) -> Body:
@@ -387,6 +357,8 @@ def store_data(g: Grammar) -> Body:
     channel = g.world.model.channels
     if any(one is not None and one.personalises is not None for one in channel) and g.chance(0.8):
         return 0x90, 0, chips.PATRON if g.chance(0.8) else b"12a", None
+    if g.chance(0.15):
+        return 0x90, 0, purposes(g), None
     choice = g.rng.randrange(6) if g.entry.instance == 1 else g.rng.choice((0, 0, 0, 1, 2, 2, 3, 5))
     kid = 0x10 if choice == 0 and g.chance(0.9) else g.rng.choice((0x10, 0x10, 0x11, 0x13))
     reference = Tlv.build(0xA6, Tlv(0x83, bytes((kid, 1)))).encode()
@@ -436,15 +408,12 @@ BODIES: dict[str, Callable[[Grammar], Body]] = {
     "INTERNAL AUTHENTICATE (SCP11b)": authenticate_card,
     "PUT KEY (AES key set)": put_key_set,
     "PUT KEY (EC key)": put_ec_key,
+    "PUT KEY (AES key)": put_aes_key,
     "GENERATE EC KEY": generate_ec_key,
-    "INSTALL [for install (and make selectable)]": install,
-    "INSTALL [for make selectable]": make_selectable,
-    "INSTALL [for personalization]": personalize,
-    "DELETE": delete,
     "GET STATUS": get_status,
     "SET STATUS (card)": set_card_status,
-    "SET STATUS (application)": set_application_status,
     "GET DATA": get_data,
     "STORE DATA": store_data,
+    **CONTENT_BODIES,
     **FOLDER_BODIES,
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.fuzz.facts import Entry, Fact, facts
+from tests.fuzz.facts import Entry, Fact, LoadFile, facts
 from tests.fuzz.wire import Command, Refused, covered, parse, refuse
 
 ANYTHING = object()
@@ -111,12 +111,15 @@ class Channel:
     names_key: bool = False
     chain: Chain | None = None
     personalises: int | None = None
+    loading: bytes | None = None
+    brought: bytes = b""
+    blocks: int = 0
     partial: Command | None = None
     pending: tuple[bytes | int | None, frozenset[int]] | None = None
     """What GET RESPONSE will give (content, or its length, or None where only the chip knows), and its status."""
 
     def end_session(self) -> None:
-        self.session = self.chain = self.personalises = self.challenge = None
+        self.session = self.chain = self.personalises = self.challenge = self.loading = None
         self.verified, self.authenticated, self.names_key = set(), set(), False
 
     def select(self, application: int) -> None:
@@ -197,7 +200,11 @@ class Model:
 
     @property
     def registry(self) -> tuple[Entry, ...]:
-        return self.cells["registry"][1:]
+        return tuple(entry for entry in self.cells["registry"][1:] if isinstance(entry, Entry))
+
+    @property
+    def load_files(self) -> tuple[LoadFile, ...]:
+        return tuple(file for file in self.cells["registry"][1:] if isinstance(file, LoadFile))
 
     def entry(self, instance: int) -> Entry:
         for entry in self.registry:

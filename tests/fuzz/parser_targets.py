@@ -8,6 +8,9 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from jukicard.applets.gp.approval import ApprovalError, read_approval, sign_form, verify_approval
+from jukicard.applets.gp.loadfile import DataBlock, LoadFileError, LoadFileStructure
+from jukicard.applets.gp.tokens import Confirmation
 from jukicard.applets.library import layout as library
 from jukicard.iso7816.access import AccessRuleError, AccessRules
 from jukicard.iso7816.aid import AID
@@ -26,7 +29,7 @@ from jukicard.securechannel.scp11 import KeyAgreementError, KeyAgreementRequest,
 from tests.fuzz.parsers import Target, demand
 from tests.fuzz.people import terminals
 from tests.fuzz.world import World, request_for
-from tests.support import chips
+from tests.support import chips, content, loaded
 
 _DEPTH = 5
 
@@ -134,6 +137,9 @@ _GP_COMMANDS = (
     (0xE6, 0x0C, 0x00),
     (0xE6, 0x08, 0x00),
     (0xE6, 0x20, 0x00),
+    (0xE6, 0x02, 0x00),
+    (0xE6, 0x10, 0x00),
+    (0xE6, 0x40, 0x00),
     (0xD8, 0x00, 0x81),
     (0xD8, 0x00, 0x10),
     (0xD8, 0x00, 0x11),
@@ -162,6 +168,27 @@ class _Domain:
             self.world = None
         else:
             self.world.exchanges.clear()
+
+
+def approval(data: bytes) -> None:
+    try:
+        said, signature = read_approval(data)
+    except ApprovalError:
+        return
+    demand(sign_form(said, signature) == data, "an approval is read from other bytes than it is made of")
+    try:
+        verify_approval(data, content.APPROVAL_KEY.public_key())
+    except ApprovalError:
+        return
+    demand(data == content.of_rom(), "an approval that nobody signed verifies")
+
+
+def confirmation(data: bytes) -> None:
+    try:
+        told = Confirmation.parse(data)
+    except ValueError:
+        return
+    demand(data in (b"", b"\0") if told is None else told.encode() == data, "a confirmation encodes to other bytes")
 
 
 def dialogue(data: bytes) -> None:
@@ -215,6 +242,10 @@ TARGETS: dict[str, Target] = {
     "key-agreement-response": _codec(KeyAgreementResponse.parse, KeyAgreementError),
     "initialize-update": _codec(InitializeUpdateResponse.parse, ValueError),
     "gp-commands": _Domain().send,
+    "approval": approval,
+    "load-file": _codec(LoadFileStructure.parse, LoadFileError),
+    "data-block": _codec(DataBlock.parse, LoadFileError),
+    "confirmation": confirmation,
     "dialogue": dialogue,
     "csv-records": csv_records,
     "json-record": json_record,
@@ -239,6 +270,9 @@ def _gp_commands() -> Iterable[bytes]:
         chips.install_data(library.MODULE, AID(b"\xf0fuzz")),
         named,
         named,
+        b"\x07" + bytes(loaded.FILE) + bytes(5),
+        bytes((len(bytes(chips.JUKI_DOMAIN)),)) + bytes(chips.JUKI_DOMAIN) + named[1:],
+        named[:-3] + b"\1\0\0\0",
         chips.key_set_data(1, chips.static_keys("fuzz"), chips.CITY_KEYS.dek),
         b"\x05\xb0\x41" + chips.active().juki_11a + b"\xf0\x01\0\0",
         bytes.fromhex("05B120") + bytes(32) + bytes.fromhex("F0010000"),
@@ -267,6 +301,10 @@ SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "key-agreement-response": lambda: [b"\x5f\x49\x41" + chips.active().juki_11a + b"\x86\x10" + bytes(16)],
     "initialize-update": lambda: [bytes(10) + b"\x01\x03\x70" + bytes(19), bytes(10) + b"\x01\x03\x60" + bytes(16)],
     "gp-commands": _gp_commands,
+    "approval": lambda: [content.of_rom()],
+    "load-file": lambda: [content.structure(loaded.block().encode()).encode()],
+    "data-block": lambda: [loaded.block(1, 20, loaded.MODULE, loaded.SECOND_MODULE).encode()],
+    "confirmation": lambda: [b"\0", Confirmation(bytes(16), 1, bytes(12), b"\1").encode()],
     "dialogue": lambda: [b"reset 3B *\n# a comment\n> 00 A4 04 00\n< .. 90\n  00\n"],
     "csv-records": lambda: [(_HEADER + _PERSON).encode(), (_HEADER + _PERSON).encode("cp932")],
     "json-record": lambda: [_JSON.encode()],

@@ -23,7 +23,7 @@ from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips, folders
+from tests.support import chips, content, folders
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -180,5 +180,6 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "delivered": lambda: chips.delivered().cells,
     "personalisation": _personalising,
     "blank": _blank,
+    "approving": content.loaded_cells,
 }
 """The cells that a card starts with."""

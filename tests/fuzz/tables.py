@@ -7,6 +7,7 @@ from jukicard.card.applet import Applet
 from jukicard.card.commands import Row
 from jukicard.card.system_commands import System
 from tests.fuzz.model import SYSTEM, Module, RowFact
+from tests.support import loaded
 
 
 def row_key(row: Row) -> str:
@@ -29,7 +30,7 @@ def row_fact(row: Row) -> RowFact:
     )
 
 
-APPLETS: tuple[type[Applet], ...] = catalogue.BUILT_IN
+APPLETS: tuple[type[Applet], ...] = (*catalogue.BUILT_IN, loaded.Counter)
 KINDS = {applet: applet.label.lower() if not applet.is_domain else "domain" for applet in APPLETS}
 ROWS: dict[str, tuple[Row, ...]] = {
     SYSTEM: System.table.rows,

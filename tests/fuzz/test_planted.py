@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jukicard.applets.gp import data_commands
+from jukicard.applets.gp.content import approvals, authority, loading, moving
 from jukicard.applets.gp.fields import FieldReader
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.card import card as card_module
@@ -244,6 +245,36 @@ def a_refused_command_writes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(file_commands, "_write", hasty)
 
 
+def a_dap_block_is_not_verified(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(loading, "verify_dap", lambda *_: None)
+
+
+def an_approvals_signature_is_not_verified(patch: pytest.MonkeyPatch) -> None:
+    verify = approvals.verify_under
+
+    def forgiving(*asked: Any) -> None:
+        if len(asked[-1]) == 32:  # a DAP block's
+            verify(*asked)
+
+    patch.setattr(approvals, "verify_under", forgiving)
+
+
+def a_purpose_is_not_looked_up(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(approvals, "_check_purpose", lambda *_: None)
+
+
+def a_card_in_use_loads_what_nobody_approved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(loading, "check_open", lambda *_: None)
+
+
+def a_token_is_not_verified(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(authority, "verify_under", lambda *_: None)
+
+
+def an_application_goes_to_anybody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moving, "_check_way", lambda *_: None)
+
+
 PLANTS: tuple[Plant, ...] = (
     an_access_check_is_skipped,
     a_verified_password_survives,
@@ -266,6 +297,12 @@ PLANTS: tuple[Plant, ...] = (
     a_key_never_blocks,
     a_challenge_serves_twice,
     a_refused_command_writes,
+    a_dap_block_is_not_verified,
+    an_approvals_signature_is_not_verified,
+    a_purpose_is_not_looked_up,
+    a_card_in_use_loads_what_nobody_approved,
+    a_token_is_not_verified,
+    an_application_goes_to_anybody,
 )
 
 

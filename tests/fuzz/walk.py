@@ -17,7 +17,7 @@ from tests.fuzz.proofs import DEACTIVATED, SCP11A
 from tests.fuzz.proofs import INITIAL as _INITIAL
 from tests.fuzz.tables import APPLETS, KINDS, ROWS
 from tests.fuzz.world import Host, Step, World, links
-from tests.support import chips
+from tests.support import chips, content
 
 _WEIGHTS = {
     # often: what a session is for
@@ -113,7 +113,16 @@ _SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
 _ENOUGH_MADE = 20
 _APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
-_STARTS, _START_WEIGHTS = ("active", "folder", "furnished", "delivered", "personalisation", "blank"), (4, 8, 3, 2, 3, 2)
+_START_WEIGHTS = {
+    "active": 4,
+    "folder": 8,
+    "furnished": 3,
+    "delivered": 2,
+    "personalisation": 3,
+    "blank": 2,
+    "approving": 5,
+}
+_APPROVING = frozenset((bytes(content.DOMAIN), bytes(content.PROVIDER)))
 _LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
 _JUKI_TERMINALS = (*("all",) * 12, *(name for name in people.terminals() if "library" not in name))
 _CITY_TERMINALS = (*("library",) * 12, "library later", "other library", "city all", "all")
@@ -148,7 +157,7 @@ _EVERY_ROW = tuple(row for rows in ROWS.values() for row in rows)
 
 def start_of(rng: Random) -> str:
     """Which card a case is about."""
-    return rng.choices(_STARTS, _START_WEIGHTS)[0]
+    return rng.choices(tuple(_START_WEIGHTS), tuple(_START_WEIGHTS.values()))[0]
 
 
 class Walk:
@@ -224,7 +233,9 @@ class Walk:
         return "raw", CommandAPDU(number, 0xA4, 0x04, 0x00, entry.aid, 256).encode()
 
     def _interest(self, entry: Entry) -> int:
-        return {"juki": 8, "library": 6, "domain": 1}.get(self.world.model.kind(entry), 15)
+        if entry.aid in _APPROVING:
+            return 8
+        return {"juki": 8, "library": 6, "domain": 1, "counter": 2}.get(self.world.model.kind(entry), 15)
 
     def _open(self, number: int) -> Step:
         """Select something where nobody has, and open a session."""
@@ -295,7 +306,9 @@ class Walk:
             return ""
         cells, own = self.world.model.cells, area(entry.instance)
         if kind == "domain":
-            return "SET STATUS (card)" if self.world.model.card_state == CARD_LOCKED else ""
+            if self.world.model.card_state == CARD_LOCKED:
+                return "SET STATUS (card)"
+            return "LOAD" if channel.loading is not None else ""
         if host.kid != SCP11A:
             return ""
         if cells.get(own + "df") == DEACTIVATED:

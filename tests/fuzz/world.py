@@ -9,7 +9,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from jukicard.applets import catalogue
 from jukicard.card.card import Card
 from jukicard.card.ports import Ports
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
@@ -49,6 +48,7 @@ from tests.fuzz.oracles import (
 )
 from tests.fuzz.tables import MODULES, TABLES
 from tests.fuzz.wire import covered, parse
+from tests.support import chips
 from tests.support.chains import private_key
 from tests.support.chips import WatchedStore
 
@@ -56,7 +56,7 @@ Step = tuple[Any, ...]
 """What a host does, as a literal: its name and its arguments."""
 
 
-_ROM = catalogue.rom()
+_ROM = chips.rom()
 
 
 @dataclass(slots=True)

@@ -193,7 +193,8 @@ class DomainClient(ApplicationClient):
     def put_aes_key(self, kid: int, kvn: int, key: EncryptedKey, *, replaces: int = 0) -> None:
         """Put a single AES key: KID 22 makes receipts."""
         command = CommandAPDU(0x80, 0xD8, replaces, kid, bytes((kvn,)) + _key_field(key), ALL)
-        if self.command(command, f"PUT KEY {kid:02X}").data != bytes((kvn,)) + key.check_value:
+        told = bytes((kvn,)) + key.check_value
+        if self.command(command, f"PUT KEY {kid:02X}").data != told:
             raise MalformedResponse("PUT KEY: the card answers another check value")
 
     def store_purposes(self, purposes: Sequence[str]) -> None:
@@ -201,9 +202,16 @@ class DomainClient(ApplicationClient):
         self.store_data(Tlv.build(TAG_PURPOSES, *(Tlv(0x82, purpose.encode()) for purpose in purposes)).encode())
 
     def purposes(self) -> tuple[str, ...]:
-        """Return the list of purposes that the domain takes applications for."""
+        """Return the list of purposes that the domain takes applications for; MalformedResponse for what is no text."""
         stored = self.get_data(TAG_PURPOSES)
-        return () if stored is None else tuple(tlv.value.decode() for tlv in _children(stored, TAG_PURPOSES))
+        listed = () if stored is None else _children(stored, TAG_PURPOSES)
+        try:
+            purposes = tuple(purpose.value.decode() for purpose in listed)
+        except UnicodeDecodeError:
+            purposes = ("\0",)
+        if not all(purpose.isprintable() for purpose in purposes):
+            raise MalformedResponse("GET DATA BF62: not a list of purposes")
+        return purposes
 
     def generate_key(self, kid: int, kvn: int, *, replaces: int = 0) -> ec.EllipticCurvePublicKey:
         """Let the card generate a channel key (KID 11 or 13) and return its public key."""

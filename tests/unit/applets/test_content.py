@@ -454,12 +454,15 @@ def test_no_application_leaves_its_table(chip: Chip) -> None:
         city.make_selectable(SECOND)
 
 
-def test_a_locked_application_is_not_made_selectable(chip: Chip) -> None:
+@pytest.mark.parametrize("selectable", [False, True])
+def test_a_locked_application_is_not_made_selectable(chip: Chip, selectable: bool) -> None:
     city = content.client(chip)
-    city.install(loaded.MODULE, SECOND, load_file=loaded.FILE, selectable=False)
+    city.install(loaded.MODULE, SECOND, load_file=loaded.FILE, selectable=selectable)
     city.set_status(SECOND, locked=True)
+    before = chip.cells
     with refused(0x6985):
         city.make_selectable(SECOND)
+    assert chip.cells == before
 
 
 def test_the_issuer_locks_any_application_and_no_other_domain_does(chip: Chip) -> None:

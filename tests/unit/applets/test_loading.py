@@ -9,6 +9,7 @@ from jukicard.applets.gp import layout as gp
 from jukicard.applets.gp.client import DomainClient, block_size
 from jukicard.applets.gp.loadfile import Dap, LoadFileStructure
 from jukicard.card.code import Rom
+from jukicard.card.errors import Step
 from jukicard.card.ports import Interface
 from jukicard.card.registry import Contents
 from jukicard.iso7816.aid import AID
@@ -438,3 +439,23 @@ def test_the_municipality_is_that_of_the_domains_name() -> None:
 @pytest.mark.parametrize(("limits", "size"), [(ApduLimits.SHORT, 231), (ApduLimits.EXTENDED, 0x4000)])
 def test_a_block_is_one_command_on_every_connection(limits: ApduLimits, size: int) -> None:
     assert block_size(limits) == size
+
+
+@pytest.mark.parametrize(
+    ("signed", "reason"),
+    [
+        (b"", "an approval is needed here"),
+        (approval(digest(), key=STRANGER), "the signature does not verify"),
+        (approval(digest(), purpose="広告"), "the ordinance does not list this purpose"),
+        (approval(digest(), city="99201"), "the approval is another municipality's"),
+        (approval(digest(), version=9), "the approval is for another load file"),
+    ],
+)
+def test_the_chips_host_is_told_why_a_load_was_refused(chip: Chip, signed: bytes, reason: str) -> None:
+    city = content.client(chip)
+    city.install_for_load(loaded.FILE, approval=signed)
+    with pytest.raises(CardStatusError):
+        city.load(structure(BLOCK).encode())
+    refusal = chip.card.refusal
+    assert refusal is not None
+    assert (refusal.reason, refusal.step, refusal.row.name if refusal.row else "") == (reason, Step.COMMAND, "LOAD")

@@ -22,7 +22,7 @@ from jukicard.card.applet import Applet
 from jukicard.card.commands import PROPRIETARY, command, data, only
 from jukicard.card.context import Context, DomainContext, require_domain
 from jukicard.card.errors import CardError
-from jukicard.card.registry import DOMAIN_LIMITS, ISSUER_DOMAIN, UNLIMITED, ApplicationState, Privilege
+from jukicard.card.registry import DOMAIN_LIMITS, ISSUER_DOMAIN, LOCKED, UNLIMITED, ApplicationState, Privilege
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.limits import Limits
@@ -88,6 +88,8 @@ class Installing:
         parameters = Parameters.read(fields.parameters, known=())
         mandate = authorise(domain, fields.message, fields.token, parameters.control)
         entry = own(domain, name)
+        if entry.state & LOCKED:
+            raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "only SET STATUS unlocks it")
         move(domain, entry, ApplicationState.SELECTABLE)
         return confirm(domain, mandate, entry.load_file, entry.aid)
 
