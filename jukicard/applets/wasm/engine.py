@@ -60,7 +60,9 @@ class Wire:
 def _engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.strategy = "cranelift"
-    config.cranelift_opt_level = "speed"
+    # Code that is made to be hard to compile must not hold the chip up: no optimisation, registers in a single pass.
+    config.cranelift_opt_level = "none"
+    config.cranelift_flag_set("regalloc_algorithm", "single_pass")
     config.consume_fuel = True
     config.max_wasm_stack = STACK
     for proposal in (
