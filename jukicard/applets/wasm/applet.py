@@ -12,11 +12,9 @@ from jukicard.applets.wasm.layout import INSTALL, PROCESS, may_answer
 from jukicard.card.commands import ANY, ANY_DATA, FREE, INTERINDUSTRY, PROPRIETARY, CommandTable, Row
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.ports import Interface
 from jukicard.card.routing import SYSTEM
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from jukicard.iso7816.limits import ApplicationRight
 from jukicard.iso7816.status import StatusWord
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 _INVALID_INS = (0x6, 0x9)
 """High halves of instructions that the standard rules out: they would look like status words (ISO/IEC 7816-3)."""
-_INTERFACES = {Interface.CONTACT: ApplicationRight.CONTACT, Interface.CONTACTLESS: ApplicationRight.CONTACTLESS}
 
 
 class Program:
@@ -70,7 +67,6 @@ class LoadedApplet(MunicipalService):
         6400, and its memory is gone, where it does what it must not, or does not come to an end; also where a commit of
         what it wrote fails: what it remembers would not be what the card holds.
         """
-        ctx.require(_INTERFACES[ctx.interface])
         channel = ctx.channel
         program = channel.program
         if not isinstance(program, Program):
