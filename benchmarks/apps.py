@@ -60,7 +60,7 @@ def run(effort: Effort) -> Iterator[Item]:
     """The commands in turns, then the loading."""
     chips = {_BUILT_IN: _chip(_BUILT_IN), _LOADED: _chip(_LOADED)}
     for aid, chip in chips.items():
-        cards.require(chip.transmit(_select(aid)), 0x9000)
+        chip.transmit(_select(aid))
         cards.require(chip.transmit(_EMPTY_COMMAND), 0x9000, 0)
     contenders = {str(aid): repeat(lambda chip=chip: chip.transmit(_EMPTY_COMMAND)) for aid, chip in chips.items()}
     times = in_turns(contenders, effort.rounds, effort.slice_seconds)
