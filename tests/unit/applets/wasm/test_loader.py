@@ -22,7 +22,7 @@ from jukicard.card.store import MemoryStore
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.testing.seeds import randomness
-from tests.support.wasm import APP, EMPTY, LOAD_FILE, ROOMY, chip_with, process, wat
+from tests.support.wasm import APP, EMPTY, ROOMY, chip_with, process, wat
 
 ONE, TWO = AID(b"\xf0one00"), AID(b"\xf0two00")
 
@@ -102,14 +102,20 @@ def test_nothing_compiled_is_stored() -> None:
 def test_a_chip_without_the_engine_runs_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = chip_with(wat(EMPTY)).cells
     monkeypatch.setattr(loader_module, "find_spec", lambda _name: None)
-    rom = catalogue.rom()
-    assert rom.loader is None
-    card = Card(MemoryStore(cells), rom, Ports(randomness(1), strict=True))
+    card = Card(MemoryStore(cells), catalogue.rom(), Ports(randomness(1), strict=True))
     card.power_on()
-    assert ResponseAPDU.parse(card.transmit(bytes.fromhex("00A4040000"))).sw == 0x9000
-    select = CommandAPDU(0, 0xA4, 4, 0, bytes(APP), 256).encode()
-    assert ResponseAPDU.parse(card.transmit(select)).sw == 0x6A81
-    assert LOAD_FILE not in {applet.load_file for applet in rom}
+
+    def ask(command: str) -> ResponseAPDU:
+        return ResponseAPDU.parse(card.transmit(bytes.fromhex(command)))
+
+    assert ask("00A4040000").sw == 0x9000
+    assert b"Test" in ask("00B09E0000").data  # EF.DIR names it
+    assert ResponseAPDU.parse(card.transmit(CommandAPDU(0, 0xA4, 4, 0, bytes(APP), 256).encode())).sw == 0x9000
+    assert ask("00100000").sw == 0x6A81
+    assert ask("0084000008").sw == 0x9000
+    with pytest.raises(CardError) as caught:
+        WasmLoader().modules(block(wat(EMPTY)))
+    assert caught.value.sw == 0x6A81
 
 
 def test_the_engine_is_not_imported_before_code_is_loaded() -> None:
