@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from wasmtime._func import FUNCTIONS as ENGINES_FUNCTIONS
@@ -14,6 +17,7 @@ from jukicard.applets.wasm.errors import TrapError
 from jukicard.applets.wasm.layout import STEPS
 from tests.support.wasm import EMPTY, imported, process, wat
 
+ROOT = Path(__file__).parents[4]
 SECONDS = 4.0
 """Of the processor: with room for a slow machine.  What these guard against took minutes."""
 
@@ -87,3 +91,13 @@ def test_steps_are_counted_and_run_out() -> None:
         instance.run("process", lambda _name: 0)
     assert time.process_time() - start < SECONDS
     assert instance.steps == STEPS
+
+
+def test_a_process_that_ran_loaded_code_ends_without_a_word() -> None:
+    """The engine's binding cannot delete its objects any more when the interpreter has gone that far."""
+    program = (
+        "from tests.support.wasm import *; kept = [chip_with(probe()) for _ in range(3)];"
+        "print([one(chip, 'counter_add', 1, 1) for chip in kept])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("[1, 1, 1]", "")
