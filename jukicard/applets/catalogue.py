@@ -10,7 +10,7 @@ from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.applets.points.applet import PointsApplet
 from jukicard.applets.vending.applet import VendingApplet
-from jukicard.applets.wasm.loader import WasmLoader, is_available
+from jukicard.applets.wasm.loader import WasmLoader
 from jukicard.card.applet import Applet
 from jukicard.card.code import Rom
 
@@ -26,6 +26,6 @@ BUILT_IN: tuple[type[Applet], ...] = (
 
 def rom(further: Iterable[type[Applet]] = ()) -> Rom:
     """Return the ROM of a chip: the built-in modules, and `further` ones (ValueError where two have the same module
-    AID).  It runs loaded code where the engine for it is installed.
+    AID).  It runs loaded code, too, where the engine for it is installed.
     """
-    return Rom((*BUILT_IN, *further), WasmLoader() if is_available() else None)
+    return Rom((*BUILT_IN, *further), WasmLoader())

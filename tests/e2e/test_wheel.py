@@ -101,6 +101,7 @@ def test_it_holds_every_file_of_the_package_and_the_licences(wheel: Path) -> Non
     expected = {str(path.relative_to(ROOT)) for path in files}
     assert {"jukicard/py.typed", "jukicard/commands/demo/data/taro.json"} <= expected
     assert {f"{FONTS}/{name}" for name in ("BIZUDMincho-Regular.ttf", "OFL.txt")} <= expected
+    assert {"jukicard/sdk/c/juki.h", "jukicard/sdk/c/juki.c"} <= expected
     assert expected - names == set(), "files of the package that pyproject.toml's package-data forgot"
     assert {name for name in names if not name.startswith("jukicard-")} - expected == set(), "nothing else"
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

@@ -12,6 +12,9 @@ from jukicard.applets.gp.approval import ApprovalError, read_approval, sign_form
 from jukicard.applets.gp.loadfile import DataBlock, LoadFileError, LoadFileStructure
 from jukicard.applets.gp.tokens import Confirmation
 from jukicard.applets.library import layout as library
+from jukicard.applets.wasm.checking import check
+from jukicard.applets.wasm.engine import CompiledModule
+from jukicard.applets.wasm.errors import CodeError, TrapError
 from jukicard.iso7816.access import AccessRuleError, AccessRules
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
@@ -29,7 +32,7 @@ from jukicard.securechannel.scp11 import KeyAgreementError, KeyAgreementRequest,
 from tests.fuzz.parsers import Target, demand
 from tests.fuzz.people import terminals
 from tests.fuzz.world import World, request_for
-from tests.support import chips, content, loaded
+from tests.support import chips, content, loaded, wasm
 
 _DEPTH = 5
 
@@ -226,6 +229,18 @@ def json_record(data: bytes) -> None:
         return
 
 
+def webassembly(data: bytes) -> None:
+    """What is let through is compiled or refused as not valid, and runs to an end."""
+    try:
+        compiled = CompiledModule(check(data))
+    except CodeError:
+        return
+    try:
+        demand(0 <= compiled.instantiate().run("process", lambda _name, *_numbers: 0) < 1 << 32, "no i32")
+    except TrapError:
+        return
+
+
 TARGETS: dict[str, Target] = {
     "command-apdu": _codec(CommandAPDU.parse, ApduError),
     "response-apdu": _codec(ResponseAPDU.parse, ApduError),
@@ -249,6 +264,7 @@ TARGETS: dict[str, Target] = {
     "dialogue": dialogue,
     "csv-records": csv_records,
     "json-record": json_record,
+    "webassembly": webassembly,
 }
 
 _HEADER = "住民票コード,氏名,フリガナ,生年月日,性別,住所,市町村コード,券面\n"
@@ -308,6 +324,7 @@ SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "dialogue": lambda: [b"reset 3B *\n# a comment\n> 00 A4 04 00\n< .. 90\n  00\n"],
     "csv-records": lambda: [(_HEADER + _PERSON).encode(), (_HEADER + _PERSON).encode("cp932")],
     "json-record": lambda: [_JSON.encode()],
+    "webassembly": lambda: [wasm.wat(wasm.EMPTY), wasm.probe()],
 }
 
 

@@ -7,9 +7,11 @@ are; memories take no more of the process's address space than they have bytes.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 from collections.abc import Callable
 from functools import cache
+from weakref import WeakSet
 
 import wasmtime
 
@@ -21,6 +23,18 @@ STACK = 128 * 1024
 """Bytes of the machine's stack that loaded code may use."""
 _TABLE_ELEMENTS = 4096
 _KINDS = {"i": wasmtime.ValType.i32, "I": wasmtime.ValType.i64}
+
+
+_NATIVE: WeakSet[wasmtime.Module | wasmtime.Store] = WeakSet()
+
+
+@atexit.register
+def _close() -> None:
+    """Let go of what is still there, while there is something left of the engine's binding that can do it."""
+    for native in sorted(_NATIVE, key=lambda native: isinstance(native, wasmtime.Module)):
+        native.close()
+    _function_type.cache_clear()
+    _engine.cache_clear()
 
 
 class _Stopped(Exception):  # noqa: N818  it says that code was stopped, and is caught in this file
@@ -60,7 +74,9 @@ class Wire:
 def _engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.strategy = "cranelift"
-    config.cranelift_opt_level = "speed"
+    # Code that is made to be hard to compile must not hold the chip up: no optimisation, registers in a single pass.
+    config.cranelift_opt_level = "none"
+    config.cranelift_flag_set("regalloc_algorithm", "single_pass")
     config.consume_fuel = True
     config.max_wasm_stack = STACK
     for proposal in (
@@ -95,6 +111,7 @@ class CompiledModule:
             self.native = wasmtime.Module(_engine(), checked.code)
         except wasmtime.WasmtimeError as error:
             raise CodeError(f"not valid: {error}") from None
+        _NATIVE.add(self.native)
 
     def instantiate(self) -> Instance:
         """Return a new instance; TrapError where its memory cannot be set up."""
@@ -110,6 +127,7 @@ class Instance:
         """Set the memory up; TrapError where that fails."""
         self._wire = wire = Wire()
         self._store = store = wasmtime.Store(_engine())
+        _NATIVE.add(store)
         store.set_limits(
             memory_size=module.checked.memory, table_elements=_TABLE_ELEMENTS, instances=1, tables=1, memories=1
         )

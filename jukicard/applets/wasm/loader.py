@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jukicard.card.applet import Applet
 
 CACHED = 64
-"""How many compiled modules are kept in a process."""
+"""How many modules are kept in a process."""
 
 
 def is_available() -> bool:
@@ -30,54 +30,79 @@ def is_available() -> bool:
     return find_spec("wasmtime") is not None
 
 
-class WasmLoader:
-    """Checks and compiles.  What was compiled is kept by the digest of its load file and the module's AID.
+class LoadedCode:
+    """A module in a load file: its label, and its code, which is checked and compiled when it is first needed."""
 
-    The engine is imported when the first module comes: a chip without loaded applications does not pay for it.
+    __slots__ = ("_compiled", "_module", "label")
+
+    def __init__(self, module: Module) -> None:
+        self.label = module.label
+        self._module = module
+        self._compiled: CompiledModule | None = None
+
+    def compiled(self) -> CompiledModule:
+        """Return the compiled code; CodeError for what is not sound, CardError (6A81) without the engine."""
+        if self._compiled is None:
+            if not is_available():
+                raise CardError(
+                    StatusWord.FUNCTION_NOT_SUPPORTED, "this chip runs no loaded code: the engine is missing"
+                )
+            from jukicard.applets.wasm.engine import CompiledModule
+
+            interface = self._module.interface
+            if interface != INTERFACE_VERSION:
+                raise CodeError(f"made for version {interface} of the host interface; here is {INTERFACE_VERSION}")
+            self._compiled = CompiledModule(check(self._module.code))
+        return self._compiled
+
+
+class WasmLoader:
+    """Verifies load files and makes applets of them.  What was read is kept by the digest of its load file and the
+    module's AID, with the compiled code.
+
+    The engine is imported when the first module is needed: a chip without loaded applications does not pay for it.
     """
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[tuple[bytes, AID], tuple[str, CompiledModule]] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, AID], LoadedCode] = OrderedDict()
 
     def modules(self, data_block: bytes) -> tuple[AID, ...]:
-        """Verify every module in a load file data block, and return their AIDs; 6A80 for what is not sound code."""
+        """Verify every module in a load file data block, and return their AIDs; 6A80 for what is not sound code, 6A81
+        without the engine.
+        """
         try:
-            block = DataBlock.parse(data_block)
-            digest = sha256(data_block).digest()
-            for module in block.modules:
-                self._keep((digest, module.aid), module)
+            codes = {module.aid: LoadedCode(module) for module in DataBlock.parse(data_block).modules}
+            for code in codes.values():
+                code.compiled()
         except (LoadFileError, CodeError) as error:
             raise CardError(StatusWord.INCORRECT_DATA, str(error)) from None
-        return tuple(module.aid for module in block.modules)
+        digest = sha256(data_block).digest()
+        for aid, code in codes.items():
+            self._keep((digest, aid), code)
+        return tuple(codes)
 
     def applet(self, file: LoadFile, module: AID, read: Callable[[], bytes]) -> Applet:
         """Return the applet of a module; 6581 where the stored code is not the one that was loaded."""
         from jukicard.applets.wasm.applet import LoadedApplet
 
         key = (file.digest, module)
-        kept = self._compiled.get(key)
-        if kept is None:
-            kept = self._from_store(key, read())
-        else:
-            self._compiled.move_to_end(key)
-        return LoadedApplet(file.aid, module, *kept)
+        code = self._kept.get(key)
+        if code is None:
+            code = _stored(key, read())
+        self._keep(key, code)
+        return LoadedApplet(file.aid, module, code)
 
-    def _from_store(self, key: tuple[bytes, AID], data_block: bytes) -> tuple[str, CompiledModule]:
-        digest, name = key
-        try:
-            found = next(module for module in DataBlock.parse(data_block).modules if module.aid == name)
-            if sha256(data_block).digest() == digest:
-                return self._keep(key, found)
-        except (LoadFileError, CodeError, StopIteration):
-            pass
-        raise CardError(StatusWord.MEMORY_FAILURE, "the stored code is not what was loaded")
+    def _keep(self, key: tuple[bytes, AID], code: LoadedCode) -> None:
+        self._kept[key] = code
+        self._kept.move_to_end(key)
+        while len(self._kept) > CACHED:
+            self._kept.popitem(last=False)
 
-    def _keep(self, key: tuple[bytes, AID], module: Module) -> tuple[str, CompiledModule]:
-        from jukicard.applets.wasm.engine import CompiledModule
 
-        if module.interface != INTERFACE_VERSION:
-            raise CodeError(f"made for version {module.interface} of the host interface; here is {INTERFACE_VERSION}")
-        kept = self._compiled[key] = module.label, CompiledModule(check(module.code))
-        while len(self._compiled) > CACHED:
-            self._compiled.popitem(last=False)
-        return kept
+def _stored(key: tuple[bytes, AID], data_block: bytes) -> LoadedCode:
+    digest, name = key
+    if sha256(data_block).digest() == digest:
+        for module in DataBlock.parse(data_block).modules:
+            if module.aid == name:
+                return LoadedCode(module)
+    raise CardError(StatusWord.MEMORY_FAILURE, "the stored code is not what was loaded")

@@ -17,7 +17,7 @@ from benchmarks.measuring import Item, cost, in_turns, limit, speed
 from benchmarks.primitives import KeyOfAll
 
 ROOT = Path(__file__).parents[3]
-THEMES = ("core", "readers", "sessions", "lasting", "many")
+THEMES = ("core", "readers", "sessions", "apps", "lasting", "many")
 FIELDS = {"ours", "peer", "unit", "ratio", "spread", "target", "better", "met", "against"}
 ASKED_FOR = (
     "in process: SELECT",
@@ -32,6 +32,9 @@ ASKED_FOR = (
     "SCP11a session",
     "holder authentication",
     "protected READ BINARY 256 B",
+    "loaded application: an empty command, beyond an empty built-in one",
+    "loaded application: an empty command, once selected anew",
+    "loaded application: checking and compiling 32 kB",
     "power-on from a card file",
     "durable VERIFY, refused",
     "durable VERIFY, successful",
