@@ -26,7 +26,7 @@ MODULES = [
     "iso7816.apdu",
     *(
         f"applets.{name}.{module}"
-        for name in ("gp", "juki", "library", "folder")
+        for name in ("gp", "juki", "library", "folder", "vending", "points")
         for module in ("layout", "applet", "client")
     ),
 ]
