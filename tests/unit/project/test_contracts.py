@@ -29,6 +29,7 @@ MODULES = [
         for name in ("gp", "juki", "library", "folder", "vending", "points")
         for module in ("layout", "applet", "client")
     ),
+    "applets.service.client",
 ]
 
 LAYERS = "Imports point down only; issuer and reader do not know each other"
