@@ -58,6 +58,10 @@ def test_every_row_that_counts_tries_is_cut_when_it_fails() -> None:
     assert failing == {
         ("JukiApplet", "VERIFY"),
         ("JukiApplet", "CHANGE REFERENCE DATA"),
+        ("VendingApplet", "VERIFY"),
+        ("VendingApplet", "CHANGE REFERENCE DATA"),
+        ("PointsApplet", "VERIFY"),
+        ("PointsApplet", "CHANGE REFERENCE DATA"),
         ("JukiApplet", "COMPARE BINARY"),
         ("LibraryApplet", "VERIFY"),
         ("LibraryApplet", "CHANGE REFERENCE DATA"),

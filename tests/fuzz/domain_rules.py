@@ -246,6 +246,8 @@ def store_data(model: Model, call: Call) -> Expectation:
         areas = tuple(own + kind for kind in kinds)
         return Expectation(frozenset((0x9000, 0x6A80, 0x6A88, 0x6985)), None, None, areas)
     entry = model.entry(target)
+    if model.kind(entry) in ("vending", "points"):
+        return Expectation(frozenset((0x9000, 0x6A80, 0x6984, 0x6985)), None, None, (area(target) + "f/",))
     if model.kind(entry) != "library":
         refuse(0x6985)
     data = call.cmd.data

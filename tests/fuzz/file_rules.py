@@ -16,6 +16,7 @@ from tests.fuzz.proofs import (
     CERTIFICATES,
     CODE,
     DEACTIVATED,
+    DIGITS,
     EF_ATR,
     EF_DIR,
     ENDED,
@@ -26,21 +27,31 @@ from tests.fuzz.proofs import (
     MATCH_TRIES,
     MAX_RECORDS,
     PATRON,
+    POINTS,
     RECORD_SIZE,
     SERVICE,
     STATUS,
+    VENDING,
     Proof,
     content,
     expired,
     proof,
 )
+from tests.fuzz.service_rules import AUDIT_SIZE, TYPE_SIZE, check_type, file_rule, joined, split
 from tests.fuzz.wire import refuse
+
+MAX_LOST = 2
 
 
 class FileFact(NamedTuple):
     sfi: int
     size: int
-    records: bool = False
+    record: int = 0
+    most: int = 0
+
+    @property
+    def records(self) -> bool:
+        return bool(self.record)
 
 
 FILES = {
@@ -50,7 +61,9 @@ FILES = {
         CARD: FileFact(6, 31),
         STATUS: FileFact(7, 6),
     },
-    "library": {PATRON: FileFact(1, 10), LOANS: FileFact(2, RECORD_SIZE * MAX_RECORDS, True)},
+    "library": {PATRON: FileFact(1, 10), LOANS: FileFact(2, RECORD_SIZE * MAX_RECORDS, RECORD_SIZE, MAX_RECORDS)},
+    "vending": {1: FileFact(1, 64, TYPE_SIZE, 16), 2: FileFact(2, 660, AUDIT_SIZE, 20), 3: FileFact(3, 2048)},
+    "points": {fid: FileFact(fid, size) for fid, size in ((1, 137), (2, 65), (3, 37), (4, 81), (5, 320))},
     "issuer": {EF_DIR: FileFact(0x1E, 0), EF_ATR: FileFact(0x01, 0)},
 }
 
@@ -78,8 +91,7 @@ class Target:
 
     @property
     def records(self) -> list[bytes]:
-        step = RECORD_SIZE + 2
-        return [self.content[at + 2 : at + step] for at in range(0, len(self.content), step)]
+        return split(self.content, self.fact.record)
 
 
 def _file(model: Model, call: Call, sfi: int, *, records: bool) -> Target:
@@ -120,6 +132,10 @@ def _may(model: Model, call: Call, target: Target, mode: str) -> None:
     proved = proof(model, call)
     if model.kind(call.entry) == "library":
         if not _library_rule(proved, target.fid, mode):
+            refuse(0x6982)
+        return
+    if model.kind(call.entry) in ("vending", "points"):
+        if not file_rule(model.kind(call.entry), proved, target.fid, mode, (SERVICE, VENDING, POINTS)):
             refuse(0x6982)
         return
     life = model.cells[target.cell + "h"]
@@ -227,23 +243,55 @@ def update_record(model: Model, call: Call) -> Expectation:
     found = target.records
     if call.cmd.p1 > len(found):
         refuse(0x6A83)
-    if len(call.cmd.data) != RECORD_SIZE:
-        refuse(0x6700)
-    found[call.cmd.p1 - 1] = call.cmd.data
-    return Expectation(OK, changes={target.cell + "d": _joined(found)}, then=then)
+    new = _of_size(call, target)
+    old = found[call.cmd.p1 - 1]
+    if model.kind(call.entry) == "library":
+        _check_step(proof(model, call), old, new)
+    else:
+        check_type(old, new, [])
+    found[call.cmd.p1 - 1] = new
+    return Expectation(OK, changes={target.cell + "d": joined(found)}, then=then)
 
 
 def append_record(model: Model, call: Call) -> Expectation:
     if call.cmd.p2 & 7 or call.cmd.p1:
         return unknown(model, call)
     target, then = _records(model, call, "append")
-    if len(call.cmd.data) != RECORD_SIZE:
-        refuse(0x6700)
-    found = target.records
-    if len(found) >= MAX_RECORDS:
+    new, found = _of_size(call, target), target.records
+    free = len(found)
+    if model.kind(call.entry) == "library":
+        _check_loan(new)
+        going = [one for one in found if one[-1:] in b"LX"]
+        lost = sum(one[-1:] == b"X" for one in going)
+        if new[-1:] != b"L" or any(one[:17] == new[:17] for one in going) or lost >= MAX_LOST:
+            refuse(0x6985)
+        if free >= target.fact.most:
+            free = next((at for at, one in enumerate(found) if one[-1:] in b"RS"), free)
+    else:
+        check_type(None, new, [one[0] for one in found])
+    if free >= target.fact.most:
         refuse(0x6A84)
-    return Expectation(OK, changes={target.cell + "d": _joined([*found, call.cmd.data])}, then=then)
+    found[free : free + 1] = [new]
+    return Expectation(OK, changes={target.cell + "d": joined(found)}, then=then)
 
 
-def _joined(records: list[bytes]) -> bytes:
-    return b"".join(len(record).to_bytes(2) + record for record in records)
+def _of_size(call: Call, target: Target) -> bytes:
+    if len(call.cmd.data) != target.fact.record:
+        refuse(0x6700)
+    return call.cmd.data
+
+
+def _check_loan(record: bytes) -> None:
+    if not DIGITS.issuperset(record[:-1]) or record[-1:] not in (b"L", b"R", b"X", b"S"):
+        refuse(0x6A80)
+
+
+def _check_step(proved: Proof, old: bytes, new: bytes) -> None:
+    """A loan is renewed, returned or lost; a lost one is settled, with the holder."""
+    _check_loan(new)
+    if old[:17] != new[:17] or (old + new)[25::26] not in (b"LL", b"LR", b"LX", b"XS"):
+        refuse(0x6985)
+    if new[17:25] < old[17:25] or (new[-1:] != b"L" and new[17:25] != old[17:25]):
+        refuse(0x6985)
+    if new[-1:] == b"S" and not proved.verified:
+        refuse(0x6982)

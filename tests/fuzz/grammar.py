@@ -20,6 +20,7 @@ from tests.fuzz.content_grammar import CONTENT_BODIES, NEW_NAMES, purposes
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import FOLDER_BODIES
 from tests.fuzz.model import TERMINATED, Channel, area
+from tests.fuzz.service_grammar import SERVICE_BODIES
 from tests.support import chips, content
 from tests.support.chains import private_key
 
@@ -32,7 +33,7 @@ Body = tuple[int, int, bytes, int | None]
 PASSWORDS = (b"2580", b"7531", b"8642", b"9753")
 CODES = (chips.CODE, b"12345678911", b"98765432101")
 LES = (None, None, None, 256, 256, 256, 1, 5, 16, 255, 257, 65535, 65536)
-LOAN = b"978481564321920240701L"
+LOAN = b"0001978481564321920240701L"
 JUNK: tuple[bytes, ...] = (
     b"",
     bytes(4),
@@ -179,7 +180,11 @@ def read_record(g: Grammar) -> Body:
 
 
 def update_record(g: Grammar) -> Body:
-    return g.rng.choice((1, 1, 1, 2, 3, 20, 21)), g.rng.choice((0x14, 0x14, 0x04)), _loan(g), None
+    number, new = g.rng.choice((1, 1, 1, 2, 3, 20, 21)), _loan(g)
+    old = (g.cell("f/0002/d") or b"")[28 * number - 26 : 28 * number]
+    if old and g.chance(0.85):
+        new = old[:-1] + g.rng.choice((b"L", b"R", b"X" if g.chance(0.2) else b"L", b"S"))
+    return number, g.rng.choice((0x14, 0x14, 0x04)), new, None
 
 
 def append_record(g: Grammar) -> Body:
@@ -187,7 +192,7 @@ def append_record(g: Grammar) -> Body:
 
 
 def _loan(g: Grammar) -> bytes:
-    return f"{g.rng.randrange(10**13):013d}20240701L".encode() if g.chance(0.8) else LOAN[: g.rng.randint(1, 21)]
+    return f"0001{g.rng.randrange(10**13):013d}20240701L".encode() if g.chance(0.8) else LOAN[: g.rng.randint(1, 25)]
 
 
 # --- passwords
@@ -416,4 +421,5 @@ BODIES: dict[str, Callable[[Grammar], Body]] = {
     "STORE DATA": store_data,
     **CONTENT_BODIES,
     **FOLDER_BODIES,
+    **SERVICE_BODIES,
 }

@@ -56,15 +56,19 @@ def _holder(proved: Proof, juki: bool) -> bool:
     return (proved.in_session if juki else proved.kid == SCP11A) and proved.has(None, 0x03)
 
 
-def _allowed(value: bytes) -> bool:
-    return len(value) == 4 and DIGITS.issuperset(value)
+def _fits(call: Call, model: Model, value: bytes) -> bool:
+    return 4 <= len(value) <= (8 if model.kind(call.entry) == "vending" else 4)
 
 
-def _compare(call: Call, cell: str, value: bytes | None, left: int, guess: bytes) -> Expectation | None:
+def _allowed(call: Call, model: Model, value: bytes) -> bool:
+    return _fits(call, model, value) and DIGITS.issuperset(value)
+
+
+def _compare(call: Call, model: Model, cell: str, value: bytes | None, left: int, guess: bytes) -> Expectation | None:
     """What a wrong guess is answered, or None for the right one."""
     if value is None:
         refuse(0x6984)
-    if left and len(guess) != 4:
+    if left and not _fits(call, model, guess):
         refuse(0x6A80)
     if left == 0:
         refuse(0x6983)
@@ -80,7 +84,7 @@ def verify(model: Model, call: Call) -> Expectation:
     cell, value, left = _password(model, call, _holder)
     verified = call.channel.verified
     verified.discard(PASSWORD)
-    refused = _compare(call, cell, value, left, call.cmd.data)
+    refused = _compare(call, model, cell, value, left, call.cmd.data)
     if refused:
         return refused
     return Expectation(OK, changes={cell + "t": bytes((TRIES,))}, then=lambda _sw: verified.add(PASSWORD))
@@ -93,9 +97,9 @@ def change(model: Model, call: Call) -> Expectation:
         refuse(0x6700)
     old, new = data[: len(data) // 2], data[len(data) // 2 :]
     call.channel.verified.discard(PASSWORD)
-    if value is not None and left and not _allowed(new):
+    if value is not None and left and not _allowed(call, model, new):
         refuse(0x6A80)
-    return _compare(call, cell, value, left, old) or _set(cell, new)
+    return _compare(call, model, cell, value, left, old) or _set(cell, new)
 
 
 def _set(cell: str, value: bytes) -> Expectation:
@@ -108,7 +112,7 @@ def set_new(model: Model, call: Call) -> Expectation:
     juki = model.kind(call.entry) == "juki"
     if juki and value is not None:
         refuse(0x6985)
-    if not _allowed(call.cmd.data):
+    if not _allowed(call, model, call.cmd.data):
         refuse(0x6A80)
     expected = _set(cell, call.cmd.data)
     if juki and expected.changes is not None:
@@ -125,6 +129,6 @@ def reset_counter(model: Model, call: Call) -> Expectation:
     if value is None:
         refuse(0x6984)
     call.channel.verified.discard(PASSWORD)
-    if data and not _allowed(data):
+    if data and not _allowed(call, model, data):
         refuse(0x6A80)
     return _set(cell, data or value)

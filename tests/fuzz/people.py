@@ -23,7 +23,7 @@ from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips, content, folders
+from tests.support import chips, content, folders, services
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -55,6 +55,8 @@ def terminals() -> Mapping[str, LocalTerminalKey]:
         ),
         "other library": chips.service_terminal(chips.OTHER_CITY),
         "city all": chips.terminal(*everything, root=city),
+        "kiosk": services.kiosk(),
+        "shop": services.shop(),
         "none": chips.terminal(root=national),
     }
 
@@ -177,6 +179,7 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "active": lambda: chips.active().cells,
     "folder": _folder,
     "furnished": _furnished,
+    "services": services.ready,
     "delivered": lambda: chips.delivered().cells,
     "personalisation": _personalising,
     "blank": _blank,

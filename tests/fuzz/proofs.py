@@ -11,7 +11,7 @@ from tests.fuzz.domain_rules import city_of, newest_estimate
 from tests.fuzz.facts import Entry
 from tests.fuzz.model import Call, Model, area
 
-IDENTIFY, SET_INITIAL, RESET, SUSPEND, RESUME, VOID, MOVE, MATCH, _, SERVICE = range(10)
+IDENTIFY, SET_INITIAL, RESET, SUSPEND, RESUME, VOID, MOVE, MATCH, _, SERVICE, VENDING, POINTS = range(12)
 NATIONWIDE = frozenset((IDENTIFY, MOVE))
 SCP03, SCP11A = 0x01, 0x11
 INITIAL, DEACTIVATED, ACTIVATED, ENDED = 0x03, 0x04, 0x05, 0x0C
@@ -19,7 +19,7 @@ DELIVERED, ACTIVE, SUSPENDED, VOIDED = range(1, 5)
 PASSWORD, KEY = 0x81, 0x82
 CODE, CERTIFICATES, CARD, STATUS, PATRON, LOANS = 0x0001, 0x0002, 0x0006, 0x0007, 0x0001, 0x0002
 EF_DIR, EF_ATR = 0x2F00, 0x2F01
-MATCH_TRIES, TRIES, RECORD_SIZE, MAX_RECORDS = 5, 3, 22, 20
+MATCH_TRIES, TRIES, RECORD_SIZE, MAX_RECORDS = 5, 3, 26, 20
 DIGITS = frozenset(b"0123456789")
 
 
@@ -55,7 +55,7 @@ def proof(model: Model, call: Call) -> Proof:
         kind = model.kind(call.entry)
         if kind == "juki":
             rights = grant.rights if grant.city == municipality(model, call.entry) else grant.rights & NATIONWIDE
-        elif kind == "library" and grant.city == city_of(model.entry(call.entry.domain).aid):
+        elif kind in ("library", "vending", "points") and grant.city == city_of(model.entry(call.entry.domain).aid):
             rights = grant.rights
     return Proof(session.kid, rights, session.level, PASSWORD in call.channel.verified)
 

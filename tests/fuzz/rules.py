@@ -30,6 +30,7 @@ from tests.fuzz.juki_rules import (
 )
 from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, unknown
 from tests.fuzz.password_rules import change, reset_counter, set_new, verify
+from tests.fuzz.service_rules import SERVICE_RULES
 from tests.fuzz.wire import refuse
 
 
@@ -147,4 +148,5 @@ RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "GENERATE ASYMMETRIC KEY PAIR (read public key)": read_public_key,
     "INTERNAL AUTHENTICATE": internal_authenticate,
     **DOMAIN_RULES,
+    **SERVICE_RULES,
 }

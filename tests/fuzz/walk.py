@@ -78,6 +78,7 @@ _OFFICES = (
     "TERMINATE DF (application)",
     "PUT DATA (new municipality)",
 )
+_PURSE = ("CARRY OUT ORDER", "INVITE PAYMENT", "PAY", "RECEIVE PAYMENT", "FINISH PAYMENT", "CONFIRM PAYMENT")
 _RECORDS = ("READ RECORD", "UPDATE RECORD", "APPEND RECORD")
 _PERSONALISERS = (
     "READ BINARY",
@@ -102,6 +103,8 @@ _SUITED: dict[str, tuple[str, ...]] = {
     "juki, SCP03": _HOLDERS,
     "juki, personalising": _PERSONALISERS,
     "library, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS),
+    "vending, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS, "ISSUE CERTIFICATE"),
+    "points, SCP11a": (*_HOLDERS, *_OFFICES, *_PURSE),
     "domain, SCP11a": _READERS,
     "domain, SCP11b": _READERS,
     "juki, SCP11b": _READERS,
@@ -120,12 +123,22 @@ _START_WEIGHTS = {
     "delivered": 2,
     "personalisation": 3,
     "blank": 2,
+    "services": 7,
     "approving": 5,
 }
 _APPROVING = frozenset((bytes(content.DOMAIN), bytes(content.PROVIDER)))
 _LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
-_JUKI_TERMINALS = (*("all",) * 12, *(name for name in people.terminals() if "library" not in name))
-_CITY_TERMINALS = (*("library",) * 12, "library later", "other library", "city all", "all")
+_JUKI_TERMINALS = (
+    *("all",) * 12,
+    *(name for name in people.terminals() if "library" not in name and name not in ("kiosk", "shop")),
+)
+_CITY_TERMINALS = (
+    *("library",) * 12,
+    *("kiosk", "shop", "city all") * 4,
+    "library later",
+    "other library",
+    "all",
+)
 _SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
 
 Choice = tuple[tuple[Row, ...], tuple[float, ...]]
@@ -235,7 +248,9 @@ class Walk:
     def _interest(self, entry: Entry) -> int:
         if entry.aid in _APPROVING:
             return 8
-        return {"juki": 8, "library": 6, "domain": 1, "counter": 2}.get(self.world.model.kind(entry), 15)
+        return {"juki": 8, "library": 6, "vending": 8, "points": 10, "domain": 1, "counter": 2}.get(
+            self.world.model.kind(entry), 15
+        )
 
     def _open(self, number: int) -> Step:
         """Select something where nobody has, and open a session."""

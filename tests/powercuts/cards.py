@@ -8,17 +8,23 @@ from functools import lru_cache
 from jukicard.applets.folder.client import FolderClient, record_ef
 from jukicard.applets.gp import layout as gp
 from jukicard.applets.library import layout as library
+from jukicard.applets.points import layout as points
+from jukicard.applets.vending import layout as vending
 from jukicard.card.card import Card
 from jukicard.card.ports import Ports
 from jukicard.iso7816.aid import AID
 from jukicard.securechannel.authorization import Right
 from jukicard.testing.seeds import randomness
 from tests.powercuts.timeline import Timeline
-from tests.support import chips, folders
+from tests.support import chips, folders, services
 from tests.support.chips import Chip, say
+from tests.support.purses import Bench
 
 Cells = Mapping[str, bytes]
 SECOND_LIBRARY = AID(bytes(chips.LIBRARY)[:-1] + b"\x09")
+NEW_VENDING, NEW_POINTS = (
+    AID(bytes(aid)[:-2] + b"\x09" + bytes(aid)[-1:]) for aid in (services.VENDING, services.POINTS)
+)
 EMPTY_DOMAIN = gp.municipal_domain_aid(chips.OTHER_CITY)
 LOAN = b"0001" + b"9784000000000" + b"20240701" + b"L"
 
@@ -172,3 +178,66 @@ def with_a_deactivated_folder() -> Cells:
     chip = Chip(with_a_folder(), "deactivated")
     say(folders.owner(chip).connection, 0, 0x04, sw=0x9000)
     return chip.cells
+
+
+# --- with vending and points
+
+
+def with_services() -> Cells:
+    """Active, with certificate vending and community points, which are ready for use."""
+    return services.ready()
+
+
+@lru_cache(maxsize=1)
+def with_new_services() -> Cells:
+    """Active, with both installed again beside them and without keys."""
+    chip = services.chip(seed="new services")
+    chip.select(chips.CITY_DOMAIN)
+    session = chip.scp03(chips.CITY_KEYS)
+    chips.install(session, vending.MODULE, NEW_VENDING)
+    chips.install(session, points.MODULE, NEW_POINTS)
+    return chip.cells
+
+
+@lru_cache(maxsize=1)
+def with_a_payment_under_way() -> Cells:
+    """With services; card 1 has begun a payment to card 2, and a payment of card 2 to it is not confirmed."""
+    bench = Bench()
+    begin(bench, 2, 1)
+    decision = receive(bench, 2, 1)
+    bench.clients[2].finish(decision)
+    begin(bench, 1, 2)
+    return bench.chips[1].cells
+
+
+def begin(bench: Bench, payer: int, payee: int) -> None:
+    """Invite and pay 30 points."""
+    entry, invitation = bench.clients[payee].invite(services.member_number(payer), 30)
+    bench.clients[payer].pay(bench.member(payee), entry, 30, invitation)
+
+
+def receive(bench: Bench, payer: int, payee: int) -> tuple[bool, bytes]:
+    """Have the payee decide on the payment under way."""
+    held = bench.held(payer)
+    assert held is not None
+    return bench.clients[payee].receive(bench.member(payer), bench.clients[payer].voucher(), held)
+
+
+@lru_cache(maxsize=1)
+def messages() -> dict[str, bytes]:
+    """The data fields of the commands that another card's messages are in, for card 1 as it is in the cards above."""
+    invited = Bench()
+    entry, invitation = invited.clients[2].invite(services.member_number(1), 30)
+    other = invited.member(2).encode()
+    found = {"pay": other + entry.to_bytes(4) + (30).to_bytes(4) + invitation}
+    begin(invited, 2, 1)
+    number, voucher = invited.clients[2].voucher()
+    found["receive"] = other + number.to_bytes(4) + bytes(4) + (30).to_bytes(4) + voucher
+    under_way = Bench()
+    begin(under_way, 2, 1)
+    number, finished = under_way.clients[2].finish(receive(under_way, 2, 1))
+    found["confirm"] = other + number.to_bytes(4) + finished
+    begin(under_way, 1, 2)
+    accepted, signature = receive(under_way, 1, 2)
+    found["finish"] = bytes((accepted,)) + signature
+    return found

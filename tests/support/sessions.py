@@ -27,7 +27,7 @@ from jukicard.securechannel.keyproof import external_message
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys
 from jukicard.securechannel.scp11 import decode_point
 from jukicard.testing.seeds import randomness
-from tests.support import chips, content, folders
+from tests.support import chips, content, folders, services
 from tests.support.chains import private_key
 from tests.support.chips import CITY_KEYS, ISSUER_KEYS, JUKI_KEYS, OTHER_CITY, say, service_terminal, terminal
 
@@ -41,9 +41,10 @@ CARDS: Mapping[str, Callable[[], Mapping[str, bytes]]] = {
     "delivered": lambda: chips.delivered().cells,
     "active": lambda: chips.active().cells,
     "folder": folders.furnished_cells,
+    "services": services.ready,
     "approving": content.loaded_cells,
 }
-"""The cells of each card (see tests/support/chips.py, folders.py and content.py)."""
+"""The cells of each card (see tests/support/chips.py, folders.py, services.py and content.py)."""
 
 LEVELS = {"": 0x33, "-mac": 0x01, "-mac-enc": 0x03, "-mac-rmac": 0x11, "-mac-enc-rmac": 0x13}
 """What follows the name of a key set says how messages are protected; nothing: both ways, encrypted."""
@@ -59,7 +60,15 @@ _TERMINALS = {
     "no-city": terminal(*Right, city="*"),
     "no-rights": terminal(authorized=False),
 }
-_SERVICES = {"service": service_terminal(), "service-elsewhere": service_terminal(OTHER_CITY)}
+_SERVICES = {
+    "service": service_terminal(),
+    "service-elsewhere": service_terminal(OTHER_CITY),
+    "kiosk": services.kiosk(),
+    "kiosk-elsewhere": services.kiosk(OTHER_CITY),
+    "shop": services.shop(),
+    "shop-elsewhere": services.shop(OTHER_CITY),
+    "no-municipal-right": services.nobody(),
+}
 
 
 def _by_keys(connection: CardConnection, keys: StaticKeys, level: int) -> SecureConnection:

@@ -103,14 +103,14 @@ class ExchangeCommands:
         number, entry, amount = _numbers(cmd.data[Member.SIZE : -SIGNATURE_SIZE])
         payment = Payment(payer.number, number, state.member.number, entry, amount)
         check_signature(key, cmd.data[-SIGNATURE_SIZE:], payment.voucher)
+        if not amount or entry > state.purse.decided:
+            raise not_genuine("no invitation of this card was for that")
         accepted = Received(payer.number, number, entry, amount)
         if entry == state.purse.decided:
             if cmd.p1 == layout.ACCEPT:
                 _accept(state, accepted)
             else:
                 state.write(replace(state.purse, decided=entry + 1))
-        elif entry > state.purse.decided:
-            raise not_genuine("no invitation of this card was for that")
         is_accepted = accepted in state.received
         return ResponseAPDU(bytes((is_accepted,)) + state.sign(payment.outcome(accepted=is_accepted)))
 

@@ -54,7 +54,8 @@ def test_an_order_is_done_once_and_answered_the_same_again() -> None:
     refused(0x6985, do, client, one)  # replayed later
     refused(0x6985, do, client, order(CREDIT, 100, 5))  # not the next
     refused(0x6985, do, client, replace(order(DEBIT, 50, 3), reference=b"another."))
-    assert do(points_client(chip, shop(), pin=PIN), order(DEBIT, 50, 3)) == 550
+    client = points_client(chip, shop(), pin=PIN)
+    assert do(client, order(DEBIT, 50, 3)) == 550
     assert client.purse().balance == 550
 
 

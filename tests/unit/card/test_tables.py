@@ -11,6 +11,8 @@ from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
+from jukicard.applets.points.applet import PointsApplet
+from jukicard.applets.vending.applet import VendingApplet
 from jukicard.card.applet import Applet
 from jukicard.card.commands import (
     BOTH,
@@ -30,7 +32,7 @@ from jukicard.card.system_commands import System
 from jukicard.card.transaction import UndeclaredWriteError
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from tests.support import chips, folders
+from tests.support import chips, folders, services
 from tests.support.chips import Chip
 
 NAMES: dict[type[Applet], tuple[AID, ...]] = {
@@ -38,6 +40,8 @@ NAMES: dict[type[Applet], tuple[AID, ...]] = {
     JukiApplet: (chips.JUKI,),
     LibraryApplet: (chips.LIBRARY,),
     FolderApplet: (folders.FOLDER,),
+    VendingApplet: (services.VENDING,),
+    PointsApplet: (services.POINTS,),
     System: (chips.ISSUER, chips.JUKI_DOMAIN, chips.JUKI, chips.LIBRARY),
 }
 ALL_ROWS = [(applet, row) for applet in NAMES for row in applet.table.rows]
@@ -101,6 +105,10 @@ def states(applet: type[Applet]) -> Iterator[tuple[str, Chip]]:
         yield "empty", folders.empty()
         yield "furnished by its owner", folders.owners()
         return
+    if applet in (VendingApplet, PointsApplet):
+        yield "without a password", Chip(services.installed(), 1)
+        yield "ready", services.chip()
+        return
     if applet in (SecurityDomain, System):
         yield "blank", chips.blank()
     yield "in personalisation", chips.in_personalisation()
@@ -110,6 +118,8 @@ def states(applet: type[Applet]) -> Iterator[tuple[str, Chip]]:
 
 def one_chip(applet: type[Applet]) -> Chip:
     """A chip with the application on it."""
+    if applet in (VendingApplet, PointsApplet):
+        return services.chip()
     return folders.empty() if applet is FolderApplet else chips.delivered().chip()
 
 

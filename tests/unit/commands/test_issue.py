@@ -172,7 +172,8 @@ def test_the_face_given_wins_over_the_records(blank: Desk) -> None:
 
 def test_a_dry_run_prints_the_plan_and_touches_nothing(blank: Desk) -> None:
     before, card = blank.ledger(), blank.card.read_bytes()
-    facts = blank.facts("issue", blank.record, "--dry-run", "--service", "library", "--out", str(blank.folder / "out"))
+    services = [part for service in SERVICES for part in ("--service", service.name)]
+    facts = blank.facts("issue", blank.record, "--dry-run", *services, "--out", str(blank.folder / "out"))
     steps = [operation.name for operation in issuing_plan("99201", SERVICES, face=True)]
     assert [entry["step"] for entry in facts["plan"]] == steps
     assert all(entry["does"] and entry["domain"] for entry in facts["plan"])

@@ -27,10 +27,11 @@ MODULES = [
     "iso7816.apdu",
     *(
         f"applets.{name}.{module}"
-        for name in ("gp", "juki", "library", "folder")
+        for name in ("gp", "juki", "library", "folder", "vending", "points")
         for module in ("layout", "applet", "client")
     ),
     "applets.wasm.engine",
+    "applets.service.client",
 ]
 
 LAYERS = "Imports point down only; issuer and reader do not know each other"

@@ -34,8 +34,12 @@ def test_known_encodings() -> None:
     assert TerminalAuthorization.decode(COUNTER_DER) == COUNTER
     nothing = TerminalAuthorization(Role.KIOSK, frozenset(), "*")
     assert nothing.encode().hex() == "3009" + "0a0104" + "030100" + "0c012a"
-    last = TerminalAuthorization(Role.CS, frozenset({Right.MUNICIPAL_SERVICE}), "*")
-    assert last.encode().hex() == "300b" + "0a0100" + "0303060040" + "0c012a"
+    ninth = TerminalAuthorization(Role.CS, frozenset({Right.MUNICIPAL_SERVICE}), "*")
+    assert ninth.encode().hex() == "300b" + "0a0100" + "0303060040" + "0c012a"
+    last = TerminalAuthorization(Role.KIOSK, frozenset({Right.POINTS}), "*")
+    assert last.encode().hex() == "300b" + "0a0104" + "0303040010" + "0c012a"
+    kiosk = TerminalAuthorization(Role.KIOSK, frozenset({Right.VENDING}), "*")
+    assert kiosk.encode().hex() == "300b" + "0a0104" + "0303050020" + "0c012a"
 
 
 def test_identifier_is_a_random_uuid_and_x509_can_carry_it() -> None:
@@ -100,7 +104,7 @@ def test_municipalities_that_are_none(municipality: str) -> None:
         "300e" + "020101" + "03020081" + "0c053939323031",  # INTEGER for ENUMERATED
         "300f" + "0a0101" + "0303000081" + "0c0539393230",  # cut off
         "3010" + "0a0101" + "0303058100" + "0c053939323031" + "00",
-        "300f" + "0a0101" + "0303058120" + "0c053939323031",  # bit 10 is no right
+        "300f" + "0a0101" + "0303038108" + "0c053939323031",  # bit 12 is no right
         "300f" + "0a0101" + "0303068100" + "0c053939323031",  # trailing zero bits
         "300e" + "0a0101" + "03020081" + "0c053939323078",
         "300e" + "0a0101" + "03020081" + "13053939323031",  # PrintableString
