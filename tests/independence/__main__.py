@@ -21,7 +21,7 @@ from tests.independence import report
 from tests.independence.pairs import Case, Seen, run_case, shrink, written
 from tests.independence.secrets import KINDS, STARTS
 
-CHUNK = 10
+CHUNK = 3
 MAX_FINDINGS = 10
 OUT = Path("out/independence")
 

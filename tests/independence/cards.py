@@ -15,6 +15,9 @@ from tests.fuzz.oracles import Finding
 from tests.fuzz.world import Tally, World
 from tests.independence.secrets import Secret
 
+LOST = 0x6F00
+"""What a host makes of a command that no card has answered."""
+
 
 class Answer(NamedTuple):
     """What one command brought: all that its host can see of it, and the row (by its key) that answered.
@@ -27,6 +30,11 @@ class Answer(NamedTuple):
     waits: tuple[float, ...]
     steps: int
     row: str
+
+    @property
+    def sw(self) -> int:
+        """The status word."""
+        return int.from_bytes(self.answer[-2:])
 
 
 def steps_of(card: Card, number: int) -> int:
@@ -56,19 +64,25 @@ class Streams:
 
 
 class HalfSecretCard(World):
-    """A card, its hosts, and what they see; a model follows along, for the hosts to know what there is."""
+    """A card, its hosts, and what they see; a model follows along, for the hosts to know what there is.
+
+    A command on a logical channel that is not in `reach`, as a flipped bit makes it, is lost on its way.
+    """
 
     def __init__(self, cells: Mapping[str, bytes], seed: object, secret: Secret) -> None:
         self.tally = Tally()
         self.secret = secret
         self.answers: list[Answer] = []
+        self.reach = frozenset(range(4))
         self._streams, self._waits = Streams(seed), list[float]()
         self._begin(cells, Ports(self._streams, delay=self._waits.append, strict=True))
 
     def send(self, raw: bytes) -> tuple[Expectation, bytes]:
         """Send one command and keep what comes."""
-        expected = self.model.expect(raw)
         number = raw[0] & 3 if raw else 0
+        if number not in self.reach:
+            return Expectation(frozenset((LOST,))), LOST.to_bytes(2)
+        expected = self.model.expect(raw)
         self._streams.name = self._stream(number)
         self._waits.clear()
         self.store.commits.clear()
@@ -113,15 +127,21 @@ class HalfSecretCard(World):
 
     def shown(self) -> dict[str, object]:
         """What lasts on the side that is compared: each application's entry, and its cells."""
+        return self._lasting(secret=False)
+
+    def hidden(self) -> dict[str, object]:
+        """What lasts on the secret side."""
+        return self._lasting(secret=True)
+
+    def _lasting(self, *, secret: bool) -> dict[str, object]:
         contents, kept = self.contents, dict[str, object]()
         cells = self.store.snapshot()
         for entry in contents.entries:
-            if self.secret.holds(entry, contents):
+            if self.secret.holds(entry, contents) is not secret:
                 continue
             domain = contents.by_instance(entry.domain).aid
             name = str(entry.aid)
             kept[name] = entry.load_file, entry.module, domain, entry.privileges, entry.state, entry.granted
-            for cell, content in cells.items():
-                if cell.startswith(entry.area):
-                    kept[f"{name} {cell[len(entry.area) :]}"] = content
+            own = {cell: content for cell, content in cells.items() if cell.startswith(entry.area)}
+            kept.update((f"{name} {cell[len(entry.area) :]}", content) for cell, content in own.items())
         return kept

@@ -9,46 +9,58 @@ from random import Random
 
 from tests.fuzz.cases import shortened, watched
 from tests.fuzz.facts import Entry
+from tests.fuzz.model import Channel
 from tests.fuzz.oracles import Finding
+from tests.fuzz.tables import ROWS
 from tests.fuzz.walk import Walk
-from tests.fuzz.world import Step
+from tests.fuzz.world import Host, Step
 from tests.independence.cards import Answer, HalfSecretCard
-from tests.independence.manners import Manners, May, selected
+from tests.independence.manners import CONTENT, Manners, May, selected
 from tests.independence.secrets import Setup, setup_of
 
 BOTH, FIRST, SECOND = "both", "first", "second"
 """Who takes a step: the side that is compared, on both cards; the secret side, on one of them."""
+ALL_CHANNELS = frozenset(range(4))
 CASE_COMMANDS = 400
 LONGEST_PRELUDE = 40
 """Steps that the secret side takes on each card before anything is compared."""
 _ATTEMPTS = 200
+_NAMES = sorted({row.name for rows in ROWS.values() for row in rows})
+_FAVOURITES = 6
+_MANAGING = sorted({row.name for rows in ROWS.values() for row in rows if row.ins in CONTENT})
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was compared: commands, those answered 9000, the status words of each row; and on how many pairs of cards
-    the secrets were different in the end.
+    """What was compared: commands, those answered 9000, the status words of each row; what was said on the secret side
+    meanwhile; on how many pairs of cards the secrets were different in the end, and what there is on that side.
     """
 
     commands: int = 0
     good: int = 0
     rows: Counter[tuple[str, int]] = field(default_factory=Counter)
+    hidden: int = 0
+    hidden_good: int = 0
     pairs: int = 0
     different: int = 0
+    applications: int = 0
 
     def add(self, other: Seen) -> None:
-        self.commands += other.commands
-        self.good += other.good
+        for name in ("commands", "good", "hidden", "hidden_good", "pairs", "different", "applications"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rows.update(other.rows)
-        self.pairs += other.pairs
-        self.different += other.different
 
     def note(self, answer: Answer) -> None:
+        """Count a command whose answers were the same."""
         self.commands += 1
-        sw = int.from_bytes(answer.answer[-2:])
-        self.good += sw == 0x9000
+        self.good += answer.sw == 0x9000
         if answer.row:
-            self.rows[answer.row, sw] += 1
+            self.rows[answer.row, answer.sw] += 1
+
+    def note_hidden(self, answer: Answer) -> None:
+        """Count a command of the secret side."""
+        self.hidden += 1
+        self.hidden_good += answer.sw == 0x9000
 
 
 class Pair:
@@ -75,10 +87,22 @@ class Pair:
     def do(self, who: str, step: Step) -> None:
         """Take a step; Finding where both cards answer, and do not answer the same."""
         if who != BOTH:
-            self.card(who).do(step)
+            self._take_hidden(self.card(who), step)
             return
+        self._reach(ALL_CHANNELS - self.setup.channels)
         self._compare(lambda card: card.do(step))
         self._settle()
+
+    def _take_hidden(self, card: HalfSecretCard, step: Step) -> None:
+        self._reach(self.setup.channels)
+        card.answers.clear()
+        card.do(step)
+        for answer in card.answers:
+            self.seen.note_hidden(answer)
+
+    def _reach(self, channels: frozenset[int]) -> None:
+        for card in self.cards:
+            card.reach = channels
 
     def _compare(self, action: Callable[[HalfSecretCard], None]) -> None:
         errors: list[Exception | None] = []
@@ -102,9 +126,10 @@ class Pair:
         """Open the secret side's channels, which the other side may close, and one for the other side."""
         channels = self.cards[0].model.channels
         wanted = [number for number in sorted(self.setup.channels) if channels[number] is None]
-        ours = [number for number in range(4) if number not in self.setup.channels]
+        ours = sorted(ALL_CHANNELS - self.setup.channels)
         if all(channels[number] is None for number in ours):
             wanted.append(ours[0])
+        self._reach(ALL_CHANNELS)
         for number in wanted:
             self._compare(lambda card, number=number: card.open_channel(number))
 
@@ -115,16 +140,8 @@ class Pair:
             name = min(name for name in shown.keys() | other.keys() if shown.get(name) != other.get(name))
             raise Finding(f"in the end the cards differ in {name}")
         self.seen.pairs += 1
-        hidden, other_hidden = (
-            {
-                cell: content
-                for cell, content in card.store.snapshot().items()
-                for entry in card.contents.entries
-                if card.secret.holds(entry, card.contents) and cell.startswith(entry.area)
-            }
-            for card in self.cards
-        )
-        self.seen.different += hidden != other_hidden
+        self.seen.different += self.cards[0].hidden() != self.cards[1].hidden()
+        self.seen.applications += len({tuple(self.manners.targets(card)) for card in self.cards}) > 1
 
 
 def difference(first: Sequence[Answer], second: Sequence[Answer]) -> str:
@@ -133,8 +150,8 @@ def difference(first: Sequence[Answer], second: Sequence[Answer]) -> str:
         name = one.row.partition(": ")[2] or "a command without a row"
         if one.command != other.command:
             return f"before {name}, the hosts of both cards go on otherwise"
-        if one.answer[-2:] != other.answer[-2:]:
-            return f"{name} answers {one.answer[-2:].hex()} and {other.answer[-2:].hex()}"
+        if one.sw != other.sw:
+            return f"{name} answers {one.sw:04X} and {other.sw:04X}"
         if len(one.answer) != len(other.answer):
             return f"{name} answers {len(one.answer)} bytes and {len(other.answer)}"
         if one.answer != other.answer:
@@ -151,12 +168,23 @@ def difference(first: Sequence[Answer], second: Sequence[Answer]) -> str:
 class SideWalk(Walk):
     """A fuzzer's walk that stays on one side of the card."""
 
-    def __init__(self, rng: Random, card: HalfSecretCard, channels: frozenset[int], may: May, *, secret: bool) -> None:
+    def __init__(
+        self,
+        rng: Random,
+        card: HalfSecretCard,
+        channels: frozenset[int],
+        may: May,
+        *,
+        secret: bool,
+        manages: bool = False,
+    ) -> None:
         super().__init__(rng, card)
         self.card = card
         self.channels = channels
         self.may = may
         self.secret = secret
+        self.manages = manages
+        self.favourites = rng.sample(_NAMES, _FAVOURITES) + (_MANAGING if self.manages else [])
 
     def step(self) -> Step:
         """The next step that the side may take: after many that it may not, a selection."""
@@ -186,15 +214,24 @@ class SideWalk(Walk):
         entry = self.rng.choices(mine, [self._interest(entry) for entry in mine])[0]
         return "raw", bytes((number, 0xA4, 0x04, 0, len(entry.aid))) + entry.aid + b"\0"
 
+    def _remedy(self, channel: Channel, entry: Entry, kind: str, host: Host | None) -> str:
+        """What gets the card further; or a row that this walk is fond of, so that seldom ones have their day."""
+        if self.rng.random() < 0.3:
+            return self.rng.choice(self.favourites)
+        return super()._remedy(channel, entry, kind, host)
+
+    def _interest(self, entry: Entry) -> int:
+        return 8 if self.manages and self.world.model.kind(entry) == "domain" else super()._interest(entry)
+
     def _mine(self, entry: Entry) -> bool:
         contents = self.card.contents
         return self.card.secret.holds(contents.by_instance(entry.instance), contents) is self.secret
 
-    def _sensible(self, number: int, host: object) -> Step:
+    def _sensible(self, number: int, host: Host | None) -> Step:
         entry = selected(self.world, number)
         if entry is not None and not self._mine(entry):
             return self._select(number)
-        return super()._sensible(number, host)  # type: ignore[arg-type]
+        return super()._sensible(number, host)
 
 
 Taken = tuple[str, Step]
@@ -209,7 +246,7 @@ class Hosts:
         hidden = pair.setup.channels
         first, second = pair.cards
         self.walks = {
-            BOTH: self._walk(first, frozenset(range(4)) - hidden, BOTH),
+            BOTH: self._walk(first, ALL_CHANNELS - hidden, BOTH),
             FIRST: self._walk(first, hidden, FIRST),
             SECOND: self._walk(second, hidden, SECOND),
         }
@@ -219,7 +256,8 @@ class Hosts:
 
     def _walk(self, card: HalfSecretCard, channels: frozenset[int], who: str) -> SideWalk:
         rng = Random(self.rng.randrange(1 << 64))
-        return SideWalk(rng, card, channels, lambda step: self.pair.may(who, step), secret=who != BOTH)
+        manages = self.pair.setup.registry
+        return SideWalk(rng, card, channels, lambda s: self.pair.may(who, s), secret=who != BOTH, manages=manages)
 
     def __iter__(self) -> Iterator[Taken]:
         while True:

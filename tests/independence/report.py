@@ -50,6 +50,9 @@ def table(all_seen: Mapping[str, Seen]) -> Iterator[str]:
         missing, rows = never(secret, seen), rows_compared(secret)
         yield f"{SIDES[secret]}:"
         yield f"  commands compared: {seen.commands}, of which 9000: {share(seen):.1%}"
-        yield f"  pairs of cards: {seen.pairs}, at the end of which the secrets were different: {seen.different}"
+        hidden = seen.hidden_good / max(1, seen.hidden)
+        yield f"  said on the secret side meanwhile: {seen.hidden}, of which 9000: {hidden:.1%}"
+        yield f"  pairs of cards: {seen.pairs}; different in the end: secrets on {seen.different},"
+        yield f"  applications on the secret side on {seen.applications}"
         yield f"  rows whose success was reached: {len(rows) - len(missing)} of {len(rows)}"
         yield f"  never reached: {', '.join(missing) or 'nothing'}"

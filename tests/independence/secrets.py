@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from jukicard.card.registry import Contents, Entry, Registry
 from jukicard.card.registry import CELL as REGISTRY
+from jukicard.card.registry import Contents, Entry, Registry
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
+from jukicard.iso7816.aid import AID
 from tests.fuzz import people
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
 from tests.support import chips
@@ -33,7 +34,7 @@ class Secret:
 
     def holds(self, entry: Entry, contents: Contents) -> bool:
         """Whether an application of the registry is on this side."""
-        return bytes(entry.aid) in self.names or bytes(contents.by_instance(entry.domain).aid) in self.names
+        return entry.instance in _members(self, contents)
 
     def ancestors(self, contents: Contents) -> frozenset[bytes]:
         """The names of the domains above, that are on the other side."""
@@ -44,6 +45,17 @@ class Secret:
                 if not self.holds(above, contents):
                     found.add(bytes(above.aid))
         return frozenset(found)
+
+
+@lru_cache(maxsize=512)
+def _members(secret: Secret, contents: Contents) -> frozenset[int]:
+    """The instance numbers of one side."""
+    aids = {entry.instance: bytes(entry.aid) for entry in contents.entries}
+    return frozenset(
+        entry.instance
+        for entry in contents.entries
+        if aids[entry.instance] in secret.names or aids[entry.domain] in secret.names
+    )
 
 
 def contents_of(cells: Mapping[str, bytes]) -> Contents:
@@ -60,7 +72,7 @@ def secrets_on(start: str) -> tuple[Secret, ...]:
     return (
         Secret(JUKI, frozenset((bytes(chips.JUKI_DOMAIN), bytes(chips.JUKI)))),
         Secret(CITY, frozenset((bytes(chips.CITY_DOMAIN), *services))),
-        *(Secret(SERVICE, frozenset((name,))) for name in services),
+        *(Secret(SERVICE, frozenset((name, HIDDEN_NAMES[0]))) for name in services),
     )
 
 
@@ -69,13 +81,14 @@ class Setup:
     """A pair of cards: what they have in common (`start`), what is secret, and how they differ in it.
 
     `donors` are the chips (stage and number) whose cells each card has on the secret side; `channels` the logical
-    channels of the secret side; `registry`: whether applications of that side may come, go and be absent.
+    channels of the secret side; `registry`: whether applications of that side may come and go, and be other ones to
+    begin with (`applications`: AS_ISSUED, NONE or MORE, on each card).
     """
 
     start: str
     secret: Secret
     donors: tuple[tuple[str, int], tuple[str, int]]
-    absent: tuple[bool, bool]
+    applications: tuple[str, str]
     channels: frozenset[int]
     registry: bool
     seed: int
@@ -92,7 +105,7 @@ class Setup:
                 cells.update({cell: content for cell, content in donor.items() if cell.startswith(area)})
         if which:
             _change(cells, areas)
-        return _without_services(cells, self.secret) if self.absent[which] else cells
+        return _CHANGES[self.applications[which]](cells, self.secret)
 
 
 @lru_cache(maxsize=16)
@@ -111,7 +124,11 @@ def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
             cells[cell] = PASSWORDS[1]
 
 
-def _without_services(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
+def _as_issued(cells: dict[str, bytes], _secret: Secret) -> dict[str, bytes]:
+    return cells
+
+
+def _without(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
     """The cells of a card on which the secret side has no application but its domain."""
     store = MemoryStore(cells)
     transaction = Transaction(store)
@@ -123,12 +140,32 @@ def _without_services(cells: dict[str, bytes], secret: Secret) -> dict[str, byte
     return store.snapshot()
 
 
+def _with_more(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
+    """The cells of a card on which the secret side's first application is there twice, under two names."""
+    store = MemoryStore(cells)
+    transaction = Transaction(store)
+    registry = Registry(transaction)
+    contents = registry.contents
+    first = next(entry for entry in contents.entries if not entry.is_domain and secret.holds(entry, contents))
+    name = AID(HIDDEN_NAMES[0])
+    twin = registry.add(name, first.load_file, first.module, first.domain, first.privileges, first.state, first.granted)
+    for cell, content in cells.items():
+        if cell.startswith(first.area):
+            transaction.write(twin.area + cell[len(first.area) :], content)
+    transaction.commit()
+    return store.snapshot()
+
+
+AS_ISSUED, NONE, MORE = "as issued", "none", "more"
+_CHANGES = {AS_ISSUED: _as_issued, NONE: _without, MORE: _with_more}
+
+
 def setup_of(rng: Random, kind: str) -> Setup:
     """Draw a pair of cards."""
     start = rng.choice(STARTS)
     secret = rng.choice([one for one in secrets_on(start) if one.kind == kind])
-    first, second = ((rng.choice(_DONORS), rng.choice((1, 2))) for _ in range(2))
+    one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
-    absent = (registry and rng.random() < 0.2, registry and rng.random() < 0.2)
+    either, other = (rng.choice((AS_ISSUED, AS_ISSUED, NONE, MORE)) if registry else AS_ISSUED for _ in range(2))
     channels = frozenset(rng.sample(range(4), rng.choice((1, 1, 1, 2, 2, 3))))
-    return Setup(start, secret, (first, second), absent, channels, registry, rng.randrange(1 << 32))
+    return Setup(start, secret, (one, another), (either, other), channels, registry, rng.randrange(1 << 32))
