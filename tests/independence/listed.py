@@ -20,9 +20,9 @@ LISTED: tuple[Listed, ...] = (
         "only the side that is compared sets it, on both cards",
     ),
     Listed(
-        "a reset, and the power",
-        "both end what is volatile for everybody",
-        "both cards are reset together",
+        "a reset, the power, and a failure of the card's memory (6581)",
+        "each ends what is volatile for everybody",
+        "both cards are reset together; the store does not fail",
     ),
     Listed(
         "which logical channels are taken: MANAGE CHANNEL answers the first free number; it closes any channel",

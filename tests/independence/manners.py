@@ -16,8 +16,8 @@ from tests.independence.secrets import HIDDEN_NAMES, SERVICE, SHOWN_NAMES, Setup
 SELECT, CHANNEL, INSTALL, DELETE, STATUS, LOAD, LIST = 0xA4, 0x70, 0xE6, 0xE4, 0xF0, 0xE8, 0xF2
 INITIALIZE, CERTIFICATE, READ, READ_ODD = 0x50, 0x2A, 0xB0, 0xB1
 CONTENT = frozenset((INSTALL, DELETE, STATUS, LOAD))
-TARGET = 2
-"""The field of INSTALL that names the application; the first one names a load file or a domain."""
+FOR_LOAD = 0x02
+"""P1 of INSTALL [for load], whose second field names a domain."""
 LATER_TERMINALS = frozenset(("later", "library later", "expiring"))
 
 Said = tuple[int, Command]
@@ -57,12 +57,12 @@ def _in_links(cmd: Command) -> bool:
 
 
 def names_in(cmd: Command) -> list[bytes]:
-    """The names in INSTALL: what the command is about, and a domain that something is extradited to."""
+    """The names in INSTALL but for that of a module: load file or domain, and application."""
     fields, rest = [], cmd.data
     while rest and len(rest) > rest[0]:
         fields.append(rest[1 : 1 + rest[0]])
         rest = rest[1 + rest[0] :]
-    return fields[TARGET : TARGET + 1] + (fields[:1] if cmd.p1 & 0x10 else [])
+    return fields[:2] if cmd.p1 & FOR_LOAD else fields[:1] + fields[2:3]
 
 
 def selected(world: World, number: int) -> Entry | None:
@@ -122,7 +122,8 @@ class Manners:
             for entry in contents.entries
             if self.secret.holds(entry, contents)
         }
-        return frozenset((*self.secret.names, *HIDDEN_NAMES, *present))
+        loaded = {name for world in worlds for name in self.secret.load_files(self.contents(world))}
+        return frozenset((*self.secret.names, *HIDDEN_NAMES, *present, *loaded))
 
     def _lists(self, number: int, cmd: Command, world: World) -> bool:
         """Whether a command may tell which applications there are."""

@@ -36,6 +36,10 @@ class Secret:
         """Whether an application of the registry is on this side."""
         return entry.instance in _members(self, contents)
 
+    def load_files(self, contents: Contents) -> list[bytes]:
+        """The names of the load files that the domains on this side have loaded."""
+        return [bytes(file.aid) for file in contents.load_files if file.domain in _members(self, contents)]
+
     def ancestors(self, contents: Contents) -> frozenset[bytes]:
         """The names of the domains above, that are on the other side."""
         found = set()
