@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.fuzz import people
 from tests.independence import report
-from tests.independence.pairs import Case, Seen, run_case, shrink, written
+from tests.independence.cases import Case, run_case, shrink, written
+from tests.independence.pairs import Seen
 from tests.independence.secrets import KINDS, STARTS
 
 CHUNK = 3

@@ -125,6 +125,12 @@ class HalfSecretCard(World):
         """Open a logical channel from the basic one."""
         self.send(CommandAPDU(0x00, 0x70, 0x00, number).encode())
 
+    def do_hand(self, number: int, name: bytes) -> None:
+        """Select an application, or the issuer's domain, on a logical channel that another side has had so far."""
+        self.hosts[number] = None
+        self.handshakes.pop(number, None)
+        self.send(CommandAPDU(number, 0xA4, 0x04, 0x00, name, 256).encode())
+
     def shown(self) -> dict[str, object]:
         """What lasts on the side that is compared: each application's entry, and its cells."""
         return self._lasting(secret=False)

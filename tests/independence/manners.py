@@ -16,6 +16,7 @@ from tests.independence.secrets import HIDDEN_NAMES, SERVICE, SHOWN_NAMES, Setup
 SELECT, CHANNEL, INSTALL, DELETE, STATUS, LOAD, LIST = 0xA4, 0x70, 0xE6, 0xE4, 0xF0, 0xE8, 0xF2
 INITIALIZE, CERTIFICATE, READ, READ_ODD = 0x50, 0x2A, 0xB0, 0xB1
 CONTENT = frozenset((INSTALL, DELETE, STATUS, LOAD))
+CHANNELS = 4
 FOR_LOAD = 0x02
 """P1 of INSTALL [for load], whose second field names a domain."""
 LATER_TERMINALS = frozenset(("later", "library later", "expiring"))
@@ -74,11 +75,12 @@ def selected(world: World, number: int) -> Entry | None:
 
 
 class Manners:
-    """The rules for both sides of a pair of cards."""
+    """The rules for both sides of a pair of cards; `channels` are the secret side's at the moment."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.secret = setup.secret
+        self.channels = setup.channels
         self.ancestors = self.secret.ancestors(contents_of(setup.cells(0))) | self.secret.ancestors(
             contents_of(setup.cells(1))
         )
@@ -98,9 +100,20 @@ class Manners:
         """Whether the side that is compared may take a step; it takes it on both cards."""
         if step[0] in ("reset", "power"):
             return True
-        if any(number in self.setup.channels for number in _numbers(step, worlds[0])):
+        if step[0] == "hand":
+            return self._may_hand(step[1], step[2], worlds)
+        if any(number in self.channels for number in _numbers(step, worlds[0])):
             return False
         return all(self._shown_may_say(number, cmd, worlds) for number, cmd in said(step, worlds[0]))
+
+    def _may_hand(self, number: int, name: bytes, worlds: tuple[World, World]) -> bool:
+        """Whether a logical channel may pass from one side to the other: see `HalfSecretCard.do_hand`."""
+        if worlds[0].model.channels[number] is None:
+            return False
+        if number not in self.channels:
+            return name == b"" and len(self.channels) < CHANNELS - 1
+        shown = all(any(bytes(e.aid) == name for e in self.contents(world).entries) for world in worlds)
+        return shown and name not in self._secret_names(worlds) and len(self.channels) > 1
 
     def _shown_may_say(self, number: int, cmd: Command, worlds: tuple[World, World]) -> bool:
         names = self._secret_names(worlds)
@@ -145,7 +158,7 @@ class Manners:
         if self.secret.kind == SERVICE and (step[0] == "scp03" or (step[0] == "scp11a" and step[2] in LATER_TERMINALS)):
             return False
         for number in _numbers(step, world):
-            if number not in self.setup.channels or world.model.channels[number] is None:
+            if number not in self.channels or world.model.channels[number] is None:
                 return False
             entry = selected(world, number)
             if not self._selects(step, world) and (entry is None or not self.is_secret(world, entry)):

@@ -170,6 +170,6 @@ def setup_of(rng: Random, kind: str) -> Setup:
     secret = rng.choice([one for one in secrets_on(start) if one.kind == kind])
     one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
-    either, other = (rng.choice((AS_ISSUED, AS_ISSUED, NONE, MORE)) if registry else AS_ISSUED for _ in range(2))
+    either, other = rng.sample((AS_ISSUED, NONE, MORE), 2) if registry else (AS_ISSUED, AS_ISSUED)
     channels = frozenset(rng.sample(range(4), rng.choice((1, 1, 1, 2, 2, 3))))
     return Setup(start, secret, (one, another), (either, other), channels, registry, rng.randrange(1 << 32))

@@ -13,16 +13,18 @@ import pytest
 from tests.fuzz.report import row_names
 from tests.independence import report
 from tests.independence.cards import Answer, steps_of
+from tests.independence.cases import run_case, shrink, written
 from tests.independence.listed import LISTED
-from tests.independence.pairs import Seen, difference, run_case, shrink, written
+from tests.independence.pairs import Seen, difference
 from tests.independence.secrets import AS_ISSUED, KINDS, SERVICE, contents_of, setup_of
 
-FEWEST_CASES, MOST_CASES = 25, 200
+FEWEST_CASES, MOST_CASES = 25, 400
 SHARE = 0.40
 UNREACHABLE: dict[str, str] = {}
 """Rows (by their keys) whose success the side that is compared cannot reach, with the reason."""
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", KINDS)
 def test_cards_that_differ_in_one_areas_secrets_answer_alike_in_every_other(
     kind: str, capsys: pytest.CaptureFixture[str]
@@ -39,8 +41,8 @@ def test_cards_that_differ_in_one_areas_secrets_answer_alike_in_every_other(
         print(f"\nindependence: {kind} seed={seed} commands={seen.commands} 9000={report.share(seen):.0%}", end=" ")
     assert report.share(seen) >= SHARE
     assert set(report.never(kind, seen)) <= UNREACHABLE.keys()
-    assert seen.hidden_good > seen.commands / 10
-    assert seen.different > 0.7 * seen.pairs
+    assert seen.hidden_good > seen.commands / 20
+    assert seen.different > 0.5 * seen.pairs
     assert seen.applications > 0
 
 

@@ -19,7 +19,8 @@ from jukicard.card.volatile import Channel
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from tests.fuzz import people
-from tests.independence.pairs import Case, Seen, failure, run_case, shrink, written
+from tests.independence.cases import Case, failure, run_case, shrink, written
+from tests.independence.pairs import Seen
 from tests.independence.secrets import CITY, JUKI, SERVICE, STARTS
 
 SEED = 20260401
@@ -101,6 +102,18 @@ def in_the_channels(patch: pytest.MonkeyPatch) -> None:
         return honest(cmd, session, channel, services)
 
     around(patch, leak)
+
+
+def in_a_channel_that_is_handed_on(patch: pytest.MonkeyPatch) -> None:
+    """A password that was verified counts as verified in whatever is selected next on that channel."""
+    honest = Channel.end_session
+
+    def end_session(self: Channel) -> None:
+        security = self.security
+        honest(self)
+        self.security = security
+
+    patch.setattr(Channel, "end_session", end_session)
 
 
 def in_the_quota(patch: pytest.MonkeyPatch) -> None:
@@ -203,28 +216,30 @@ class Plant(NamedTuple):
 
     put: Callable[[pytest.MonkeyPatch], None]
     kind: str
-    says: str
+    says: tuple[str, ...]
 
 
 PLANTS = (
-    Plant(in_the_length, JUKI, "bytes and"),
-    Plant(in_the_data, JUKI, "answers other data"),
-    Plant(in_the_status_word, JUKI, "6985"),
-    Plant(in_the_channels, JUKI, "6982"),
-    Plant(in_the_quota, JUKI, "6A84"),
-    Plant(in_the_quota, CITY, "6A84"),
-    Plant(in_the_date, JUKI, "6982"),
-    Plant(in_the_date, CITY, "6982"),
-    Plant(in_the_registry, JUKI, "answers other data"),
-    Plant(in_the_registry, CITY, "answers other data"),
-    Plant(in_the_numbers, JUKI, "6A84"),
-    Plant(in_the_numbers, CITY, "6A84"),
-    Plant(in_the_existence, JUKI, "6A88"),
-    Plant(in_the_waiting, JUKI, "seconds"),
-    Plant(in_the_waiting, CITY, "seconds"),
-    Plant(in_what_lasts, JUKI, "in the end"),
-    Plant(from_a_service, SERVICE, "bytes and"),
-    Plant(from_a_service, CITY, "bytes and"),
+    Plant(in_the_length, JUKI, ("bytes and",)),
+    Plant(in_the_data, JUKI, ("answers other data",)),
+    Plant(in_the_status_word, JUKI, ("6985",)),
+    Plant(in_the_channels, JUKI, ("6982",)),
+    Plant(in_a_channel_that_is_handed_on, JUKI, ("6982",)),
+    Plant(in_a_channel_that_is_handed_on, CITY, ("6982",)),
+    Plant(in_the_quota, JUKI, ("6A84",)),
+    Plant(in_the_quota, CITY, ("6A84",)),
+    Plant(in_the_date, JUKI, ("6982", " day/")),
+    Plant(in_the_date, CITY, ("6982", " day/")),
+    Plant(in_the_registry, JUKI, ("answers other data",)),
+    Plant(in_the_registry, CITY, ("answers other data",)),
+    Plant(in_the_numbers, JUKI, ("6A84",)),
+    Plant(in_the_numbers, CITY, ("6A84",)),
+    Plant(in_the_existence, JUKI, ("6A88",)),
+    Plant(in_the_waiting, JUKI, ("seconds",)),
+    Plant(in_the_waiting, CITY, ("seconds",)),
+    Plant(in_what_lasts, JUKI, ("in the end",)),
+    Plant(from_a_service, SERVICE, ("bytes and",)),
+    Plant(from_a_service, CITY, ("bytes and",)),
 )
 
 
@@ -235,7 +250,7 @@ def test_a_planted_leak_is_caught(monkeypatch: pytest.MonkeyPatch, plant: Plant)
     plant.put(monkeypatch)
     case = found_in(plant.kind)
     assert case is not None
-    assert plant.says in case.reason
+    assert any(word in case.reason for word in plant.says)
     print(f"{plant.put.__name__}: case {case.number}, step {len(case.steps)}: {case.reason}")
 
 
