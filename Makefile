@@ -1,5 +1,5 @@
 # make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side,
-# SECONDS=... how long make fuzz takes.
+# SECONDS=... how long make fuzz takes, COMMANDS=... how many commands make soak and make independence try.
 VENV := .venv
 WORKERS := 2
 SECONDS := 30
@@ -11,7 +11,7 @@ run := $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint format docs soak powercuts fuzz mutants bench constraints clean
+.PHONY: help demo test dev lint format docs soak powercuts fuzz independence mutants bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,11 +41,12 @@ docs: dev ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
-soak: dev powercuts ## everything in full: examples, cuts, kills, flipped bits, hostile cards, ten million commands, mutants
+soak: dev powercuts ## everything in full: examples, cuts, kills, flipped bits, hostile cards, millions of commands, mutants
 	$(run) pytest -n $(WORKERS) -rP --hypothesis-profile=soak --timeout=0 tests/property tests/unit/faces \
 		tests/unit/cardfile/test_every_byte.py tests/e2e/test_kill_commands.py tests/e2e/test_killed_chip.py \
 		tests/e2e/test_hostile_cards.py
 	$(run) tests.fuzz --commands $(COMMANDS)
+	$(run) tests.independence --commands 1000000
 	$(run) tests.mutation --workers $(WORKERS)
 
 powercuts: dev ## the power cut at every write of every command and flow, and again while the card recovers
@@ -53,6 +54,10 @@ powercuts: dev ## the power cut at every write of every command and flow, and ag
 
 fuzz: dev ## fuzz the chip and the parsers on all cores, for SECONDS (30)
 	$(run) tests.fuzz --seconds $(SECONDS)
+
+independence: COMMANDS := 100000
+independence: dev ## two cards that differ in what is secret get the same COMMANDS (100000) and must answer the same
+	$(run) tests.independence --commands $(COMMANDS)
 
 mutants: dev ## one fault at a time in what guards the card: does a test notice it?
 	$(run) tests.mutation --workers $(WORKERS)

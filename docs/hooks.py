@@ -1,5 +1,5 @@
-"""MkDocs hooks: the command reference and the table of dialogues, written from the command tables, and the helps of the
-command line, whenever the pages are built.
+"""MkDocs hooks: the command reference and the table of dialogues, written from the command tables, the helps of the
+command line and the table of what shows by design, whenever the pages are built.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from jukicard.card.commands import Classes, Row
 from jukicard.card.system_commands import System
 from jukicard.cli import NOUNS
 from jukicard.commands.lazy import Lazy, LazyGroup
+from tests.independence.listed import LISTED
 
 PAGE = "commands.md"
 HELPS = "<!-- every command's help -->"
 DIALOGUES = "<!-- every dialogue -->"
 ROWS = "<!-- every row and its dialogues -->"
+BY_DESIGN = "<!-- what shows by design -->"
 CONFORMANCE = Path(__file__).parents[1] / "tests" / "conformance"
 HELP_WIDTH = 100
 
@@ -140,7 +142,13 @@ def rows() -> str:
     return "\n".join(parts)
 
 
-MARKERS: Mapping[str, Callable[[], str]] = {HELPS: helps, DIALOGUES: dialogues, ROWS: rows}
+def by_design() -> str:
+    """Return the table of what one side of a card sees of another."""
+    head = ["| What shows | Why | How the comparison is kept from it |", "|---" * 3 + "|"]
+    return "\n".join(head + ["| " + " | ".join(map(in_a_cell, listed)) + " |" for listed in LISTED])
+
+
+MARKERS: Mapping[str, Callable[[], str]] = {HELPS: helps, DIALOGUES: dialogues, ROWS: rows, BY_DESIGN: by_design}
 
 
 def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:

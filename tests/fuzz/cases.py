@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -64,8 +64,18 @@ def failure(start: str, steps: Sequence[Step]) -> tuple[str, World] | None:
 
 
 def shrink(case: Case, budget: int = 400) -> Case:
-    """Leave out steps as long as the same is found (Zeller's ddmin, at most `budget` runs)."""
-    steps = list(case.steps)
+    """Leave out steps as long as the same is found."""
+
+    def fails(steps: Sequence[Step]) -> bool:
+        found = failure(case.start, steps)
+        return found is not None and found[0] == case.reason
+
+    return Case(case.seed, case.number, case.start, shortened(case.steps, fails, budget), case.reason)
+
+
+def shortened(whole: Sequence[Step], fails: Callable[[Sequence[Step]], bool], budget: int) -> tuple[Step, ...]:
+    """Leave out steps as long as it still fails (Zeller's ddmin, at most `budget` runs)."""
+    steps = tuple(whole)
     size = max(1, len(steps) // 2)
     while budget > 0:
         shorter = False
@@ -73,15 +83,14 @@ def shrink(case: Case, budget: int = 400) -> Case:
         while at < len(steps) and budget > 0:
             attempt = steps[:at] + steps[at + size :]
             budget -= 1
-            found = failure(case.start, attempt)
-            if found is not None and found[0] == case.reason:
+            if fails(attempt):
                 steps, shorter = attempt, True
             else:
                 at += size
         if size == 1 and not shorter:
             break
         size = max(1, size // 2)
-    return Case(case.seed, case.number, case.start, tuple(steps), case.reason)
+    return steps
 
 
 def written(case: Case) -> str:

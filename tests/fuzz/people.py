@@ -48,6 +48,7 @@ def terminals() -> Mapping[str, LocalTerminalKey]:
         "later": chips.terminal(*everything, ca_start=20240801, serial=9),
         "expiring": chips.terminal(*everything, ca_start=20340501, end=20991231),
         "expired": chips.terminal(*everything, end=20240301),
+        "over soon": chips.terminal(*everything, end=20240831),
         "stranger": chips.terminal(*everything, root=_STRANGER),
         "library": chips.service_terminal(),
         "library later": chips.terminal(

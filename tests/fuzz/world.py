@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -88,8 +89,11 @@ class World:
     """One card in one reader."""
 
     def __init__(self, start: str, seed: object, tally: Tally | None = None) -> None:
-        cells = people.START[start]()
         self.tally = tally if tally is not None else Tally()
+        self._begin(people.START[start](), Ports(randomness(("fuzz", seed)), strict=True))
+
+    def _begin(self, cells: Mapping[str, bytes], ports: Ports) -> None:
+        """Power up a chip with these cells; nobody has said anything to it yet."""
         self.store = WatchedStore(cells)
         self.model = Model(cells, TABLES, MODULES)
         self.model.certificates = people.certificates()
@@ -97,8 +101,8 @@ class World:
         self.hosts: list[Host | None] = [None] * 4
         self.handshakes: dict[int, tuple[Host, bytes]] = {}
         self.exchanges: list[tuple[bytes, bytes]] = []
-        self._ports = Ports(randomness(("fuzz", seed)), strict=True)
-        self._secrets = secrets_of(cells)
+        self._ports = ports
+        self._secrets = secrets_of(dict(cells))
         self._power_on()
 
     def _power_on(self) -> None:
@@ -325,12 +329,7 @@ class World:
 
     def _changes(self, expected: Expectation) -> dict[str, Fact | None]:
         """What the command changed in the store; Finding where it may not."""
-        before = self.model.cells
-        changed: dict[str, Fact | None] = {}
-        for commit, _ in self.store.commits:
-            for cell, content in commit.items():
-                changed[cell] = None if content is None else fact(cell, content)
-        changed = {cell: new for cell, new in changed.items() if before.get(cell) != new}
+        before, changed = self.model.cells, self._written()
         if expected.changes is None:
             refused = self.exchanges[-1][1][-2] not in SUCCESS
             stray = [cell for cell in changed if refused or not cell.startswith(expected.areas)]
@@ -347,6 +346,14 @@ class World:
         ):
             raise Finding(f"{called(expected)} changes {sorted(changed)}, the model {sorted(wanted)}, or otherwise")
         return changed
+
+    def _written(self) -> dict[str, Fact | None]:
+        """The cells that are not what they were before the command, as facts."""
+        changed: dict[str, Fact | None] = {}
+        for commit, _ in self.store.commits:
+            for cell, content in commit.items():
+                changed[cell] = None if content is None else fact(cell, content)
+        return {cell: new for cell, new in changed.items() if self.model.cells.get(cell) != new}
 
     def _object(self, expected: Expectation, changed: dict[str, Fact | None]) -> None:
         if changed and expected.objection is not None:

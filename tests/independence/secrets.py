@@ -1,0 +1,175 @@
+"""What is secret on one of two cards, and the cards: the same to the last cell but in what is secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+
+from jukicard.card.registry import CELL as REGISTRY
+from jukicard.card.registry import Contents, Entry, Registry
+from jukicard.card.store import MemoryStore
+from jukicard.card.transaction import Transaction
+from jukicard.iso7816.aid import AID
+from tests.fuzz import people
+from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
+from tests.support import chips
+
+HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
+"""Under which names the secret side installs applications, and the side that is compared."""
+STARTS = ("active", "folder", "furnished", "delivered", "personalisation")
+_DONORS = ("active", "active", "delivered", "personalisation")
+JUKI, CITY, SERVICE = "juki", "city", "service"
+KINDS = (JUKI, CITY, SERVICE)
+"""Whose secrets the cards differ in: the Juki area, the municipality's area, or one service in it."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One side of a card: the applications with these names, and whatever lies below the domains among them."""
+
+    kind: str
+    names: frozenset[bytes]
+
+    def holds(self, entry: Entry, contents: Contents) -> bool:
+        """Whether an application of the registry is on this side."""
+        return entry.instance in _members(self, contents)
+
+    def load_files(self, contents: Contents) -> list[bytes]:
+        """The names of the load files that the domains on this side have loaded."""
+        return [bytes(file.aid) for file in contents.load_files if file.domain in _members(self, contents)]
+
+    def ancestors(self, contents: Contents) -> frozenset[bytes]:
+        """The names of the domains above, that are on the other side."""
+        found = set()
+        for entry in contents.entries:
+            if bytes(entry.aid) in self.names:
+                above = contents.by_instance(entry.domain)
+                if not self.holds(above, contents):
+                    found.add(bytes(above.aid))
+        return frozenset(found)
+
+
+@lru_cache(maxsize=512)
+def _members(secret: Secret, contents: Contents) -> frozenset[int]:
+    """The instance numbers of one side."""
+    aids = {entry.instance: bytes(entry.aid) for entry in contents.entries}
+    return frozenset(
+        entry.instance
+        for entry in contents.entries
+        if aids[entry.instance] in secret.names or aids[entry.domain] in secret.names
+    )
+
+
+def contents_of(cells: Mapping[str, bytes]) -> Contents:
+    return Contents.parse(cells.get(REGISTRY))
+
+
+@lru_cache(maxsize=64)
+def secrets_on(start: str) -> tuple[Secret, ...]:
+    """What can be secret on such a card: each of its areas, each of the municipality's services."""
+    contents = contents_of(people.START[start]())
+    city = contents.by_aid(bytes(chips.CITY_DOMAIN))
+    assert city is not None
+    services = [bytes(entry.aid) for entry in contents.entries if entry.domain == city.instance != entry.instance]
+    return (
+        Secret(JUKI, frozenset((bytes(chips.JUKI_DOMAIN), bytes(chips.JUKI)))),
+        Secret(CITY, frozenset((bytes(chips.CITY_DOMAIN), *services))),
+        *(Secret(SERVICE, frozenset((name, HIDDEN_NAMES[0]))) for name in services),
+    )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A pair of cards: what they have in common (`start`), what is secret, and how they differ in it.
+
+    `donors` are the chips (stage and number) whose cells each card has on the secret side; `channels` the logical
+    channels of the secret side; `registry`: whether applications of that side may come and go, and be other ones to
+    begin with (`applications`: AS_ISSUED, NONE or MORE, on each card).
+    """
+
+    start: str
+    secret: Secret
+    donors: tuple[tuple[str, int], tuple[str, int]]
+    applications: tuple[str, str]
+    channels: frozenset[int]
+    registry: bool
+    seed: int
+
+    def cells(self, which: int) -> dict[str, bytes]:
+        """The cells that card 0 or 1 starts with."""
+        cells = dict(people.START[self.start]())
+        contents = contents_of(cells)
+        donor = _donor(*self.donors[which])
+        areas = tuple(entry.area for entry in contents.entries if self.secret.holds(entry, contents))
+        for area in areas:
+            if any(cell.startswith(area) for cell in donor):
+                cells = {cell: content for cell, content in cells.items() if not cell.startswith(area)}
+                cells.update({cell: content for cell, content in donor.items() if cell.startswith(area)})
+        if which:
+            _change(cells, areas)
+        return _CHANGES[self.applications[which]](cells, self.secret)
+
+
+@lru_cache(maxsize=16)
+def _donor(stage: str, number: int) -> dict[str, bytes]:
+    if stage == "personalisation":
+        return chips.in_personalisation(number=number).cells
+    return (chips.active if stage == "active" else chips.delivered)(number).cells
+
+
+def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
+    """Give another resident code and other passwords."""
+    for cell, content in cells.items():
+        if cell.startswith(areas) and content == CODES[0]:
+            cells[cell] = CODES[1]
+        elif cell.startswith(areas) and content == chips.PASSWORD:
+            cells[cell] = PASSWORDS[1]
+
+
+def _as_issued(cells: dict[str, bytes], _secret: Secret) -> dict[str, bytes]:
+    return cells
+
+
+def _without(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
+    """The cells of a card on which the secret side has no application but its domain."""
+    store = MemoryStore(cells)
+    transaction = Transaction(store)
+    registry = Registry(transaction)
+    for entry in registry.contents.entries:
+        if not entry.is_domain and secret.holds(entry, registry.contents):
+            registry.remove(entry)
+    transaction.commit()
+    return store.snapshot()
+
+
+def _with_more(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
+    """The cells of a card on which the secret side's first application is there twice, under two names."""
+    store = MemoryStore(cells)
+    transaction = Transaction(store)
+    registry = Registry(transaction)
+    contents = registry.contents
+    first = next(entry for entry in contents.entries if not entry.is_domain and secret.holds(entry, contents))
+    name = AID(HIDDEN_NAMES[0])
+    twin = registry.add(name, first.load_file, first.module, first.domain, first.privileges, first.state, first.granted)
+    for cell, content in cells.items():
+        if cell.startswith(first.area):
+            transaction.write(twin.area + cell[len(first.area) :], content)
+    transaction.commit()
+    return store.snapshot()
+
+
+AS_ISSUED, NONE, MORE = "as issued", "none", "more"
+_CHANGES = {AS_ISSUED: _as_issued, NONE: _without, MORE: _with_more}
+
+
+def setup_of(rng: Random, kind: str) -> Setup:
+    """Draw a pair of cards."""
+    start = rng.choice(STARTS)
+    secret = rng.choice([one for one in secrets_on(start) if one.kind == kind])
+    one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
+    registry = rng.random() < 0.4
+    either, other = rng.sample((AS_ISSUED, NONE, MORE), 2) if registry else (AS_ISSUED, AS_ISSUED)
+    channels = frozenset(rng.sample(range(4), rng.choice((1, 1, 1, 2, 2, 3))))
+    return Setup(start, secret, (one, another), (either, other), channels, registry, rng.randrange(1 << 32))
