@@ -6,6 +6,7 @@ import pytest
 
 from jukicard.applets.gp import layout as gp
 from jukicard.applets.gp.content import states
+from jukicard.applets.gp.tokens import install_fields
 from jukicard.applets.library import layout as library
 from jukicard.card.registry import ISSUER_DOMAIN, CardState, Contents, Entry
 from jukicard.iso7816.aid import AID
@@ -276,6 +277,26 @@ def test_extradition_names_what_there_is(chip: Chip) -> None:
     chip.select(SERVICE, 1)
     with refused(0x6985):
         city.extradite(SERVICE, PROVIDER)
+
+
+def test_a_domain_is_not_extradited(chip: Chip) -> None:
+    city = content.client(chip)
+    city.install(gp.DOMAIN_MODULE, OTHER, content.DELEGATED, storage=0x200, volatile=0)
+    with refused(0x6985):
+        city.extradite(PROVIDER, OTHER)
+
+
+@pytest.mark.parametrize("p1", [0x10, 0x40])
+def test_fields_that_a_form_does_not_have_are_6a80(chip: Chip, p1: int) -> None:
+    """Extradition names a domain and an application, a registry update an application and privileges."""
+    city = content.client(chip)
+    good = [bytes(PROVIDER) if p1 == 0x10 else b"", b"", bytes(SERVICE), b"" if p1 == 0x10 else b"\0", b"", b""]
+    before = chip.cells
+    for position, spare in ((1, b"x"), *([(3, b"\0")] if p1 == 0x10 else [(0, bytes(PROVIDER))])):
+        spoilt = [*good[:position], spare, *good[position + 1 :]]
+        assert say(city.connection, 0x80, 0xE6, p1, 0, install_fields(*spoilt)).sw == 0x6A80
+    assert chip.cells == before
+    assert say(city.connection, 0x80, 0xE6, p1, 0, install_fields(*good)).sw == 0x9000
 
 
 def test_an_extradited_application_counts_in_the_new_domains_reserve(chip: Chip) -> None:

@@ -137,6 +137,19 @@ def test_a_token_may_be_for_one_card_and_has_a_name(chip: Chip) -> None:
             provider.install(library.MODULE, SERVICE, approval=approved, control=other, sign=token)
 
 
+def test_who_manages_by_itself_gets_no_receipt(chip: Chip) -> None:
+    """Though it has the key, and the issuer's domain, too."""
+    content.issuer(chip).put_aes_key(gp.KID_RECEIPT, 1, content.encrypted(bytes(16), chips.ISSUER_KEYS.dek))
+    before = {name for name in chip.cells if name.endswith("/receipts")}
+    assert content.bring(content.client(chip), BLOCK) is None
+    assert {name for name in chip.cells if name.endswith("/receipts")} == before == set()
+
+
+def test_the_receipt_counter_has_two_bytes(chip: Chip) -> None:
+    content.bring(content.provider(chip), BLOCK, sign=token)
+    assert [value for name, value in chip.cells.items() if name.endswith("/receipts")] == [b"\0\1"]
+
+
 def test_without_a_receipt_key_a_change_is_confirmed_by_nothing(chip: Chip) -> None:
     city = content.client(chip)
     say(city.connection, 0x80, 0xE4, 0, 0, bytes((0xD0, 1, gp.KID_RECEIPT)), sw=0x9000)

@@ -8,6 +8,7 @@ from jukicard.applets import catalogue
 from jukicard.applets.gp import layout as gp
 from jukicard.applets.gp.client import DomainClient, block_size
 from jukicard.applets.gp.loadfile import Dap, LoadFileStructure
+from jukicard.applets.library import layout as library
 from jukicard.card.code import Rom
 from jukicard.card.errors import Step
 from jukicard.card.ports import Interface
@@ -195,8 +196,43 @@ def test_an_approval_that_does_not_fit_is_refused_and_nothing_stays(chip: Chip, 
     assert chip.cells == before
 
 
-def test_limits_that_just_fit_are_taken(chip: Chip) -> None:
-    load(content.client(chip), structure(BLOCK), approval(digest(), limits=Limits(len(BLOCK), 0x80000)))
+@pytest.mark.parametrize("limits", [Limits(len(BLOCK), 0x80000), Limits(0x30000, 0)])
+def test_limits_that_just_fit_are_taken(chip: Chip, limits: Limits) -> None:
+    load(content.client(chip), structure(BLOCK), approval(digest(), limits=limits))
+
+
+def test_a_domain_is_named_or_left_out(chip: Chip) -> None:
+    city = content.client(chip)
+    city.install_for_load(loaded.FILE, domain=DOMAIN, approval=approval(digest()))
+    city.load(structure(BLOCK).encode())
+
+
+def test_a_name_that_is_taken_meanwhile_is_6a80(chip: Chip) -> None:
+    city = content.client(chip)
+    city.install_for_load(loaded.FILE, approval=approval(digest()))
+    chip.open_channel(1)
+    chip.select(chips.ISSUER, 1)
+    issuer = chip.scp03(chips.ISSUER_KEYS, channel=1)
+    say(issuer, 0x81, 0xE6, 0x0C, 0, chips.install_data(library.MODULE, loaded.FILE), sw=0x9000)
+    with refused(0x6A80):
+        city.load(structure(BLOCK).encode())
+
+
+def test_a_domain_without_a_list_of_purposes_takes_nothing(chip: Chip) -> None:
+    city = content.client(chip)
+    city.store_purposes([])
+    with refused(0x6985):
+        load(city, structure(BLOCK), approval(digest()))
+
+
+def test_the_longest_purposes_are_taken(chip: Chip) -> None:
+    city = content.client(chip)
+    longest = [f"{number:02d}" + "a" * 30 for number in range(60)] + ["b" * 6]
+    assert sum(len(purpose) + 2 for purpose in longest) == 2048
+    city.store_purposes(longest)
+    assert city.purposes() == tuple(longest)
+    with refused(0x6A80):
+        city.store_purposes([*longest[:-1], "b" * 7])
 
 
 def test_every_version_of_the_approval_key_counts_until_it_is_deleted(chip: Chip) -> None:
@@ -381,6 +417,9 @@ def test_more_code_than_the_domain_may_store_is_6a84(chip: Chip) -> None:
     assert say(provider.connection, 0x80, 0xE8, 0, 0, bytes(0x8000)).sw == 0x9000
     assert say(provider.connection, 0x80, 0xE8, 0, 1, bytes(0x8001)).sw == 0x6A84
     assert say(provider.connection, 0x80, 0xE8, 0, 1, bytes(1)).sw == 0x6985  # it has ended
+    provider.install_for_load(loaded.FILE, sign=content.token)
+    assert say(provider.connection, 0x80, 0xE8, 0, 0, bytes(0x8000)).sw == 0x9000
+    assert say(provider.connection, 0x80, 0xE8, 0, 1, bytes(0x8000)).sw == 0x9000
 
 
 def test_a_domain_that_is_full_takes_no_load_file(chip: Chip) -> None:

@@ -118,6 +118,15 @@ def test_what_shrinks_is_never_refused(world: World) -> None:
     world.refuses(world.other, 4001)
 
 
+def test_what_lies_outside_the_areas_is_not_measured(world: World) -> None:
+    assert world.write({"elsewhere": bytes(100000)}) == {}
+
+
+def test_a_domains_own_cells_are_bounded_by_its_reserve_alone(world: World) -> None:
+    world.store_in(world.domain, 800)
+    world.refuses(world.domain, 801)
+
+
 def test_a_command_is_measured_as_a_whole(world: World) -> None:
     """What one cell gives up another may take in the same commit."""
     world.store_in(world.small, 300)

@@ -27,7 +27,6 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 
 MORE_BLOCKS, LAST_BLOCK = 0x00, 0x80
-MAX_BLOCKS = 256
 _DIGEST_SIZE = 32
 
 
@@ -88,7 +87,7 @@ class Loading:
         loading, ctx.channel.loading = ctx.channel.loading, None
         if loading is None:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "no load file was announced in this session")
-        if loading.blocks >= MAX_BLOCKS or cmd.p2 != loading.blocks:
+        if cmd.p2 != loading.blocks:  # which ends it after 256 blocks
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, f"block {loading.blocks} was due")
         target = domain.registry.by_instance(loading.announced.domain)
         if len(loading.received) + len(cmd.data) > target.limits.storage:
@@ -130,7 +129,6 @@ def _enter(ctx: DomainContext, target: Entry, announced: Announced, received: by
     if announced.digest not in (b"", structure.digest):
         raise CardError(StatusWord.INCORRECT_DATA, "the data block is not the one that was announced")
     check_open(ctx, target)
-    _check_new(ctx, announced.load_file)
     limits = UNLIMITED
     verifier = verifier_of(ctx, target)
     if verifier is not None:
