@@ -19,7 +19,7 @@ from jukicard.iso7816.tlv import Tlv
 class PasswordSpec:
     """What a password may be.
 
-    `reference` is P2 of VERIFY; `alphabet` the bytes allowed (none: all are); lengths in bytes; `tries` 1-15.
+    `reference` is P2 of VERIFY; `alphabet` the bytes allowed; lengths in bytes; `tries` 1-15.
     """
 
     reference: int
@@ -88,7 +88,7 @@ class Password:
         """Refuse with 6A80 a value that the password may not have."""
         minimum, maximum, _ = self._limits
         alphabet = self.header.parameter(0x81) or b""
-        if not minimum <= len(value) <= maximum or (alphabet and any(byte not in alphabet for byte in value)):
+        if not minimum <= len(value) <= maximum or any(byte not in alphabet for byte in value):
             raise CardError(StatusWord.INCORRECT_DATA, f"not an allowed value for password {self.reference:02X}")
 
     def set(self, value: bytes) -> None:
