@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from jukicard.applets.wasm.engine import Instance
 
 _NO_RULES = AccessRules()
-_ANY_BYTE = bytes(range(256))
 _ROLES = {role: number for number, role in enumerate(Role)}
 _PREHASHED = Prehashed(hashes.SHA256())
 _ERRORS = {
@@ -204,7 +203,7 @@ class Host:
         minimum = _within(minimum, 1, MAX_PASSWORD)
         maximum = _within(maximum, minimum, MAX_PASSWORD)
         spec = PasswordSpec(
-            _reference(reference), _NO_RULES, _NO_RULES, minimum, maximum, _within(tries, 1, MAX_TRIES), _ANY_BYTE
+            _reference(reference), _NO_RULES, _NO_RULES, minimum, maximum, _within(tries, 1, MAX_TRIES), b""
         )
         self._must_not_exist(lambda: self._ctx.passwords.by_reference(reference))
         self._ctx.passwords.create(spec, LifeCycle.ACTIVATED)

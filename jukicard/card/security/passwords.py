@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
@@ -19,7 +20,7 @@ from jukicard.iso7816.tlv import Tlv
 class PasswordSpec:
     """What a password may be.
 
-    `reference` is P2 of VERIFY; `alphabet` the bytes allowed; lengths in bytes; `tries` 1-15.
+    `reference` is P2 of VERIFY; `alphabet` the bytes allowed (empty: all are); lengths in bytes; `tries` 1-15.
     """
 
     reference: int
@@ -74,7 +75,7 @@ class Password:
         if value is None:
             raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, f"password {self.reference:02X} is not set")
         minimum, maximum, _ = self._limits
-        if self.tries.left and not minimum <= len(candidate) <= maximum:
+        if not minimum <= len(candidate) <= maximum and self.tries.left:
             raise CardError(
                 StatusWord.INCORRECT_DATA, f"password {self.reference:02X} has {minimum} to {maximum} characters"
             )
@@ -87,8 +88,9 @@ class Password:
     def check(self, value: bytes) -> None:
         """Refuse with 6A80 a value that the password may not have."""
         minimum, maximum, _ = self._limits
-        alphabet = self.header.parameter(0x81) or b""
-        if not minimum <= len(value) <= maximum or any(byte not in alphabet for byte in value):
+        alphabet = self.header.parameter(0x81)
+        known = alphabet is not None and (not alphabet or all(byte in alphabet for byte in value))
+        if not known or not minimum <= len(value) <= maximum:
             raise CardError(StatusWord.INCORRECT_DATA, f"not an allowed value for password {self.reference:02X}")
 
     def set(self, value: bytes) -> None:
@@ -125,5 +127,6 @@ class Passwords:
         return Password(self._area, reference, Header.parse(stored))
 
 
+@cache
 def _cell(reference: int, part: str) -> str:
     return f"p/{reference:02x}/{part}"
