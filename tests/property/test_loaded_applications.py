@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jukicard.applets.wasm.layout import FUNCTIONS, PAGE
 from jukicard.iso7816.limits import ALL_RIGHTS, ApplicationRight, Limits
-from tests.support.chips import LIBRARY, Chip
+from tests.support.chips import LIBRARY
 from tests.support.wasm import (
     ANSWER,
     APP,
@@ -20,6 +20,7 @@ from tests.support.wasm import (
     ROOMY,
     TRAP,
     Call,
+    Chip,
     chip_with,
     payload_at,
     probe,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from wasmtime import wat2wasm
 
+from jukicard.applets import catalogue
 from jukicard.applets.gp.loadfile import DataBlock, Module
 from jukicard.applets.wasm.layout import FUNCTIONS, INTERFACE_VERSION, PAGE
+from jukicard.card.card import Card
+from jukicard.card.ports import Ports
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.limits import ALL_RIGHTS, ApplicationRight, Limits
 from jukicard.sdk.building import without_custom_sections
 from jukicard.testing.apps import LoadedApplication
+from jukicard.testing.seeds import randomness
 from tests.support import chips
-from tests.support.chips import CITY_DOMAIN, Chip
+from tests.support.chips import CITY_DOMAIN
 
 LOAD_FILE, APP = AID(b"\xf0wasm file"), AID(b"\xf0wasm app")
 MEMORY = '(memory (export "memory") 1 1)'
@@ -104,6 +108,15 @@ def probe() -> bytes:
     deeper = "(func $deeper (call $deeper) (drop (i32.load (i32.const 0))))"
     parts = (*map(imported, FUNCTIONS), process(body), process(install, "install"), deeper)
     return wat(*parts, memory='(memory (export "memory") 1 2)')
+
+
+class Chip(chips.Chip):
+    """A chip that runs loaded code."""
+
+    def __init__(self, cells: Mapping[str, bytes], seed: object = 0) -> None:
+        super().__init__(cells, seed)
+        self.card = Card(self.store, catalogue.rom(), Ports(randomness(("card", seed)), strict=True))
+        self.atr = self.card.power_on()
 
 
 def application(

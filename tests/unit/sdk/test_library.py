@@ -15,8 +15,8 @@ from jukicard.sdk.project import Project
 from jukicard.securechannel.authorization import Right
 from jukicard.testing.apps import LoadedApplication
 from tests.support import chips
-from tests.support.chips import CITY_DOMAIN, CITY_ROOT, Chip, say, terminal
-from tests.support.wasm import chip_with
+from tests.support.chips import CITY_DOMAIN, CITY_ROOT, say, terminal
+from tests.support.wasm import Chip, chip_with
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "apps"
 SOURCE = r"""

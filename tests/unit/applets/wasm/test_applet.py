@@ -14,7 +14,7 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.limits import ApplicationRight, Limits
 from tests.support import chips
-from tests.support.chips import CITY_DOMAIN, JUKI_DOMAIN, LIBRARY, Chip
+from tests.support.chips import CITY_DOMAIN, JUKI_DOMAIN, LIBRARY
 from tests.support.wasm import (
     ANSWER,
     APP,
@@ -25,6 +25,7 @@ from tests.support.wasm import (
     RECURSE,
     ROOMY,
     TRAP,
+    Chip,
     application,
     call,
     chip_with,

@@ -28,7 +28,7 @@ from jukicard.reader.emulator import EmulatorConnection
 from jukicard.securechannel.authorization import Right, Role
 from jukicard.testing.seeds import randomness
 from tests.support import chips
-from tests.support.chips import CITY_DOMAIN, CITY_KEYS, CITY_ROOT, OTHER_CITY, Chip, terminal
+from tests.support.chips import CITY_DOMAIN, CITY_KEYS, CITY_ROOT, OTHER_CITY, terminal
 from tests.support.wasm import (
     ANSWER,
     APP,
@@ -36,6 +36,7 @@ from tests.support.wasm import (
     DUMP,
     EMPTY,
     TRAP,
+    Chip,
     application,
     call,
     chip_with,
