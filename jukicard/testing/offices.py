@@ -33,7 +33,7 @@ from jukicard.issuer.orders import place_order
 from jukicard.issuer.personalise import Order, Personaliser
 from jukicard.issuer.plan import Operation
 from jukicard.issuer.records import RecordRules, ResidentRecord, load_json
-from jukicard.issuer.services import LIBRARY
+from jukicard.issuer.services import LIBRARY, Service
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing.seeds import randomness
 
@@ -56,11 +56,14 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What offices are made of: the seed of all their randomness, the city, the day on which everything is issued."""
+    """What offices are made of: the seed of all their randomness, the city, the day on which everything is issued, and
+    with which services.
+    """
 
     seed: str = ""
     city: City = CITY
     day: dt.date = TODAY
+    services: tuple[Service, ...] = (LIBRARY,)
 
     def randomness(self, purpose: object) -> Randomness:
         """The randomness for one purpose."""
@@ -126,8 +129,10 @@ class Office:
         states = self.authority.ledger.cards()
         if states:
             (state,) = states
-            return Order(state.serial, self.record, state.issued_on, state.expires, (LIBRARY,))
-        return place_order(self.authority, self.record, (LIBRARY,), issued_on=self.setting.day, now=self.clock())
+            return Order(state.serial, self.record, state.issued_on, state.expires, self.setting.services)
+        return place_order(
+            self.authority, self.record, self.setting.services, issued_on=self.setting.day, now=self.clock()
+        )
 
     def personaliser(self, connection: CardConnection, seed: object = "issue") -> Personaliser:
         """What carries the order out on the chip there."""

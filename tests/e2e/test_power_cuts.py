@@ -20,6 +20,7 @@ from jukicard.card.security import passwords
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
 from jukicard.issuer.ledgerrules import Event, Status
+from jukicard.issuer.services import LIBRARY, SERVICES, Service
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.emulator import EmulatorConnection
 from tests.powercuts.offices import Handover, Issuing, books
@@ -165,9 +166,10 @@ def test_the_books_are_found_in_every_state_of_a_handover(tmp_path: Path) -> Non
     assert case.found_in == {Status.AWAITING_HANDOVER, Status.HANDING_OVER, Status.ACTIVE}
 
 
-def test_an_issue_is_resumed_after_any_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize("services", [(LIBRARY,), SERVICES], ids=["library", "all services"])
+def test_an_issue_is_resumed_after_any_command(tmp_path: Path, services: tuple[Service, ...]) -> None:
     """The power goes when the chip has carried out a command and nobody has heard of it."""
-    case = Issuing(tmp_path)
+    case = Issuing(tmp_path, services)
     store = MemoryStore(case.cells())
     found: list[tuple[dict[str, bytes], bytes]] = []
 

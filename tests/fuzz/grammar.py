@@ -33,7 +33,6 @@ Body = tuple[int, int, bytes, int | None]
 PASSWORDS = (b"2580", b"7531", b"8642", b"9753")
 CODES = (chips.CODE, b"12345678911", b"98765432101")
 LES = (None, None, None, 256, 256, 256, 1, 5, 16, 255, 257, 65535, 65536)
-LOAN = b"0001978481564321920240701L"
 JUNK: tuple[bytes, ...] = (
     b"",
     bytes(4),
@@ -177,22 +176,6 @@ def compare_binary(g: Grammar) -> Body:
 
 def read_record(g: Grammar) -> Body:
     return g.rng.choice((1, 1, 1, 2, 3, 20, 21)), g.rng.choice((0x14, 0x14, 0x15, 0x04)), b"", 256
-
-
-def update_record(g: Grammar) -> Body:
-    number, new = g.rng.choice((1, 1, 1, 2, 3, 20, 21)), _loan(g)
-    old = (g.cell("f/0002/d") or b"")[28 * number - 26 : 28 * number]
-    if old and g.chance(0.85):
-        new = old[:-1] + g.rng.choice((b"L", b"R", b"X" if g.chance(0.2) else b"L", b"S"))
-    return number, g.rng.choice((0x14, 0x14, 0x04)), new, None
-
-
-def append_record(g: Grammar) -> Body:
-    return 0, g.rng.choice((0x10, 0x10, 0x00)), _loan(g), None
-
-
-def _loan(g: Grammar) -> bytes:
-    return f"0001{g.rng.randrange(10**13):013d}20240701L".encode() if g.chance(0.8) else LOAN[: g.rng.randint(1, 25)]
 
 
 # --- passwords
@@ -392,8 +375,6 @@ BODIES: dict[str, Callable[[Grammar], Body]] = {
     "UPDATE BINARY": update_binary,
     "COMPARE BINARY": compare_binary,
     "READ RECORD": read_record,
-    "UPDATE RECORD": update_record,
-    "APPEND RECORD": append_record,
     "VERIFY": verify,
     "CHANGE REFERENCE DATA": change,
     "CHANGE REFERENCE DATA (new only)": set_new,

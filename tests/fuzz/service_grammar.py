@@ -1,4 +1,4 @@
-"""What kiosks, offices, shops and another member's card say to certificate vending and community points."""
+"""What libraries, kiosks, offices, shops and another member's card say to the municipal services."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.chains import private_key
 if TYPE_CHECKING:
     from tests.fuzz.grammar import Body, Grammar
 
+LOAN = b"0001978481564321920240701L"
 OTHER, OTHERS_NUMBER = private_key(3110), b"otherone"
 """Another member's card, which signs whatever it is asked to."""
 
@@ -31,6 +32,25 @@ def _spoilt(g: Grammar, data: bytes) -> bytes:
     spoilt = bytearray(data)
     spoilt[g.rng.randrange(len(data))] ^= 1 << g.rng.randrange(8)
     return bytes(spoilt)
+
+
+# --- library card
+
+
+def update_loan(g: Grammar) -> Body:
+    number, new = g.rng.choice((1, 1, 1, 2, 3, 20, 21)), _loan(g)
+    old = (g.cell("f/0002/d") or b"")[28 * number - 26 : 28 * number]
+    if old and g.chance(0.85):
+        new = old[:-1] + g.rng.choice((b"L", b"R", b"X" if g.chance(0.2) else b"L", b"S"))
+    return number, g.rng.choice((0x14, 0x14, 0x04)), new, None
+
+
+def append_loan(g: Grammar) -> Body:
+    return 0, g.rng.choice((0x10, 0x10, 0x00)), _loan(g), None
+
+
+def _loan(g: Grammar) -> bytes:
+    return f"0001{g.rng.randrange(10**13):013d}20240701L".encode() if g.chance(0.8) else LOAN[: g.rng.randint(1, 25)]
 
 
 # --- certificate vending
@@ -127,6 +147,8 @@ def confirm(g: Grammar) -> Body:
 
 
 SERVICE_BODIES: dict[str, Callable[[Grammar], Body]] = {
+    "library: UPDATE RECORD": update_loan,
+    "library: APPEND RECORD": append_loan,
     "vending: READ BINARY": read_service_file,
     "vending: READ RECORD": read_types,
     "vending: UPDATE RECORD": update_type,
