@@ -20,6 +20,7 @@ HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
 """Under which names the secret side installs applications, and the side that is compared."""
 STARTS = tuple(start for start in people.START if start != "blank")
 """The fuzzer's cards that have more than one side."""
+_OFTEN = {"services": 4, "folder": 2}
 _DONORS = ("active", "active", "delivered", "personalisation")
 JUKI, CITY, SERVICE = "juki", "city", "service"
 KINDS = (JUKI, CITY, SERVICE)
@@ -170,7 +171,7 @@ _CHANGES = {AS_ISSUED: _as_issued, NONE: _without, MORE: _with_more}
 
 def setup_of(rng: Random, kind: str) -> Setup:
     """Draw a pair of cards."""
-    start = rng.choice(STARTS)
+    start = rng.choices(STARTS, [_OFTEN.get(start, 1) for start in STARTS])[0]
     secret = rng.choice([one for one in secrets_on(start) if one.kind == kind])
     one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
