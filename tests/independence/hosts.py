@@ -17,7 +17,6 @@ from tests.independence.pairs import ALL_CHANNELS, BOTH, FIRST, SECOND, Pair, Ta
 LONGEST_PRELUDE = 40
 """Steps that the secret side takes on each card before anything is compared."""
 _ATTEMPTS = 200
-_NAMES = sorted({row.name for rows in ROWS.values() for row in rows})
 _FAVOURITES = 6
 _HANDING = 0.05
 _MANAGING = sorted({row.name for rows in ROWS.values() for row in rows if row.ins in CONTENT})
@@ -42,7 +41,9 @@ class SideWalk(Walk):
         self.may = may
         self.secret = secret
         self.manages = manages
-        self.favourites = rng.sample(_NAMES, _FAVOURITES) + (_MANAGING if self.manages else [])
+        kinds = {card.model.kind(entry) for entry in card.model.registry if self._mine(entry)}
+        names = sorted({row.name for kind in kinds for row in ROWS[kind]})
+        self.favourites = rng.sample(names, min(len(names), _FAVOURITES)) + (_MANAGING if self.manages else [""])
 
     @property
     def channels(self) -> frozenset[int]:

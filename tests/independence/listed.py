@@ -50,6 +50,11 @@ LISTED: tuple[Listed, ...] = (
         "each side installs under names of its own",
     ),
     Listed(
+        "an application that its owner gives to a domain of the other side (extradition), before the card is SECURED",
+        "until then the card is in the issuer's hands; once it is SECURED this is refused (GP 2.3.1, 11.5.2.3.4)",
+        "the secret side gives nothing away on such a card",
+    ),
+    Listed(
         "instance numbers: after 65,534 installations on either side the card takes no more (6A84)",
         "a number is never used again, so that nothing of a deleted application can be reached by its successor",
         "no case installs so many",

@@ -19,6 +19,8 @@ CONTENT = frozenset((INSTALL, DELETE, STATUS, LOAD))
 CHANNELS = 4
 FOR_LOAD = 0x02
 """P1 of INSTALL [for load], whose second field names a domain."""
+FOR_EXTRADITION = 0x10
+SECURED = 0x0F
 LATER_TERMINALS = frozenset(("later", "library later", "expiring"))
 
 Said = tuple[int, Command]
@@ -174,17 +176,22 @@ class Manners:
             return False
         if _by_name(cmd):
             return not cmd.p2 & 0x02 and cmd.data in self.targets(world)
-        if cmd.ins in CONTENT and not self._hidden_may_manage(cmd):
+        if cmd.ins in CONTENT and not self._hidden_may_manage(cmd, world):
             return False
         proprietary = bool(cmd.cla & 0x80)
         return not (self.secret.kind == SERVICE and proprietary and cmd.ins in (INITIALIZE, CERTIFICATE))
 
-    def _hidden_may_manage(self, cmd: Command) -> bool:
+    def _hidden_may_manage(self, cmd: Command, world: World) -> bool:
         if cmd.ins == DELETE and cmd.p2 & 0x01:
             return False
-        if self.setup.registry:
-            return cmd.ins != INSTALL or not set(SHOWN_NAMES).intersection(names_in(cmd))
-        return cmd.ins == DELETE and cmd.data[:1] in (b"\xd0", b"\xd2")
+        if not self.setup.registry:
+            return cmd.ins == DELETE and cmd.data[:1] in (b"\xd0", b"\xd2")
+        if cmd.ins != INSTALL:
+            return True
+        names = names_in(cmd)
+        if cmd.p1 & FOR_EXTRADITION and world.model.card_state < SECURED and names[:1] != []:
+            return names[0] in self.targets(world)
+        return not set(SHOWN_NAMES).intersection(names)
 
     def targets(self, world: World) -> list[bytes]:
         """The names of the applications on the secret side of one card."""

@@ -18,7 +18,9 @@ from tests.support import chips
 
 HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
 """Under which names the secret side installs applications, and the side that is compared."""
-STARTS = ("active", "folder", "furnished", "delivered", "personalisation")
+STARTS = tuple(start for start in people.START if start != "blank")
+"""The fuzzer's cards that have more than one side."""
+_OFTEN = {"services": 4, "folder": 2}
 _DONORS = ("active", "active", "delivered", "personalisation")
 JUKI, CITY, SERVICE = "juki", "city", "service"
 KINDS = (JUKI, CITY, SERVICE)
@@ -102,11 +104,14 @@ class Setup:
         cells = dict(people.START[self.start]())
         contents = contents_of(cells)
         donor = _donor(*self.donors[which])
-        areas = tuple(entry.area for entry in contents.entries if self.secret.holds(entry, contents))
-        for area in areas:
-            if any(cell.startswith(area) for cell in donor):
-                cells = {cell: content for cell, content in cells.items() if not cell.startswith(area)}
-                cells.update({cell: content for cell, content in donor.items() if cell.startswith(area)})
+        secret = [entry for entry in contents.entries if self.secret.holds(entry, contents)]
+        for entry in secret:
+            given = contents_of(donor).by_aid(bytes(entry.aid))
+            if given is not None and given.module == entry.module:
+                cells = {cell: content for cell, content in cells.items() if not cell.startswith(entry.area)}
+                own = {cell: content for cell, content in donor.items() if cell.startswith(given.area)}
+                cells.update((entry.area + cell[len(given.area) :], content) for cell, content in own.items())
+        areas = tuple(entry.area for entry in secret)
         if which:
             _change(cells, areas)
         return _CHANGES[self.applications[which]](cells, self.secret)
@@ -166,7 +171,7 @@ _CHANGES = {AS_ISSUED: _as_issued, NONE: _without, MORE: _with_more}
 
 def setup_of(rng: Random, kind: str) -> Setup:
     """Draw a pair of cards."""
-    start = rng.choice(STARTS)
+    start = rng.choices(STARTS, [_OFTEN.get(start, 1) for start in STARTS])[0]
     secret = rng.choice([one for one in secrets_on(start) if one.kind == kind])
     one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
