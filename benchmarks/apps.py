@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from typing import ClassVar
 
 from wasmtime import wat2wasm
 
 from benchmarks import cards
-from benchmarks.measuring import Effort, Item, in_turns, limit, repeat
+from benchmarks.measuring import WALL, Effort, Item, in_turns, limit, repeat
 from jukicard.applets.catalogue import rom
-from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID
-from jukicard.applets.gp.loadfile import DataBlock, Module
-from jukicard.applets.wasm.layout import INTERFACE_VERSION
+from jukicard.applets.gp.client import DomainClient
+from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, municipal_domain_aid
+from jukicard.applets.gp.loadfile import DataBlock, LoadFileStructure, Module
+from jukicard.applets.wasm.layout import INTERFACE_VERSION, PAGE
 from jukicard.applets.wasm.loader import WasmLoader
 from jukicard.card.applet import Applet
 from jukicard.card.card import Card
@@ -24,9 +27,17 @@ from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.limits import Limits
+from jukicard.iso7816.wrappers import standard
+from jukicard.issuer.approvals import Application, approve
+from jukicard.issuer.cardkeys import CardKeyring
+from jukicard.issuer.ordinance import purposes
+from jukicard.reader.cardfile import CardFile
+from jukicard.reader.chips import CardFileChip
+from jukicard.reader.emulator import EmulatorConnection
 from jukicard.sdk.building import without_custom_sections
 from jukicard.testing.apps import LoadedApplication
-from jukicard.testing.offices import blank_cells
+from jukicard.testing.offices import Office, blank_cells
 from jukicard.testing.seeds import randomness
 
 _BUILT_IN, _LOADED, _LOAD_FILE = AID(b"\xf0empty"), AID(b"\xf0loaded"), AID(b"\xf0file")
@@ -75,9 +86,35 @@ def run(effort: Effort) -> Iterator[Item]:
     times = in_turns({"anew": repeat(anew)}, effort.rounds, effort.slice_seconds)
     selected = [1e6 * seconds for seconds in times["anew"]]
     yield limit("loaded application: an empty command, once selected anew", selected, _SELECTED_LIMIT, "µs")
+    with cards.issued_office() as office:
+        yield limit("loaded application: loading 32 kB over SCP03", _loading(office, min(effort.rounds, 15)), 1.0, "s")
     block = _block(_large())
     compiling = in_turns({"load": repeat(lambda: WasmLoader().modules(block))}, min(effort.rounds, 15), 0.0)
     yield limit("loaded application: checking and compiling 32 kB", compiling["load"], _LOADING_LIMIT, "s")
+
+
+def _loading(office: Office, rounds: int) -> list[float]:
+    """Seconds from INSTALL [for load] to the answer to the last LOAD, both sides, into a card file: signatures, purpose
+    and code verified, everything durable.  Each round another code, which nobody has compiled before.
+    """
+    path = office.home / "loading.juki"
+    CardFile.create(path, office.authority.storage_key, office.cells, card_id=b"loading").close()
+    purpose = next(iter(purposes(office.home)))
+    seconds = []
+    with contextlib.closing(CardFileChip(path, office.authority.storage_key)) as chip:
+        domain = DomainClient(standard(EmulatorConnection(chip.card)), municipal_domain_aid(office.setting.city.code))
+        domain.select()
+        domain.open_scp03(CardKeyring(office.authority), os.urandom(8))
+        for number in range(rounds):
+            block = DataBlock.parse(_block(_large(number)))
+            unsigned = Application(LoadFileStructure((), block.encode()), block)
+            approved = approve(office.authority, unsigned, purpose, Limits(_SIZE, PAGE))
+            start = WALL()
+            domain.install_for_load(approved.load_file, digest=approved.structure.digest, approval=approved.approval)
+            domain.load(approved.structure.encode())
+            seconds.append(WALL() - start)
+            domain.delete(approved.load_file)
+    return seconds
 
 
 def _select(aid: AID) -> bytes:
@@ -105,7 +142,7 @@ def _code(functions: str) -> bytes:
     return without_custom_sections(bytes(wat2wasm(_FRAME.format(functions))))
 
 
-def _large() -> bytes:
-    """A module of 32 kB, of loops over bytes."""
+def _large(number: int = 0) -> bytes:
+    """A module of 32 kB, of loops over bytes; each number makes another one."""
     one = len(_code(_FUNCTION)) - len(_code(""))
-    return _code(_FUNCTION * (_SIZE // one + 1))
+    return _code(_FUNCTION * (_SIZE // one) + _FUNCTION.replace("165", str(number % 60)))
