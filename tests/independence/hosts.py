@@ -87,7 +87,7 @@ class SideWalk(Walk):
 
     def _remedy(self, channel: Channel, entry: Entry, kind: str, host: Host | None) -> str:
         """What gets the card further; or a row that this walk is fond of, so that seldom ones have their day."""
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.45:
             return self.rng.choice(self.favourites)
         return super()._remedy(channel, entry, kind, host)
 

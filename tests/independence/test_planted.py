@@ -24,7 +24,7 @@ from tests.independence.pairs import Seen
 from tests.independence.secrets import CITY, JUKI, SERVICE, STARTS
 
 SEED = 20260401
-MAX_CASES = 60
+MAX_CASES = 150
 ISSUER, JUKI_APPLICATION, LIBRARY = 1, 4, 5
 CODE, STATE, TRIES, LOANS = "a/0004/f/0001/d", "a/0004/f/0007/d", "a/0004/p/81/t", "a/0005/f/0002/d"
 READ_BINARY, VERIFY, GET_DATA, GET_STATUS = 0xB0, 0x20, 0xCA, 0xF2
@@ -157,7 +157,7 @@ def in_the_registry(patch: pytest.MonkeyPatch) -> None:
 
 def in_the_numbers(patch: pytest.MonkeyPatch) -> None:
     """Instance numbers run out after a few installations, whoever installs."""
-    patch.setattr(registry, "MAX_INSTANCES", 8)
+    patch.setattr(registry, "MAX_INSTANCES", 12)
 
 
 def in_the_existence(patch: pytest.MonkeyPatch) -> None:
