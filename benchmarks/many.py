@@ -22,7 +22,7 @@ from typing import ClassVar
 from benchmarks import cards
 from benchmarks.measuring import Effort, Item, Measure, cost, in_turns, limit, repeat
 from jukicard.applets.gp.client import DomainClient
-from jukicard.applets.gp.layout import LOAD_FILE, municipal_domain_aid
+from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, LOAD_FILE
 from jukicard.card.applet import Applet
 from jukicard.card.card import Card
 from jukicard.card.context import Context
@@ -35,7 +35,7 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.cardkeys import CardKeyring
 from jukicard.reader.emulator import EmulatorConnection
-from jukicard.testing.offices import CITY, Office, Offices, Setting, Stage
+from jukicard.testing.offices import Office, Offices, Setting, Stage
 
 KILOBYTES_PER_CHIP = 100
 FLAT = 1.25
@@ -147,9 +147,9 @@ def _files(effort: Effort) -> Iterator[Item]:
 
 
 def _with_files(office: Office, count: int) -> Card:
-    """A copy of the office's card with such an application in the city's domain, selected."""
+    """A copy of the office's card with such an application in the issuer's domain, which has room enough, selected."""
     card = cards.powered(MemoryStore(office.cells), FilesApplet)
-    domain = DomainClient(standard(EmulatorConnection(card)), municipal_domain_aid(CITY.code))
+    domain = DomainClient(standard(EmulatorConnection(card)), ISSUER_DOMAIN_AID)
     domain.select()
     domain.open_scp03(CardKeyring(office.authority), os.urandom(8))
     domain.install(FilesApplet.module, FilesApplet.module, parameters=count.to_bytes(2))
@@ -168,8 +168,8 @@ def _transmitting(*commands: bytes) -> Callable[[Office, Card], Callable[[], obj
 
 
 def _handshake(office: Office, card: Card) -> Callable[[], object]:
-    """SCP03 at the city's domain, both sides: keys are found among all cells."""
-    domain = DomainClient(standard(EmulatorConnection(card)), municipal_domain_aid(CITY.code))
+    """SCP03 at the domain of the application with the files, both sides: keys are found among all cells."""
+    domain = DomainClient(standard(EmulatorConnection(card)), ISSUER_DOMAIN_AID)
     domain.select()
     keyring = CardKeyring(office.authority)
     return lambda: domain.open_scp03(keyring, os.urandom(8))

@@ -17,7 +17,7 @@ from jukicard.iso7816.errors import AuthenticationFailed, CardRemoved, CardStatu
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.ledgerrules import Event, Status
 from jukicard.issuer.plan import issuing_plan
-from jukicard.issuer.services import SERVICES
+from jukicard.issuer.services import LIBRARY
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
 from jukicard.reader.chips import CardFileChip, create_chip
@@ -29,7 +29,7 @@ from tests.support.inserted import InsertedCard, inserted, wait_until
 from tests.support.issued import CITY, PASSWORD, WRONG_PASSWORD, Office, blank_cells, new_card
 from tests.support.pcscd import PrivatePcscd, find_tool
 
-STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, SERVICES))
+STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, (LIBRARY,)))
 
 
 def run(card: InsertedCard, *command: str) -> subprocess.CompletedProcess[str]:

@@ -412,8 +412,10 @@ def test_a_leak_in_a_card_file_or_home_is_found(
     from jukicard.reader.cardfile.sealing import Sealer
 
     path = tmp_path / "card.juki"
-    monkeypatch.setattr(Sealer, "seal", lambda self, number, version, name, content: name.encode() + b"\0" + content)
-    monkeypatch.setattr(Sealer, "open", lambda self, number, version, box: (box.split(b"\0")[0].decode(), box))
+    monkeypatch.setattr(
+        Sealer, "seal", lambda self, number, version, name, content: (name.encode() + b"\0" + content, 0)
+    )
+    monkeypatch.setattr(Sealer, "open", lambda self, number, version, box: (box.split(b"\0")[0].decode(), box, 0))
     CardFile.create(path, PLANTED_KEY, active.cells, card_id=b"card").close()
     evidence = Evidence()
     _collect_files(evidence, active.home, tmp_path)
