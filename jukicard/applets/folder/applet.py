@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from jukicard.applets.folder import layout, rules
 from jukicard.applets.gp.layout import LOAD_FILE
-from jukicard.applets.gp.municipal import MunicipalService
+from jukicard.applets.service.applet import MunicipalService
 from jukicard.card.commands import Guarded
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError

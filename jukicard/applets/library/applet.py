@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from jukicard.applets.gp.layout import LOAD_FILE
-from jukicard.applets.gp.municipal import MunicipalService
 from jukicard.applets.library import layout
 from jukicard.applets.library.records import TRANSITIONS, Loan, LoanError, LoanState, is_patron_number
+from jukicard.applets.service.applet import MunicipalService
 from jukicard.applets.service.rules import PASSWORD as PASSWORD_RULES
 from jukicard.applets.service.rules import private, rules, terminal
 from jukicard.card.context import Context

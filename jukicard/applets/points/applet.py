@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import ClassVar
 
 from jukicard.applets.gp.layout import LOAD_FILE
-from jukicard.applets.gp.municipal import MunicipalService
 from jukicard.applets.points import layout
 from jukicard.applets.points import rules as access
 from jukicard.applets.points.exchange import ExchangeCommands
 from jukicard.applets.points.records import Held, Member, Order, PointsError, Purse, Received
 from jukicard.applets.points.state import PurseState, check_signature, not_genuine, purse_file, refused
+from jukicard.applets.service.applet import MunicipalService
 from jukicard.applets.service.rules import KEY_PAIR, PASSWORD
 from jukicard.card.commands import PROPRIETARY, On, command, data, only
 from jukicard.card.context import Context

@@ -1,1 +1,1 @@
-"""What the municipal services have in common: rules, and the client of a key pair."""
+"""What the applications in a municipality's domain have in common: their base class, rules, the client of a key pair."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 from cryptography.hazmat.primitives import hashes
 
 from jukicard.applets.gp.layout import LOAD_FILE
-from jukicard.applets.gp.municipal import MunicipalService
+from jukicard.applets.service.applet import MunicipalService
 from jukicard.applets.service.rules import HOLDER, KEY_PAIR, OFFICE, OWNER, private, rules, terminal
 from jukicard.applets.service.rules import PASSWORD as PASSWORD_RULES
 from jukicard.applets.vending import layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from jukicard.applets.gp.municipal import MunicipalService
+from jukicard.applets.service.applet import MunicipalService
 from jukicard.applets.wasm.errors import CodeError, TrapError
 from jukicard.applets.wasm.host import Host
 from jukicard.applets.wasm.layout import INSTALL, PROCESS, may_answer
