@@ -1,1 +1,1 @@
-"""What the applications in a municipality's domain have in common: their base class, rules, the client of a key pair."""
+"""What applications in a municipality's domain have in common: base class, rules, the client of a key pair."""
