@@ -14,13 +14,13 @@ from jukicard.card.transaction import Transaction
 from jukicard.iso7816.aid import AID
 from tests.fuzz import people
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
-from tests.support import chips
+from tests.support import chips, locker
 
 HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
 """Under which names the secret side installs applications, and the side that is compared."""
 STARTS = tuple(start for start in people.START if start != "blank")
 """The fuzzer's cards that have more than one side."""
-_OFTEN = {"services": 4, "folder": 2}
+_OFTEN = {"services": 4, "folder": 3, "loaded": 4}
 _DONORS = ("active", "active", "delivered", "personalisation")
 JUKI, CITY, SERVICE = "juki", "city", "service"
 KINDS = (JUKI, CITY, SERVICE)
@@ -119,9 +119,13 @@ class Setup:
 
 @lru_cache(maxsize=16)
 def _donor(stage: str, number: int) -> dict[str, bytes]:
-    if stage == "personalisation":
-        return chips.in_personalisation(number=number).cells
-    return (chips.active if stage == "active" else chips.delivered)(number).cells
+    """A card with a locker."""
+    issued = (
+        chips.in_personalisation(number=number)
+        if stage == "personalisation"
+        else (chips.active if stage == "active" else chips.delivered)(number)
+    )
+    return locker.on(issued.cells, (stage, number))
 
 
 def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
