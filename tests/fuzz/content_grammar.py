@@ -21,7 +21,7 @@ Body = tuple[int, int, bytes, int | None]
 
 NEW_NAMES = tuple(b"\xf0fuzz" + bytes((number,)) for number in range(4))
 NEW_FILES = tuple(b"\xf0file" + bytes((number,)) for number in range(4))
-"""Under which names load files come; the last is a locker's."""
+"""Under which names load files come; every other one is a locker's."""
 SECURITY_DOMAIN, VERIFIES, DELEGATED, MANAGES = 0x800000, 0x400000, 0x200000, 0x004000
 _KEYS = (content.APPROVAL_KEY, content.TOKEN_KEY)
 _DOMAIN = b"\x80\x40\x00", b"\xa0\x00\x00", b"\x80"
@@ -54,7 +54,7 @@ def _of_rom(module: AID, purpose: str) -> bytes:
 @lru_cache(maxsize=64)
 def _of_file(number: int, purpose: str) -> tuple[bytes, bytes]:
     """A load file as LOAD brings it, and its approval."""
-    block = locker.block() if number == len(NEW_FILES) - 1 else loaded.block(number, 40 * number)
+    block = locker.block() if number % 2 else loaded.block(number, 40 * number)
     whole = content.structure(block.encode())
     return whole.encode(), content.approval(whole.digest, AID(NEW_FILES[number]), block.version, purpose=purpose)
 

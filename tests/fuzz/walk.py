@@ -143,7 +143,7 @@ _CITY_TERMINALS = (
     "other library",
     "all",
 )
-_TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.4
+_TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.6
 """Whose terminals a service is for, and how often one of them comes."""
 _SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
 

@@ -9,6 +9,7 @@ from random import Random
 from tests.fuzz.cases import shortened, watched
 from tests.fuzz.oracles import Finding
 from tests.fuzz.world import Step
+from tests.independence import focus
 from tests.independence.hosts import Hosts
 from tests.independence.pairs import Pair, Seen, Taken
 from tests.independence.secrets import Setup, setup_of
@@ -28,8 +29,9 @@ class Case:
 
 
 def case_of(seed: int, number: int, kind: str) -> tuple[Random, Setup]:
+    """The dice of a case, and its pair of cards."""
     rng = Random(f"independence/{seed}/{number}/{kind}")
-    return rng, setup_of(rng, kind)
+    return rng, setup_of(rng, kind, focus.of(seed, number, kind).kind)
 
 
 def run_case(seed: int, number: int, kind: str, seen: Seen, commands: int = CASE_COMMANDS) -> Case | None:
@@ -40,7 +42,7 @@ def run_case(seed: int, number: int, kind: str, seen: Seen, commands: int = CASE
     pair = Pair(setup, seen)
     try:
         with watched():
-            for who, step in Hosts(rng, pair):
+            for who, step in Hosts(rng, pair, focus.of(seed, number, kind)):
                 steps.append((who, step))
                 pair.do(who, step)
                 if seen.commands - before >= commands:
