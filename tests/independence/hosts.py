@@ -22,7 +22,8 @@ _FAVOURITES = 6
 _FONDNESS = 0.7
 _FOCUSED = 4
 """How much more often than others what a case is about comes."""
-_HANDING = 0.05
+_HANDING, _HANDING_PROVED = 0.05, 0.12
+"""How often a logical channel passes to the other side; and where something was proved on one of the secret side's."""
 _MANAGING = sorted({row.name for rows in ROWS.values() for row in rows if row.ins in CONTENT})
 
 
@@ -147,11 +148,19 @@ class Hosts:
         there then is on the side that gets it.
         """
         rng, pair, shown = self.rng, self.pair, self.walks[BOTH]
-        proved = [n for n in sorted(pair.hidden) for card in pair.cards if (c := card.model.channels[n]) and c.verified]
+        proved = self._proved()
         number = rng.choice(proved) if proved and rng.random() < 0.7 else rng.randrange(4)
         if number not in pair.hidden:
             return "hand", number, b""
         return "hand", number, max((shown.target() for _ in range(2)), key=shown.has_passwords)
+
+    def _proved(self) -> list[int]:
+        """The secret side's logical channels on which a password was verified, on one card or on both."""
+        channels = [channel for card in self.pair.cards for channel in card.model.channels if channel is not None]
+        return sorted(one.number for one in channels if one.number in self.pair.hidden and one.verified)
+
+    def _hands(self) -> bool:
+        return self.rng.random() < (_HANDING_PROVED if self._proved() else _HANDING)
 
     def __iter__(self) -> Iterator[Taken]:
         while True:
@@ -159,6 +168,6 @@ class Hosts:
             who = self.prelude.pop() if self.prelude else BOTH
             if who == BOTH and rng.random() < self.share:
                 who = rng.choice((FIRST, SECOND))
-            step = self._hand() if who == BOTH and rng.random() < _HANDING else self.walks[who].step()
+            step = self._hand() if who == BOTH and self._hands() else self.walks[who].step()
             if self.pair.may(who, step):
                 yield who, step

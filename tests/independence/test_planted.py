@@ -10,6 +10,7 @@ import pytest
 
 from jukicard.applets.gp import channel_commands
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
+from jukicard.applets.wasm.host import Host
 from jukicard.card import card as card_module
 from jukicard.card import dispatch, registry
 from jukicard.card.context import Services
@@ -27,6 +28,7 @@ SEED = 20260401
 MAX_CASES = 150
 ISSUER, JUKI_APPLICATION, LIBRARY = 1, 4, 5
 CODE, STATE, TRIES, LOANS = "a/0004/f/0001/d", "a/0004/f/0007/d", "a/0004/p/81/t", "a/0005/f/0002/d"
+COUNTED = "a/0007/w/c/0001"
 READ_BINARY, VERIFY, GET_DATA, GET_STATUS = 0xB0, 0x20, 0xCA, 0xF2
 
 Execute = Callable[[CommandAPDU, Any, Channel, Services], ResponseAPDU]
@@ -198,6 +200,29 @@ def in_what_lasts(patch: pytest.MonkeyPatch) -> None:
     around(patch, leak)
 
 
+def in_the_steps(patch: pytest.MonkeyPatch) -> None:
+    """A loaded application takes longer for one resident code than for another; it answers the same."""
+    honest = Host.role
+
+    def role(self: Host) -> int:
+        code = self._ctx._transaction._store.read(CODE) or b"0"
+        return honest(self) + code[-1] % 7
+
+    patch.setattr(Host, "role", role)
+
+
+def from_a_loaded_application(patch: pytest.MonkeyPatch) -> None:
+    """The services answer longer once something was put into the locker."""
+
+    def leak(honest: Execute, cmd: CommandAPDU, channel: Channel, services: Services, session: Any) -> ResponseAPDU:
+        response = honest(cmd, session, channel, services)
+        if cmd.ins == READ_BINARY and services.store.read(COUNTED) and response.data:
+            return response._replace(data=response.data + bytes(16))
+        return response
+
+    around(patch, leak)
+
+
 def from_a_service(patch: pytest.MonkeyPatch) -> None:
     """The Juki application answers longer once the library has lent something."""
 
@@ -238,6 +263,9 @@ PLANTS = (
     Plant(in_the_waiting, JUKI, ("seconds",)),
     Plant(in_the_waiting, CITY, ("seconds",)),
     Plant(in_what_lasts, JUKI, ("in the end",)),
+    Plant(in_the_steps, JUKI, ("LOCKER TIME takes",)),
+    Plant(from_a_loaded_application, SERVICE, ("bytes and",)),
+    Plant(from_a_loaded_application, CITY, ("bytes and",)),
     Plant(from_a_service, SERVICE, ("bytes and",)),
     Plant(from_a_service, CITY, ("bytes and",)),
 )

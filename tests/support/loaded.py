@@ -54,13 +54,13 @@ _WASM, _MAGIC = WasmLoader(), b"\0asm"
 class PythonLoader:
     """Finds the applet by the code's first line; WebAssembly is run."""
 
-    def modules(self, data_block: bytes) -> tuple[AID, ...]:
+    def modules(self, data_block: bytes, memory: int) -> tuple[AID, ...]:
         try:
             block = DataBlock.parse(data_block)
         except LoadFileError as error:
             raise CardError(StatusWord.INCORRECT_DATA, str(error)) from None
         if _is_wasm(block):
-            return _WASM.modules(data_block)
+            return _WASM.modules(data_block, memory)
         if any(_name(module) not in CODE for module in block.modules):
             raise CardError(StatusWord.INCORRECT_DATA, "not sound code")
         return tuple(module.aid for module in block.modules)
