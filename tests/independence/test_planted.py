@@ -21,8 +21,10 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from tests.fuzz import people
 from tests.independence.cases import Case, failure, run_case, shrink, written
+from tests.independence.focus import NOTHING, Focus
 from tests.independence.pairs import Seen
 from tests.independence.secrets import CITY, JUKI, SERVICE, STARTS
+from tests.support import locker
 
 SEED = 20260401
 MAX_CASES = 150
@@ -34,11 +36,11 @@ READ_BINARY, VERIFY, GET_DATA, GET_STATUS = 0xB0, 0x20, 0xCA, 0xF2
 Execute = Callable[[CommandAPDU, Any, Channel, Services], ResponseAPDU]
 
 
-def found_in(kind: str, maximum: int = MAX_CASES) -> Case | None:
+def found_in(kind: str, about: Focus = NOTHING, maximum: int = MAX_CASES) -> Case | None:
     warnings.simplefilter("ignore")
     seen = Seen()
     for number in range(maximum):
-        case = run_case(SEED, number, kind, seen)
+        case = run_case(SEED, number, kind, seen, about=about)
         if case is not None:
             return case
     return None
@@ -206,7 +208,7 @@ def in_the_steps(patch: pytest.MonkeyPatch) -> None:
 
     def role(self: Host) -> int:
         code = self._ctx._transaction._store.read(CODE) or b"0"
-        return honest(self) + code[-1] % 7
+        return honest(self) + (code[-1] % 7 if self._message[1] == locker.TIME else 0)
 
     patch.setattr(Host, "role", role)
 
@@ -237,33 +239,35 @@ def from_a_service(patch: pytest.MonkeyPatch) -> None:
 
 
 class Plant(NamedTuple):
-    """A leak, whose secret it tells, and what the comparison says of it."""
+    """A leak, whose secret it tells, what the comparison says of it; and where it shows, if not to everybody."""
 
     put: Callable[[pytest.MonkeyPatch], None]
     kind: str
     says: tuple[str, ...]
+    about: Focus = NOTHING
 
 
+INSTALLING = Focus("domain", ("INSTALL [for install (and make selectable)]",))
 PLANTS = (
     Plant(in_the_length, JUKI, ("bytes and",)),
     Plant(in_the_data, JUKI, ("answers other data",)),
     Plant(in_the_status_word, JUKI, ("6985",)),
     Plant(in_the_channels, JUKI, ("6982",)),
-    Plant(in_a_channel_that_is_handed_on, JUKI, ("6982",)),
-    Plant(in_a_channel_that_is_handed_on, CITY, ("6982",)),
+    Plant(in_a_channel_that_is_handed_on, JUKI, ("6982",), Focus("library", ("READ BINARY", "READ RECORD"))),
+    Plant(in_a_channel_that_is_handed_on, CITY, ("6982",), Focus("juki", ("READ BINARY",))),
     Plant(in_the_quota, JUKI, ("6A84",)),
     Plant(in_the_quota, CITY, ("6A84",)),
     Plant(in_the_date, JUKI, ("6982", " day/")),
     Plant(in_the_date, CITY, ("6982", " day/")),
     Plant(in_the_registry, JUKI, ("answers other data",)),
     Plant(in_the_registry, CITY, ("answers other data",)),
-    Plant(in_the_numbers, JUKI, ("6A84",)),
-    Plant(in_the_numbers, CITY, ("6A84",)),
+    Plant(in_the_numbers, JUKI, ("6A84",), INSTALLING),
+    Plant(in_the_numbers, CITY, ("6A84",), INSTALLING),
     Plant(in_the_existence, JUKI, ("6A88",)),
     Plant(in_the_waiting, JUKI, ("seconds",)),
     Plant(in_the_waiting, CITY, ("seconds",)),
     Plant(in_what_lasts, JUKI, ("in the end",)),
-    Plant(in_the_steps, JUKI, ("LOCKER TIME takes",)),
+    Plant(in_the_steps, JUKI, ("LOCKER TIME takes",), Focus("locker", ("LOCKER TIME",))),
     Plant(from_a_loaded_application, SERVICE, ("bytes and",)),
     Plant(from_a_loaded_application, CITY, ("bytes and",)),
     Plant(from_a_service, SERVICE, ("bytes and",)),
@@ -276,7 +280,7 @@ def test_a_planted_leak_is_caught(monkeypatch: pytest.MonkeyPatch, plant: Plant)
     for start in STARTS:
         people.START[start]()  # made by an honest chip
     plant.put(monkeypatch)
-    case = found_in(plant.kind)
+    case = found_in(plant.kind, plant.about)
     assert case is not None
     assert any(word in case.reason for word in plant.says)
     print(f"{plant.put.__name__}: case {case.number}, step {len(case.steps)}: {case.reason}")
