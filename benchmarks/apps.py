@@ -89,7 +89,9 @@ def run(effort: Effort) -> Iterator[Item]:
     with cards.issued_office() as office:
         yield limit("loaded application: loading 32 kB over SCP03", _loading(office, min(effort.rounds, 15)), 1.0, "s")
     block = _block(_large())
-    compiling = in_turns({"load": repeat(lambda: WasmLoader().modules(block, MAX_PAGES * PAGE))}, min(effort.rounds, 15), 0.0)
+    compiling = in_turns(
+        {"load": repeat(lambda: WasmLoader().modules(block, MAX_PAGES * PAGE))}, min(effort.rounds, 15), 0.0
+    )
     yield limit("loaded application: checking and compiling 32 kB", compiling["load"], _LOADING_LIMIT, "s")
 
 

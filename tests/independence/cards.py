@@ -8,7 +8,6 @@ from typing import NamedTuple
 from unittest import mock
 
 from jukicard.applets.wasm.engine import Instance
-from jukicard.card.card import Card
 from jukicard.card.ports import Ports
 from jukicard.card.registry import CELL, Contents
 from jukicard.iso7816.apdu import CommandAPDU

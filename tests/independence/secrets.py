@@ -184,9 +184,7 @@ def _cards(kind: str, shown: str) -> tuple[tuple[tuple[str, Secret], ...], tuple
     found = [(start, one) for start in STARTS for one in secrets_on(start) if one.kind == kind]
     weights = [_OFTEN.get(start, 1) / [other for other, _ in found].count(start) for start, _ in found]
     fits = [_shows(start, secret, shown) for start, secret in found]
-    return tuple(found), tuple(
-        weight * fit if any(fits) else weight for weight, fit in zip(weights, fits, strict=True)
-    )
+    return tuple(found), tuple(weight * fit if any(fits) else weight for weight, fit in zip(weights, fits, strict=True))
 
 
 def _shows(start: str, secret: Secret, kind: str) -> bool:
