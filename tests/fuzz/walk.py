@@ -117,7 +117,7 @@ _SUITED: dict[str, tuple[str, ...]] = {
 """Who, by application and session, has a use for which of the rows that the grammar knows; who is not here, for all."""
 _SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
-_ENOUGH_MADE = 20
+_ENOUGH_MADE, _MOST_LINKS = 20, 40
 _APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
 _START_WEIGHTS = {
     "active": 4,
@@ -126,7 +126,7 @@ _START_WEIGHTS = {
     "delivered": 2,
     "personalisation": 3,
     "blank": 2,
-    "services": 7,
+    "services": 6,
     "approving": 5,
     "loaded": 5,
 }
@@ -143,7 +143,7 @@ _CITY_TERMINALS = (
     "other library",
     "all",
 )
-_TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.6
+_TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.4
 """Whose terminals a service is for, and how often one of them comes."""
 _SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
 
@@ -302,7 +302,8 @@ class Walk:
         if host is None or rng.random() < 0.06:
             return "raw", self._remember(CommandAPDU(*plain))
         if rng.random() < 0.02:
-            return "secure", number, plain, "cut", rng.choice((1, 8, 100, 255))
+            fewest = len(plain[4]) // _MOST_LINKS + 1
+            return "secure", number, plain, "cut", min(255, max(fewest, rng.choice((1, 8, 100, 255))))
         return "secure", number, plain
 
     def _command(self, channel: Channel, host: Host | None) -> tuple[int, int, int, int, bytes, int | None, bool]:
@@ -344,7 +345,7 @@ class Walk:
             return "RESET RETRY COUNTER"
         if not channel.verified:
             return "VERIFY"
-        return "ISSUE CERTIFICATE" if kind == "vending" else ""
+        return "ISSUE CERTIFICATE" if kind == "vending" and self.rng.random() < 0.3 else ""
 
     def _in_folder(self, channel: Channel, entry: Entry) -> str:
         """Use what was asked for: a challenge, an environment; fill an empty folder."""
@@ -426,7 +427,7 @@ class Walk:
         if channel is None:
             return "raw", bytes((0x10 | number, 0xD6, 0, 0, 1, 0))
         cmd = CommandAPDU(*self._command(channel, None))
-        parts = links(cmd.encode(), rng.choice((1, 5, 100, 255)))[:40]
+        parts = links(cmd.encode(), rng.choice((1, 5, 100, 255)))[:_MOST_LINKS]
         if rng.random() < 0.3:
             parts = parts[:-1] or parts
         return "raw", *parts

@@ -23,7 +23,7 @@ HIDDEN_FILES, SHOWN_FILES = NEW_FILES[2:], NEW_FILES[:2]
 """Under which names the secret side installs applications and loads files, and the side that is compared."""
 STARTS = tuple(start for start in people.START if start != "blank")
 """The fuzzer's cards that have more than one side."""
-_OFTEN = {"services": 4, "folder": 3, "loaded": 4}
+_OFTEN = {"services": 4, "folder": 3, "loaded": 4, "delivered": 3}
 _DONORS = ("active", "active", "delivered", "personalisation")
 JUKI, CITY, SERVICE = "juki", "city", "service"
 KINDS = (JUKI, CITY, SERVICE)
