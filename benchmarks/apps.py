@@ -15,7 +15,7 @@ from jukicard.applets.catalogue import rom
 from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, municipal_domain_aid
 from jukicard.applets.gp.loadfile import DataBlock, LoadFileStructure, Module
-from jukicard.applets.wasm.layout import INTERFACE_VERSION, PAGE
+from jukicard.applets.wasm.layout import INTERFACE_VERSION, MAX_PAGES, PAGE
 from jukicard.applets.wasm.loader import WasmLoader
 from jukicard.card.applet import Applet
 from jukicard.card.card import Card
@@ -89,7 +89,9 @@ def run(effort: Effort) -> Iterator[Item]:
     with cards.issued_office() as office:
         yield limit("loaded application: loading 32 kB over SCP03", _loading(office, min(effort.rounds, 15)), 1.0, "s")
     block = _block(_large())
-    compiling = in_turns({"load": repeat(lambda: WasmLoader().modules(block))}, min(effort.rounds, 15), 0.0)
+    compiling = in_turns(
+        {"load": repeat(lambda: WasmLoader().modules(block, MAX_PAGES * PAGE))}, min(effort.rounds, 15), 0.0
+    )
     yield limit("loaded application: checking and compiling 32 kB", compiling["load"], _LOADING_LIMIT, "s")
 
 

@@ -24,8 +24,10 @@ CODE_CELL = "code"
 class Loader(Protocol):
     """Makes applets of what is in load files.  It keeps nothing but compiled code, which it finds again by digest."""
 
-    def modules(self, data_block: bytes) -> tuple[AID, ...]:
-        """Verify a load file data block, and return the modules in it; CardError (6A80) for what is not sound code."""
+    def modules(self, data_block: bytes, memory: int) -> tuple[AID, ...]:
+        """Verify a load file data block, and return the modules in it; CardError for what is not sound code (6A80), and
+        for a module that needs more than so many bytes of volatile memory (6A84).
+        """
 
     def applet(self, file: LoadFile, module: AID, read: Callable[[], bytes]) -> Applet:
         """Return the applet of one module; `read` gives the data block, where it is not at hand."""

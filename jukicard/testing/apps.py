@@ -63,8 +63,8 @@ class LoadedApplication:
         store = MemoryStore(cells)
         data_block = self.block.encode()
         with_code = _context(store, domain, random)
-        modules = with_code.code.loader.modules(data_block)
         limits = self.limits or with_code.entry.limits  # the domain's own, for want of others
+        modules = with_code.code.loader.modules(data_block, limits.memory)
         digest = sha256(data_block).digest()
         number = with_code.entry.instance
         file = with_code.registry.add_load_file(self.load_file, number, self.block.version, digest, limits, modules)

@@ -70,6 +70,7 @@ def test_every_row_that_counts_tries_is_cut_when_it_fails() -> None:
         ("FolderApplet", "CHANGE REFERENCE DATA"),
         ("FolderApplet", "COMPARE BINARY"),
         ("FolderApplet", "EXTERNAL AUTHENTICATE"),
+        ("LoadedApplet", "a loaded application's command"),
     }
 
 

@@ -12,7 +12,7 @@ from jukicard.applets.juki import layout as juki
 from jukicard.applets.library import layout as library
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.tlv import Tlv
-from tests.support import chips, content, loaded
+from tests.support import chips, content, loaded, locker
 
 if TYPE_CHECKING:
     from tests.fuzz.grammar import Grammar
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Body = tuple[int, int, bytes, int | None]
 
 NEW_NAMES = tuple(b"\xf0fuzz" + bytes((number,)) for number in range(4))
-NEW_FILES = tuple(b"\xf0file" + bytes((number,)) for number in range(3))
+NEW_FILES = tuple(b"\xf0file" + bytes((number,)) for number in range(4))
+"""Under which names load files come; every other one is a locker's."""
 SECURITY_DOMAIN, VERIFIES, DELEGATED, MANAGES = 0x800000, 0x400000, 0x200000, 0x004000
 _KEYS = (content.APPROVAL_KEY, content.TOKEN_KEY)
 _DOMAIN = b"\x80\x40\x00", b"\xa0\x00\x00", b"\x80"
@@ -53,8 +54,9 @@ def _of_rom(module: AID, purpose: str) -> bytes:
 @lru_cache(maxsize=64)
 def _of_file(number: int, purpose: str) -> tuple[bytes, bytes]:
     """A load file as LOAD brings it, and its approval."""
-    whole = content.structure(loaded.block(number, 40 * number).encode())
-    return whole.encode(), content.approval(whole.digest, AID(NEW_FILES[number]), number, purpose=purpose)
+    block = locker.block() if number % 2 else loaded.block(number, 40 * number)
+    whole = content.structure(block.encode())
+    return whole.encode(), content.approval(whole.digest, AID(NEW_FILES[number]), block.version, purpose=purpose)
 
 
 def _purpose(g: Grammar) -> str:
@@ -96,8 +98,10 @@ def install(g: Grammar) -> Body:
     names = (*NEW_NAMES, bytes(chips.JUKI_DOMAIN), bytes(chips.CITY_DOMAIN), bytes(chips.JUKI), bytes(chips.LIBRARY))
     name, p1 = g.rng.choice(names), g.rng.choice((0x0C, 0x0C, 0x04))
     if files and g.chance(0.5):
-        of_file = g.rng.choice(files).aid, bytes(loaded.MODULE), name, b"\0"
-        return _installation(g, p1, install_fields(*of_file, quotas(storage=400) if g.chance(0.3) else b""))
+        file = g.rng.choice(files)
+        parameters = Tlv(0xC9, locker.PIN).encode() if file.module == bytes(locker.MODULE) and g.chance(0.95) else b""
+        parameters += quotas(storage=g.rng.choice((400, 1500))) if g.chance(0.3) else b""
+        return _installation(g, p1, install_fields(file.aid, file.module, name, b"\0", parameters))
     module, privileges = g.rng.choice(MODULES)
     domain = module == gp.DOMAIN_MODULE
     if domain and (own != 1 or g.chance(0.3)):

@@ -19,7 +19,7 @@ from tests.fuzz.wire import Command, Refused, covered, parse, refuse
 ANYTHING = object()
 """A cell's new content that only the chip knows: a key that it made."""
 ISSUER, SYSTEM = 1, "card"
-KNOWN = frozenset(("juki", "library", "vending", "points", "domain"))
+KNOWN = frozenset(("juki", "library", "vending", "points", "domain", "locker"))
 """The applications that this model knows."""
 ANY_FILE = -1
 """The current file, after a row that the model does not know."""
@@ -113,6 +113,8 @@ class Channel:
     personalises: int | None = None
     loading: bytes | None = None
     brought: bytes = b""
+    remembers: bool = False
+    """Whether the loaded code at work has seen the PIN: it outlives the session."""
     blocks: int = 0
     partial: Command | None = None
     pending: tuple[bytes | int | None, frozenset[int]] | None = None
@@ -123,7 +125,7 @@ class Channel:
         self.verified, self.authenticated, self.names_key = set(), set(), False
 
     def select(self, application: int) -> None:
-        self.application, self.current = application, None
+        self.application, self.current, self.remembers = application, None, False
         self.end_session()
 
 

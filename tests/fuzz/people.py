@@ -23,7 +23,7 @@ from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips, content, folders, services
+from tests.support import chips, content, folders, locker, services
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -176,6 +176,12 @@ def _personalising() -> dict[str, bytes]:
     return chips.in_personalisation().cells
 
 
+@lru_cache(maxsize=1)
+def _loaded() -> dict[str, bytes]:
+    """Handed over, and with a loaded application in the municipality's domain."""
+    return locker.on(chips.active().cells, "fuzzing")
+
+
 START: dict[str, Callable[[], dict[str, bytes]]] = {
     "active": lambda: chips.active().cells,
     "folder": _folder,
@@ -185,5 +191,6 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "personalisation": _personalising,
     "blank": _blank,
     "approving": content.loaded_cells,
+    "loaded": _loaded,
 }
 """The cells that a card starts with."""

@@ -28,6 +28,7 @@ from tests.fuzz.juki_rules import (
     read_public_key,
     terminate,
 )
+from tests.fuzz.loaded_rules import LOADED_RULES
 from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, unknown
 from tests.fuzz.password_rules import change, reset_counter, set_new, verify
 from tests.fuzz.service_rules import SERVICE_RULES
@@ -149,4 +150,5 @@ RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "INTERNAL AUTHENTICATE": internal_authenticate,
     **DOMAIN_RULES,
     **SERVICE_RULES,
+    **LOADED_RULES,
 }

@@ -1,13 +1,20 @@
-"""The command tables of the card and of every applet of the catalogue, walked; and as data for the model."""
+"""The command tables of the card and of every applet of the catalogue, walked; and as data for the model.
+
+A loaded application has a row for every instruction; those that the locker knows have names here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from jukicard.applets import catalogue
+from jukicard.applets.wasm.applet import LoadedApplet
 from jukicard.card.applet import Applet
-from jukicard.card.commands import Row
+from jukicard.card.commands import INTERINDUSTRY, Row
 from jukicard.card.system_commands import System
 from tests.fuzz.model import SYSTEM, Module, RowFact
-from tests.support import loaded
+from tests.support import loaded, locker
 
 
 def row_key(row: Row) -> str:
@@ -31,10 +38,23 @@ def row_fact(row: Row) -> RowFact:
 
 
 APPLETS: tuple[type[Applet], ...] = (*catalogue.BUILT_IN, loaded.Counter)
-KINDS = {applet: applet.label.lower() if not applet.is_domain else "domain" for applet in APPLETS}
+KINDS: dict[type[Applet], str] = {
+    **{applet: applet.label.lower() if not applet.is_domain else "domain" for applet in APPLETS},
+    LoadedApplet: "locker",
+}
+_NAMES = ("COUNT", "PUT", "LOOK", "CHANGE", "TAKE", "DRAW", "SEAL", "SIGN", "VERIFY", "TIME", "WHO", "TRAP", "STORE")
+_LOCKER = {getattr(locker, name): f"LOCKER {name}" for name in _NAMES}
+
+
+def _rows(applet: type[Applet]) -> Iterator[Row]:
+    for row in applet.table.rows:
+        known = applet is LoadedApplet and row.classes is INTERINDUSTRY and row.ins in _LOCKER
+        yield replace(row, name=_LOCKER[row.ins]) if known else row
+
+
 ROWS: dict[str, tuple[Row, ...]] = {
     SYSTEM: System.table.rows,
-    **{kind: applet.table.rows for applet, kind in KINDS.items()},
+    **{kind: tuple(_rows(applet)) for applet, kind in KINDS.items()},
 }
 TABLES = {kind: [row_fact(row) for row in rows] for kind, rows in ROWS.items()}
 MODULES = {
@@ -42,4 +62,6 @@ MODULES = {
         kind, applet.label.encode(), applet.is_domain, applet.multi_selectable, applet.forwarded
     )
     for applet, kind in KINDS.items()
+    if applet is not LoadedApplet
 }
+MODULES[bytes(locker.MODULE)] = Module("locker", b"Locker", False, False, LoadedApplet.forwarded)

@@ -15,7 +15,7 @@ from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
 from tests.fuzz.proofs import DEACTIVATED, SCP11A
 from tests.fuzz.proofs import INITIAL as _INITIAL
-from tests.fuzz.tables import APPLETS, KINDS, ROWS
+from tests.fuzz.tables import APPLETS, KINDS, ROWS, row_key
 from tests.fuzz.world import Host, Step, World, links
 from tests.support import chips, content
 
@@ -64,6 +64,9 @@ _WEIGHTS = {
     "PUT DATA (new municipality)": 0.5,
     "CHANGE REFERENCE DATA": 1.5,
     "CHANGE REFERENCE DATA (initial password)": 1.0,
+    "LOCKER VERIFY": 3.0,
+    "LOCKER TRAP": 0.5,
+    "a loaded application's command": 0.005,  # of which there are some hundreds
 }
 _DEFAULT_WEIGHT = 1.5
 _FREE = ("GET CHALLENGE", "SELECT (file)", "MANAGE CHANNEL (open)", "MANAGE CHANNEL (close)", "GET RESPONSE")
@@ -114,7 +117,7 @@ _SUITED: dict[str, tuple[str, ...]] = {
 """Who, by application and session, has a use for which of the rows that the grammar knows; who is not here, for all."""
 _SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
-_ENOUGH_MADE = 20
+_ENOUGH_MADE, _MOST_LINKS = 20, 40
 _APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
 _START_WEIGHTS = {
     "active": 4,
@@ -123,8 +126,9 @@ _START_WEIGHTS = {
     "delivered": 2,
     "personalisation": 3,
     "blank": 2,
-    "services": 7,
+    "services": 6,
     "approving": 5,
+    "loaded": 5,
 }
 _APPROVING = frozenset((bytes(content.DOMAIN), bytes(content.PROVIDER)))
 _LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
@@ -139,6 +143,8 @@ _CITY_TERMINALS = (
     "other library",
     "all",
 )
+_TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.4
+"""Whose terminals a service is for, and how often one of them comes."""
 _SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
 
 Choice = tuple[tuple[Row, ...], tuple[float, ...]]
@@ -165,7 +171,7 @@ _CHOICES = {
     (kind, who): _weighted(kind, who) for kind in _APPLET_OF for who in ("nobody", "personalising", *_SESSIONS.values())
 }
 _ROW_OF = {(kind, row.name): row for kind, rows in ROWS.items() for row in rows}
-_EVERY_ROW = tuple(row for rows in ROWS.values() for row in rows)
+_EVERY_ROW = tuple({row_key(row): row for rows in ROWS.values() for row in rows}.values())
 
 
 def start_of(rng: Random) -> str:
@@ -248,7 +254,7 @@ class Walk:
     def _interest(self, entry: Entry) -> int:
         if entry.aid in _APPROVING:
             return 8
-        return {"juki": 8, "library": 6, "vending": 8, "points": 10, "domain": 1, "counter": 2}.get(
+        return {"juki": 8, "library": 6, "vending": 8, "points": 10, "domain": 1, "counter": 2, "locker": 12}.get(
             self.world.model.kind(entry), 15
         )
 
@@ -270,6 +276,8 @@ class Walk:
         if choice < 0.94:
             municipal = domain.aid == bytes(chips.CITY_DOMAIN)
             terminal = rng.choice(_CITY_TERMINALS if municipal else _JUKI_TERMINALS)
+            if rng.random() < _OWN_TERMINALS:
+                terminal = _TERMINAL_OF.get(kind, terminal)
             return "scp11a", number, terminal, rng.randrange(8)
         return "scp11b", number, rng.randrange(8)
 
@@ -294,7 +302,8 @@ class Walk:
         if host is None or rng.random() < 0.06:
             return "raw", self._remember(CommandAPDU(*plain))
         if rng.random() < 0.02:
-            return "secure", number, plain, "cut", rng.choice((1, 8, 100, 255))
+            fewest = len(plain[4]) // _MOST_LINKS + 1
+            return "secure", number, plain, "cut", min(255, max(fewest, rng.choice((1, 8, 100, 255))))
         return "secure", number, plain
 
     def _command(self, channel: Channel, host: Host | None) -> tuple[int, int, int, int, bytes, int | None, bool]:
@@ -317,6 +326,8 @@ class Walk:
         """The row that gets a card going again, or further, where there is one."""
         if kind == "folder":
             return self._in_folder(channel, entry)
+        if kind == "locker":
+            return "" if channel.remembers else "LOCKER VERIFY"
         if host is None:
             return ""
         cells, own = self.world.model.cells, area(entry.instance)
@@ -332,7 +343,9 @@ class Walk:
             return f"CHANGE REFERENCE DATA ({'initial password' if kind == 'juki' else 'new only'})"
         if cells.get(own + "p/81/t") == b"\0":
             return "RESET RETRY COUNTER"
-        return "" if channel.verified else "VERIFY"
+        if not channel.verified:
+            return "VERIFY"
+        return "ISSUE CERTIFICATE" if kind == "vending" and self.rng.random() < 0.3 else ""
 
     def _in_folder(self, channel: Channel, entry: Entry) -> str:
         """Use what was asked for: a challenge, an environment; fill an empty folder."""
@@ -414,7 +427,7 @@ class Walk:
         if channel is None:
             return "raw", bytes((0x10 | number, 0xD6, 0, 0, 1, 0))
         cmd = CommandAPDU(*self._command(channel, None))
-        parts = links(cmd.encode(), rng.choice((1, 5, 100, 255)))[:40]
+        parts = links(cmd.encode(), rng.choice((1, 5, 100, 255)))[:_MOST_LINKS]
         if rng.random() < 0.3:
             parts = parts[:-1] or parts
         return "raw", *parts

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
+from unittest import mock
 
-from jukicard.card.card import Card
+from jukicard.applets.wasm.engine import Instance
 from jukicard.card.ports import Ports
 from jukicard.card.registry import CELL, Contents
 from jukicard.iso7816.apdu import CommandAPDU
@@ -22,7 +24,7 @@ LOST = 0x6F00
 class Answer(NamedTuple):
     """What one command brought: all that its host can see of it, and the row (by its key) that answered.
 
-    `waits` are the seconds that the chip waited, `steps` the fuel that loaded code used: see `steps_of`.
+    `waits` are the seconds that the chip waited, `steps` the fuel that loaded code used: see `counted`.
     """
 
     command: bytes
@@ -37,16 +39,23 @@ class Answer(NamedTuple):
         return int.from_bytes(self.answer[-2:])
 
 
-def steps_of(card: Card, number: int) -> int:
-    """The work that a logical channel's loaded code has done, in the steps of its fuel counter; 0 without such code.
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """Count the work of loaded code meanwhile, in the steps of its fuel counter: one number for each of its runs.
 
-    A `Program` that counts says so by an attribute `steps`.
+    It is asked of the engine, not of the program: one that trapped is gone.
     """
-    services = card._services
-    channel = services.volatile.channels[number] if services is not None else None
-    steps = getattr(channel.program, "steps", 0) if channel is not None else 0
-    assert isinstance(steps, int)
-    return steps
+    steps: list[int] = []
+    honest = Instance.run
+
+    def run(self: Instance, name: str, call: Callable[..., int]) -> int:
+        try:
+            return honest(self, name, call)
+        finally:
+            steps.append(self.steps)
+
+    with mock.patch.object(Instance, "run", run):
+        yield steps
 
 
 class Streams:
@@ -87,14 +96,15 @@ class HalfSecretCard(World):
         self._waits.clear()
         self.store.commits.clear()
         try:
-            answer = self.card.transmit(raw)
+            with counted() as steps:
+                answer = self.card.transmit(raw)
         except Finding:  # the watchdog's
             raise
         except Exception as error:
             raise Finding(f"a command raises {type(error).__name__}: {error}") from error
         self.exchanges.append((raw, answer))
         row = expected.row.key if expected.row is not None else ""
-        self.answers.append(Answer(raw, answer, tuple(self._waits), steps_of(self.card, number), row))
+        self.answers.append(Answer(raw, answer, tuple(self._waits), sum(steps), row))
         self.model.settle(expected, answer, self._written())
         if answer[-2:] == b"\x90\x00" and expected.learn is not None and not protects(expected):
             expected.learn(answer[:-2])

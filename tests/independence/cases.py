@@ -9,6 +9,8 @@ from random import Random
 from tests.fuzz.cases import shortened, watched
 from tests.fuzz.oracles import Finding
 from tests.fuzz.world import Step
+from tests.independence import focus
+from tests.independence.focus import Focus
 from tests.independence.hosts import Hosts
 from tests.independence.pairs import Pair, Seen, Taken
 from tests.independence.secrets import Setup, setup_of
@@ -27,20 +29,27 @@ class Case:
     reason: str
 
 
-def case_of(seed: int, number: int, kind: str) -> tuple[Random, Setup]:
+def case_of(seed: int, number: int, kind: str, about: Focus) -> tuple[Random, Setup]:
+    """The dice of a case, and its pair of cards."""
     rng = Random(f"independence/{seed}/{number}/{kind}")
-    return rng, setup_of(rng, kind)
+    return rng, setup_of(rng, kind, about.kind)
 
 
-def run_case(seed: int, number: int, kind: str, seen: Seen, commands: int = CASE_COMMANDS) -> Case | None:
-    """Compare about so many commands on a pair of cards; the difference that was found, or None."""
-    rng, setup = case_of(seed, number, kind)
+def run_case(
+    seed: int, number: int, kind: str, seen: Seen, commands: int = CASE_COMMANDS, about: Focus | None = None
+) -> Case | None:
+    """Compare about so many commands on a pair of cards; the difference that was found, or None.
+
+    `about`: another focus than the case of that number has.
+    """
+    about = about or focus.of(seed, number, kind)
+    rng, setup = case_of(seed, number, kind, about)
     steps: list[Taken] = []
     before = seen.commands
     pair = Pair(setup, seen)
     try:
         with watched():
-            for who, step in Hosts(rng, pair):
+            for who, step in Hosts(rng, pair, about):
                 steps.append((who, step))
                 pair.do(who, step)
                 if seen.commands - before >= commands:

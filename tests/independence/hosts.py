@@ -11,6 +11,7 @@ from tests.fuzz.tables import ROWS
 from tests.fuzz.walk import Walk
 from tests.fuzz.world import Host, Step
 from tests.independence.cards import HalfSecretCard
+from tests.independence.focus import NOTHING, Focus
 from tests.independence.manners import CONTENT, May, selected
 from tests.independence.pairs import ALL_CHANNELS, BOTH, FIRST, SECOND, Pair, Taken
 
@@ -18,7 +19,11 @@ LONGEST_PRELUDE = 40
 """Steps that the secret side takes on each card before anything is compared."""
 _ATTEMPTS = 200
 _FAVOURITES = 6
-_HANDING = 0.05
+_FONDNESS = 0.7
+_FOCUSED = 4
+"""How much more often than others what a case is about comes."""
+_HANDING, _HANDING_PROVED = 0.05, 0.12
+"""How often a logical channel passes to the other side; and where something was proved on one of the secret side's."""
 _MANAGING = sorted({row.name for rows in ROWS.values() for row in rows if row.ins in CONTENT})
 
 
@@ -32,6 +37,7 @@ class SideWalk(Walk):
         channels: Callable[[], frozenset[int]],
         may: May,
         *,
+        focus: Focus,
         secret: bool,
         manages: bool = False,
     ) -> None:
@@ -41,9 +47,14 @@ class SideWalk(Walk):
         self.may = may
         self.secret = secret
         self.manages = manages
+        self.focus = focus
         kinds = {card.model.kind(entry) for entry in card.model.registry if self._mine(entry)}
         names = sorted({row.name for kind in kinds for row in ROWS[kind]})
-        self.favourites = rng.sample(names, min(len(names), _FAVOURITES)) + (_MANAGING if self.manages else [""])
+        self.favourites = [
+            *rng.sample(names, min(len(names), _FAVOURITES)),
+            *(_MANAGING if self.manages else [""]),
+            *(focus.rows * _FOCUSED),
+        ]
 
     @property
     def channels(self) -> frozenset[int]:
@@ -87,12 +98,15 @@ class SideWalk(Walk):
 
     def _remedy(self, channel: Channel, entry: Entry, kind: str, host: Host | None) -> str:
         """What gets the card further; or a row that this walk is fond of, so that seldom ones have their day."""
-        if self.rng.random() < 0.45:
+        remedy = super()._remedy(channel, entry, kind, host)
+        if self.rng.random() < (_FONDNESS if not remedy else _FONDNESS / 2):
             return self.rng.choice(self.favourites)
-        return super()._remedy(channel, entry, kind, host)
+        return remedy
 
     def _interest(self, entry: Entry) -> int:
-        return 8 if self.manages and self.world.model.kind(entry) == "domain" else super()._interest(entry)
+        kind = self.world.model.kind(entry)
+        interest = 8 if self.manages and kind == "domain" else super()._interest(entry)
+        return max(interest, 8) * _FOCUSED if kind == self.focus.kind else interest
 
     def _mine(self, entry: Entry) -> bool:
         contents = self.card.contents
@@ -108,9 +122,10 @@ class SideWalk(Walk):
 class Hosts:
     """Everybody who talks to a pair of cards: one walk for the side that is compared, two for the secret one."""
 
-    def __init__(self, rng: Random, pair: Pair) -> None:
+    def __init__(self, rng: Random, pair: Pair, focus: Focus) -> None:
         self.rng = rng
         self.pair = pair
+        self.focus = focus
         self.walks = {who: self._walk(who) for who in (BOTH, FIRST, SECOND)}
         self.share = rng.choice((0.0, 0.2, 0.4, 0.4))
         """How much of what is said is said by the secret side, while the other is compared."""
@@ -123,6 +138,7 @@ class Hosts:
             pair.card(who),
             lambda: pair.hidden if secret else ALL_CHANNELS - pair.hidden,
             lambda step: pair.may(who, step),
+            focus=NOTHING if secret else self.focus,
             secret=secret,
             manages=pair.setup.registry,
         )
@@ -132,11 +148,19 @@ class Hosts:
         there then is on the side that gets it.
         """
         rng, pair, shown = self.rng, self.pair, self.walks[BOTH]
-        proved = [n for n in sorted(pair.hidden) for card in pair.cards if (c := card.model.channels[n]) and c.verified]
+        proved = self._proved()
         number = rng.choice(proved) if proved and rng.random() < 0.7 else rng.randrange(4)
         if number not in pair.hidden:
             return "hand", number, b""
         return "hand", number, max((shown.target() for _ in range(2)), key=shown.has_passwords)
+
+    def _proved(self) -> list[int]:
+        """The secret side's logical channels on which a password was verified, on one card or on both."""
+        channels = [channel for card in self.pair.cards for channel in card.model.channels if channel is not None]
+        return sorted(one.number for one in channels if one.number in self.pair.hidden and one.verified)
+
+    def _hands(self) -> bool:
+        return self.rng.random() < (_HANDING_PROVED if self._proved() else _HANDING)
 
     def __iter__(self) -> Iterator[Taken]:
         while True:
@@ -144,6 +168,6 @@ class Hosts:
             who = self.prelude.pop() if self.prelude else BOTH
             if who == BOTH and rng.random() < self.share:
                 who = rng.choice((FIRST, SECOND))
-            step = self._hand() if who == BOTH and rng.random() < _HANDING else self.walks[who].step()
+            step = self._hand() if who == BOTH and self._hands() else self.walks[who].step()
             if self.pair.may(who, step):
                 yield who, step

@@ -71,8 +71,9 @@ LISTED: tuple[Listed, ...] = (
     ),
     Listed(
         "between the services of one municipality: their domain's handshake counter and date estimate, its GET STATUS, "
-        "its reserve",
+        "its reserve, and whether a load file of its is in use",
         "they are one security domain: one owner, one secure channel",
-        "where the secret is one service, it opens no SCP03 session, meets no later CA and stores little",
+        "where the secret is one service, it opens no SCP03 session, meets no later CA and stores little; nobody "
+        "deletes its load file",
     ),
 )

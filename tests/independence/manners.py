@@ -11,7 +11,7 @@ from jukicard.card.registry import Contents
 from tests.fuzz.facts import Entry
 from tests.fuzz.wire import Command, Refused, parse
 from tests.fuzz.world import Step, World
-from tests.independence.secrets import HIDDEN_NAMES, SERVICE, SHOWN_NAMES, Setup, contents_of
+from tests.independence.secrets import HIDDEN_FILES, HIDDEN_NAMES, SERVICE, SHOWN_FILES, SHOWN_NAMES, Setup, contents_of
 
 SELECT, CHANNEL, INSTALL, DELETE, STATUS, LOAD, LIST = 0xA4, 0x70, 0xE6, 0xE4, 0xF0, 0xE8, 0xF2
 INITIALIZE, CERTIFICATE, READ, READ_ODD = 0x50, 0x2A, 0xB0, 0xB1
@@ -138,7 +138,7 @@ class Manners:
             if self.secret.holds(entry, contents)
         }
         loaded = {name for world in worlds for name in self.secret.load_files(self.contents(world))}
-        return frozenset((*self.secret.names, *HIDDEN_NAMES, *present, *loaded))
+        return frozenset((*self.secret.names, *HIDDEN_NAMES, *HIDDEN_FILES, *present, *loaded))
 
     def _lists(self, number: int, cmd: Command, world: World) -> bool:
         """Whether a command may tell which applications there are."""
@@ -191,7 +191,7 @@ class Manners:
         names = names_in(cmd)
         if cmd.p1 & FOR_EXTRADITION and world.model.card_state < SECURED and names[:1] != []:
             return names[0] in self.targets(world)
-        return not set(SHOWN_NAMES).intersection(names)
+        return not {*SHOWN_NAMES, *SHOWN_FILES}.intersection(names)
 
     def targets(self, world: World) -> list[bytes]:
         """The names of the applications on the secret side of one card."""

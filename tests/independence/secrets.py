@@ -13,14 +13,17 @@ from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.aid import AID
 from tests.fuzz import people
+from tests.fuzz.content_grammar import NEW_FILES
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
-from tests.support import chips
+from tests.fuzz.tables import MODULES
+from tests.support import chips, locker
 
 HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
-"""Under which names the secret side installs applications, and the side that is compared."""
+HIDDEN_FILES, SHOWN_FILES = NEW_FILES[2:], NEW_FILES[:2]
+"""Under which names the secret side installs applications and loads files, and the side that is compared."""
 STARTS = tuple(start for start in people.START if start != "blank")
 """The fuzzer's cards that have more than one side."""
-_OFTEN = {"services": 4, "folder": 2}
+_OFTEN = {"services": 4, "folder": 3, "loaded": 4, "delivered": 3}
 _DONORS = ("active", "active", "delivered", "personalisation")
 JUKI, CITY, SERVICE = "juki", "city", "service"
 KINDS = (JUKI, CITY, SERVICE)
@@ -39,8 +42,10 @@ class Secret:
         return entry.instance in _members(self, contents)
 
     def load_files(self, contents: Contents) -> list[bytes]:
-        """The names of the load files that the domains on this side have loaded."""
-        return [bytes(file.aid) for file in contents.load_files if file.domain in _members(self, contents)]
+        """The names of the load files that the domains on this side have loaded, or its applications are made of."""
+        members = _members(self, contents)
+        used = {bytes(entry.load_file) for entry in contents.entries if entry.instance in members}
+        return [bytes(file.aid) for file in contents.load_files if file.domain in members or bytes(file.aid) in used]
 
     def ancestors(self, contents: Contents) -> frozenset[bytes]:
         """The names of the domains above, that are on the other side."""
@@ -119,9 +124,13 @@ class Setup:
 
 @lru_cache(maxsize=16)
 def _donor(stage: str, number: int) -> dict[str, bytes]:
-    if stage == "personalisation":
-        return chips.in_personalisation(number=number).cells
-    return (chips.active if stage == "active" else chips.delivered)(number).cells
+    """A card with a locker."""
+    issued = (
+        chips.in_personalisation(number=number)
+        if stage == "personalisation"
+        else (chips.active if stage == "active" else chips.delivered)(number)
+    )
+    return locker.on(issued.cells, (stage, number))
 
 
 def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
@@ -169,10 +178,25 @@ AS_ISSUED, NONE, MORE = "as issued", "none", "more"
 _CHANGES = {AS_ISSUED: _as_issued, NONE: _without, MORE: _with_more}
 
 
-def setup_of(rng: Random, kind: str) -> Setup:
-    """Draw a pair of cards."""
-    start = rng.choices(STARTS, [_OFTEN.get(start, 1) for start in STARTS])[0]
-    secret = rng.choice([one for one in secrets_on(start) if one.kind == kind])
+@lru_cache(maxsize=64)
+def _cards(kind: str, shown: str) -> tuple[tuple[tuple[str, Secret], ...], tuple[float, ...]]:
+    """Cards and what is secret on them, where an application of that kind is not; all, where none ever is."""
+    found = [(start, one) for start in STARTS for one in secrets_on(start) if one.kind == kind]
+    weights = [_OFTEN.get(start, 1) / [other for other, _ in found].count(start) for start, _ in found]
+    fits = [_shows(start, secret, shown) for start, secret in found]
+    return tuple(found), tuple(weight * fit if any(fits) else weight for weight, fit in zip(weights, fits, strict=True))
+
+
+def _shows(start: str, secret: Secret, kind: str) -> bool:
+    contents = contents_of(people.START[start]())
+    entries = [entry for entry in contents.entries if MODULES[bytes(entry.module)].kind == kind]
+    return any(not secret.holds(entry, contents) for entry in entries)
+
+
+def setup_of(rng: Random, kind: str, shown: str) -> Setup:
+    """Draw a pair of cards; with an application of the kind `shown` on the side that is compared."""
+    cards, weights = _cards(kind, shown)
+    start, secret = rng.choices(cards, weights)[0]
     one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
     either, other = rng.sample((AS_ISSUED, NONE, MORE), 2) if registry else (AS_ISSUED, AS_ISSUED)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import secrets
 import warnings
 from random import Random
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from jukicard.applets.wasm.layout import STEPS
 from tests.fuzz.report import row_names
 from tests.independence import report
-from tests.independence.cards import Answer, steps_of
+from tests.independence.cards import Answer, counted
 from tests.independence.cases import run_case, shrink, written
 from tests.independence.listed import LISTED
 from tests.independence.pairs import Seen, difference
 from tests.independence.secrets import AS_ISSUED, KINDS, SERVICE, contents_of, setup_of
+from tests.support import chips, locker
+from tests.support.chips import Chip
 
 FEWEST_CASES, MOST_CASES = 25, 400
 SHARE = 0.40
-UNREACHABLE: dict[str, str] = {}
+UNREACHABLE = {"LoadedApplet: LOCKER TRAP": "whatever is asked of it, it traps"}
 """Rows (by their keys) whose success the side that is compared cannot reach, with the reason."""
 
 
@@ -50,7 +52,7 @@ def test_cards_that_differ_in_one_areas_secrets_answer_alike_in_every_other(
 def test_the_cards_of_a_pair_differ_in_what_is_secret_and_in_nothing_else(kind: str) -> None:
     rng, different = Random(f"setups {kind}"), 0
     for _ in range(40):
-        setup = setup_of(rng, kind)
+        setup = setup_of(rng, kind, "domain")
         first, second = setup.cells(0), setup.cells(1)
         areas = tuple(
             entry.area
@@ -102,13 +104,22 @@ def test_a_difference_is_told(other: list[Answer], says: str) -> None:
 
 
 def test_the_work_of_loaded_code_is_compared_in_the_steps_of_its_fuel_counter() -> None:
-    def card(program: object) -> Any:
-        channels = [SimpleNamespace(program=program), None, None, None]
-        return SimpleNamespace(_services=SimpleNamespace(volatile=SimpleNamespace(channels=channels)))
-
-    assert steps_of(card(SimpleNamespace(domain=3, memory=65536, steps=1234)), 0) == 1234
-    assert steps_of(card(None), 0) == 0
-    assert steps_of(card(None), 1) == 0
+    """Of real code; also of a command that is stopped, after which there is no program any more."""
+    chip = Chip(locker.on(chips.active().cells, 1))
+    steps = {}
+    for ins, p1, sw in (
+        (0xA4, 0x04, 0x9000),
+        (locker.COUNT, 0, 0x9000),
+        (locker.TIME, 0, 0x9000),
+        (locker.TRAP, 0, 0x6400),
+        (locker.TRAP, 1, 0x6400),
+    ):
+        with counted() as taken:
+            chips.say(chip, 0, ins, p1, 0, bytes(locker.LOCKER) if ins == 0xA4 else b"", 256, sw=sw)
+        steps[ins, p1] = sum(taken)
+    assert steps[0xA4, 0x04] == 0
+    assert 0 < steps[locker.COUNT, 0] < steps[locker.TRAP, 0] < steps[locker.TIME, 0] < steps[locker.TRAP, 1]
+    assert steps[locker.TRAP, 1] == STEPS
 
 
 def test_what_shows_by_design_is_listed_with_its_reason() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from jukicard.applets.gp import channel_commands
 from jukicard.applets.gp.keystore import DomainKeys, KeyReference
+from jukicard.applets.wasm.host import Host
 from jukicard.card import card as card_module
 from jukicard.card import dispatch, registry
 from jukicard.card.context import Services
@@ -20,23 +21,26 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from tests.fuzz import people
 from tests.independence.cases import Case, failure, run_case, shrink, written
+from tests.independence.focus import NOTHING, Focus
 from tests.independence.pairs import Seen
 from tests.independence.secrets import CITY, JUKI, SERVICE, STARTS
+from tests.support import locker
 
 SEED = 20260401
 MAX_CASES = 150
 ISSUER, JUKI_APPLICATION, LIBRARY = 1, 4, 5
 CODE, STATE, TRIES, LOANS = "a/0004/f/0001/d", "a/0004/f/0007/d", "a/0004/p/81/t", "a/0005/f/0002/d"
+COUNTED = "a/0007/w/c/0001"
 READ_BINARY, VERIFY, GET_DATA, GET_STATUS = 0xB0, 0x20, 0xCA, 0xF2
 
 Execute = Callable[[CommandAPDU, Any, Channel, Services], ResponseAPDU]
 
 
-def found_in(kind: str, maximum: int = MAX_CASES) -> Case | None:
+def found_in(kind: str, about: Focus = NOTHING, maximum: int = MAX_CASES) -> Case | None:
     warnings.simplefilter("ignore")
     seen = Seen()
     for number in range(maximum):
-        case = run_case(SEED, number, kind, seen)
+        case = run_case(SEED, number, kind, seen, about=about)
         if case is not None:
             return case
     return None
@@ -198,6 +202,29 @@ def in_what_lasts(patch: pytest.MonkeyPatch) -> None:
     around(patch, leak)
 
 
+def in_the_steps(patch: pytest.MonkeyPatch) -> None:
+    """A loaded application takes longer for one resident code than for another; it answers the same."""
+    honest = Host.role
+
+    def role(self: Host) -> int:
+        code = self._ctx._transaction._store.read(CODE) or b"0"
+        return honest(self) + (code[-1] % 7 if self._message[1] == locker.TIME else 0)
+
+    patch.setattr(Host, "role", role)
+
+
+def from_a_loaded_application(patch: pytest.MonkeyPatch) -> None:
+    """The services answer longer once something was put into the locker."""
+
+    def leak(honest: Execute, cmd: CommandAPDU, channel: Channel, services: Services, session: Any) -> ResponseAPDU:
+        response = honest(cmd, session, channel, services)
+        if cmd.ins == READ_BINARY and services.store.read(COUNTED) and response.data:
+            return response._replace(data=response.data + bytes(16))
+        return response
+
+    around(patch, leak)
+
+
 def from_a_service(patch: pytest.MonkeyPatch) -> None:
     """The Juki application answers longer once the library has lent something."""
 
@@ -212,13 +239,15 @@ def from_a_service(patch: pytest.MonkeyPatch) -> None:
 
 
 class Plant(NamedTuple):
-    """A leak, whose secret it tells, and what the comparison says of it."""
+    """A leak, whose secret it tells, what the comparison says of it; and where it shows, if not to everybody."""
 
     put: Callable[[pytest.MonkeyPatch], None]
     kind: str
     says: tuple[str, ...]
+    about: Focus = NOTHING
 
 
+INSTALLING = Focus("domain", ("INSTALL [for install (and make selectable)]",))
 PLANTS = (
     Plant(in_the_length, JUKI, ("bytes and",)),
     Plant(in_the_data, JUKI, ("answers other data",)),
@@ -232,12 +261,15 @@ PLANTS = (
     Plant(in_the_date, CITY, ("6982", " day/")),
     Plant(in_the_registry, JUKI, ("answers other data",)),
     Plant(in_the_registry, CITY, ("answers other data",)),
-    Plant(in_the_numbers, JUKI, ("6A84",)),
-    Plant(in_the_numbers, CITY, ("6A84",)),
+    Plant(in_the_numbers, JUKI, ("6A84",), INSTALLING),
+    Plant(in_the_numbers, CITY, ("6A84",), INSTALLING),
     Plant(in_the_existence, JUKI, ("6A88",)),
     Plant(in_the_waiting, JUKI, ("seconds",)),
     Plant(in_the_waiting, CITY, ("seconds",)),
     Plant(in_what_lasts, JUKI, ("in the end",)),
+    Plant(in_the_steps, JUKI, ("LOCKER TIME takes",), Focus("locker", ("LOCKER TIME",))),
+    Plant(from_a_loaded_application, SERVICE, ("bytes and", "and 9000")),
+    Plant(from_a_loaded_application, CITY, ("bytes and",)),
     Plant(from_a_service, SERVICE, ("bytes and",)),
     Plant(from_a_service, CITY, ("bytes and",)),
 )
@@ -248,7 +280,7 @@ def test_a_planted_leak_is_caught(monkeypatch: pytest.MonkeyPatch, plant: Plant)
     for start in STARTS:
         people.START[start]()  # made by an honest chip
     plant.put(monkeypatch)
-    case = found_in(plant.kind)
+    case = found_in(plant.kind, plant.about)
     assert case is not None
     assert any(word in case.reason for word in plant.says)
     print(f"{plant.put.__name__}: case {case.number}, step {len(case.steps)}: {case.reason}")

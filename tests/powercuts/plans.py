@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.powercuts import flows, rows_applets, rows_content, rows_folder, rows_gp, rows_services
+from tests.powercuts import flows, rows_applets, rows_content, rows_folder, rows_gp, rows_loaded, rows_services
 from tests.powercuts.cases import FlowCase, RowCase
 from tests.powercuts.offices import Handover, Issuing
 from tests.powercuts.registry import FLOWS, ROWS
 from tests.powercuts.runner import Case, Plan, Sample
 
-SCENARIOS = (rows_gp, rows_content, rows_applets, rows_folder, rows_services, flows)
+SCENARIOS = (rows_gp, rows_content, rows_applets, rows_folder, rows_services, rows_loaded, flows)
 """The modules that enter scenarios into the registry; a new one is named here."""
 SEED = int(os.environ.get("JUKICARD_SEED", "20261128"))
 

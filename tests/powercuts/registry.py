@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from jukicard.applets import catalogue
+from jukicard.applets.wasm.applet import LoadedApplet
 from jukicard.card.applet import Applet
 from jukicard.card.system_commands import System
 from jukicard.iso7816.apdu import CommandAPDU
@@ -33,7 +34,7 @@ from tests.powercuts.cards import Cells
 from tests.support.chips import Chip
 
 Sending = tuple[CardConnection, CommandAPDU]
-TABLES: tuple[type[Applet], ...] = (System, *catalogue.BUILT_IN)
+TABLES: tuple[type[Applet], ...] = (System, *catalogue.BUILT_IN, LoadedApplet)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Load files for tests whose code is a name: a loader that knows the applet of each, in Python.
 
-What loaded code may do is WebAssembly's business; here it is how it comes, what it is allowed, and how it goes.
+What loaded code may do is WebAssembly's business; here it is how it comes, what it is allowed, and how it goes.  Real
+code goes to the real loader.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from jukicard.applets.gp.loadfile import DataBlock, LoadFileError, Module
+from jukicard.applets.wasm.loader import WasmLoader
 from jukicard.card.applet import Applet
 from jukicard.card.code import LoadFile
 from jukicard.card.commands import FREE, INTERINDUSTRY, NO_DATA, command, data
@@ -46,23 +48,32 @@ class Counter(Applet):
 
 
 CODE: dict[bytes, Applet] = {b"counter": Counter()}
+_WASM, _MAGIC = WasmLoader(), b"\0asm"
 
 
 class PythonLoader:
-    """Finds the applet by the code's first line."""
+    """Finds the applet by the code's first line; WebAssembly is run."""
 
-    def modules(self, data_block: bytes) -> tuple[AID, ...]:
+    def modules(self, data_block: bytes, memory: int) -> tuple[AID, ...]:
         try:
             block = DataBlock.parse(data_block)
         except LoadFileError as error:
             raise CardError(StatusWord.INCORRECT_DATA, str(error)) from None
+        if _is_wasm(block):
+            return _WASM.modules(data_block, memory)
         if any(_name(module) not in CODE for module in block.modules):
             raise CardError(StatusWord.INCORRECT_DATA, "not sound code")
         return tuple(module.aid for module in block.modules)
 
     def applet(self, file: LoadFile, module: AID, read: Callable[[], bytes]) -> Applet:
         block = DataBlock.parse(read())
+        if _is_wasm(block):
+            return _WASM.applet(file, module, read)
         return next(CODE[_name(one)] for one in block.modules if one.aid == module)
+
+
+def _is_wasm(block: DataBlock) -> bool:
+    return any(module.code.startswith(_MAGIC) for module in block.modules)
 
 
 def _name(module: Module) -> bytes:

@@ -66,16 +66,17 @@ class WasmLoader:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, AID], LoadedCode] = OrderedDict()
 
-    def modules(self, data_block: bytes) -> tuple[AID, ...]:
+    def modules(self, data_block: bytes, memory: int) -> tuple[AID, ...]:
         """Verify every module in a load file data block, and return their AIDs; 6A80 for what is not sound code, 6A81
-        without the engine.
+        without the engine, 6A84 where one needs more than so many bytes of memory.
         """
         try:
             codes = {module.aid: LoadedCode(module) for module in DataBlock.parse(data_block).modules}
-            for code in codes.values():
-                code.compiled()
+            needed = max(code.compiled().checked.memory for code in codes.values())
         except (LoadFileError, CodeError) as error:
             raise CardError(StatusWord.INCORRECT_DATA, str(error)) from None
+        if needed > memory:
+            raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "a module needs more volatile memory than was approved")
         digest = sha256(data_block).digest()
         for aid, code in codes.items():
             self._keep((digest, aid), code)

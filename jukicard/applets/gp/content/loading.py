@@ -139,7 +139,7 @@ def _enter(ctx: DomainContext, target: Entry, announced: Announced, received: by
             raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "more code than was approved")
     elif announced.approval:
         raise CardError(StatusWord.INCORRECT_DATA, "no approval is expected here")
-    modules = ctx.code.loader.modules(structure.data_block)
+    modules = ctx.code.loader.modules(structure.data_block, limits.memory)
     file = ctx.registry.add_load_file(
         announced.load_file, target.instance, block.version, structure.digest, limits, modules
     )

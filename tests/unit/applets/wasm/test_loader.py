@@ -11,7 +11,7 @@ import pytest
 from jukicard.applets import catalogue
 from jukicard.applets.gp.loadfile import DataBlock, Module
 from jukicard.applets.wasm import loader as loader_module
-from jukicard.applets.wasm.layout import INTERFACE_VERSION
+from jukicard.applets.wasm.layout import INTERFACE_VERSION, PAGE
 from jukicard.applets.wasm.loader import CACHED, WasmLoader
 from jukicard.card.card import Card
 from jukicard.card.code import CODE_CELL
@@ -44,7 +44,7 @@ def never() -> bytes:
 
 def test_every_module_of_a_load_file_is_verified() -> None:
     two = block(wat(EMPTY), wat(process("(i32.const 0x6985)")))
-    assert WasmLoader().modules(two) == file(two).modules
+    assert WasmLoader().modules(two, PAGE) == file(two).modules
     for wrong in (
         b"",
         b"\0",
@@ -56,13 +56,13 @@ def test_every_module_of_a_load_file_is_verified() -> None:
         block(wat(EMPTY).replace(b"\x41\x80\xa0\x02", b"\x42\x80\xa0\x02")),  # an i64 where an i32 is due
     ):
         with pytest.raises(CardError) as caught:
-            WasmLoader().modules(wrong)
+            WasmLoader().modules(wrong, PAGE)
         assert caught.value.sw == 0x6A80
 
 
 def test_what_was_compiled_is_found_by_digest() -> None:
     loader, data_block = WasmLoader(), block(wat(EMPTY))
-    loader.modules(data_block)
+    loader.modules(data_block, PAGE)
     first = loader.applet(file(data_block), file(data_block).modules[0], never)
     other = loader.applet(file(data_block, TWO), file(data_block).modules[0], never)
     assert (first.load_file, other.load_file) == (ONE, TWO)
@@ -75,12 +75,20 @@ def test_what_was_compiled_is_found_by_digest() -> None:
 def test_only_so_much_is_kept() -> None:
     loader, blocks = WasmLoader(), [block(wat(EMPTY), version=n) for n in range(CACHED + 1)]
     for data_block in blocks[:-1]:
-        loader.modules(data_block)
+        loader.modules(data_block, PAGE)
     loader.applet(file(blocks[0]), file(blocks[0]).modules[0], never)
-    loader.modules(blocks[-1])
+    loader.modules(blocks[-1], PAGE)
     loader.applet(file(blocks[0]), file(blocks[0]).modules[0], never)  # used lately
     with pytest.raises(AssertionError, match="the store"):
         loader.applet(file(blocks[1]), file(blocks[1]).modules[0], never)
+
+
+def test_a_module_that_needs_more_memory_than_was_approved_is_refused() -> None:
+    roomy = wat(EMPTY, memory='(memory (export "memory") 1 2)')
+    assert WasmLoader().modules(block(roomy), 2 * PAGE)
+    with pytest.raises(CardError) as caught:
+        WasmLoader().modules(block(roomy), 2 * PAGE - 1)
+    assert caught.value.sw == 0x6A84
 
 
 def test_stored_code_that_is_not_what_was_loaded_is_not_run() -> None:
@@ -114,7 +122,7 @@ def test_a_chip_without_the_engine_runs_everything_else(monkeypatch: pytest.Monk
     assert ask("00100000").sw == 0x6A81
     assert ask("0084000008").sw == 0x9000
     with pytest.raises(CardError) as caught:
-        WasmLoader().modules(block(wat(EMPTY)))
+        WasmLoader().modules(block(wat(EMPTY)), PAGE)
     assert caught.value.sw == 0x6A81
 
 
