@@ -116,7 +116,7 @@ def computed(model: Model, fid: int) -> bytes:
     """EF.DIR and EF.ATR/INFO."""
     if fid == EF_DIR:
         return b"".join(
-            tlv(0x61, tlv(0x4F, entry.aid) + tlv(0x50, model.modules[entry.module].label))
+            tlv(0x61, tlv(0x4F, entry.aid) + tlv(0x50, model.module(entry).label))
             for entry in model.registry
             if entry.is_selectable and not entry.privileges & 0x800000
         )

@@ -221,8 +221,18 @@ class Model:
     def usable(self, entry: Entry) -> bool:
         return entry.instance == ISSUER or (entry.is_selectable and self.card_state < CARD_LOCKED)
 
+    def module(self, entry: Entry) -> Module:
+        """What an application is made of.  A load file may give its code any name: what it is, its bytes say."""
+        known = self.modules.get(entry.module)
+        if known is not None:
+            return known
+        file = next(file for file in self.load_files if file.aid == entry.load_file)
+        code = self.cells[f"{area(file.instance)}code"]
+        kind = "locker" if b"\0asm" in code else "counter"
+        return next(module for module in self.modules.values() if module.kind == kind)
+
     def kind(self, entry: Entry) -> str:
-        return self.modules[entry.module].kind
+        return self.module(entry).kind
 
     def under(self, prefix: str) -> list[str]:
         """The names of the cells that begin so, sorted."""
@@ -314,7 +324,7 @@ class Model:
             if key not in self.tables[SYSTEM]:
                 refuse(0x6985)
             return [(SYSTEM, selected)]
-        module = self.modules[selected.module]
+        module = self.module(selected)
         places = [(module.kind, selected)]
         if key[0] and key[1] in module.forwarded and not module.is_domain:
             domain = self.entry(selected.domain)

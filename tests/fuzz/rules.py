@@ -47,7 +47,7 @@ def select_application(model: Model, call: Call) -> Expectation:
     if not matches:
         refuse(0x6A82)
     chosen = matches[0]
-    if not model.modules[chosen.module].multi_selectable and any(
+    if not model.module(chosen).multi_selectable and any(
         other is not None and other is not call.channel and other.application == chosen.instance
         for other in model.channels
     ):
@@ -79,7 +79,7 @@ def open_channel(model: Model, call: Call) -> Expectation:
     if wanted not in free:
         refuse(0x6A81)
     application = call.selected.instance if call.channel.number else ISSUER
-    if not model.modules[model.entry(application).module].multi_selectable:
+    if not model.module(model.entry(application)).multi_selectable:
         refuse(0x6985)
 
     def then(_sw: int) -> None:

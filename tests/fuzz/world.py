@@ -241,7 +241,7 @@ class World:
 
     def _keys(self, number: int) -> tuple[str, list[tuple[int, int]]]:
         entry = self.selected(number)
-        if not self.model.modules[entry.module].is_domain:
+        if not self.model.module(entry).is_domain:
             entry = self.model.entry(entry.domain)
         return keys_in_force(self.model, entry)
 
