@@ -5,12 +5,7 @@ Files are described by their control parameters (DO 62), which `ef`, `record_ef`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 from jukicard.applets.folder import layout
@@ -165,17 +160,6 @@ class FolderClient(PasswordClient):
         name = Tlv(0x84, bytes((reference,))).encode()
         self.command(CommandAPDU(0x00, 0x22, 0x41, 0xB6, name), "MANAGE SECURITY ENVIRONMENT")
         return self.command(CommandAPDU(0x00, 0x2A, 0x9E, 0x9A, digest, ALL), "COMPUTE DIGITAL SIGNATURE").data
-
-
-def is_signature(key: ec.EllipticCurvePublicKey, signature: Sequence[int], digest: bytes) -> bool:
-    """Return whether 64 bytes are the signature of a SHA-256 hash by the holder of `key`."""
-    raw = bytes(signature)
-    encoded = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
-    try:
-        key.verify(encoded, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
-    except InvalidSignature:
-        return False
-    return len(raw) == 64
 
 
 def _template(tag: int, name: int, reference: int, usage: bytes = b"") -> Tlv:

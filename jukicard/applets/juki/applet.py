@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cryptography.hazmat.primitives import hashes
-
 from jukicard.applets.gp.layout import KID_SCP11A, KID_SCP11B, KID_TERMINAL_ANCHOR, LOAD_FILE
 from jukicard.applets.juki import layout, rules
 from jukicard.applets.juki.records import (
@@ -29,7 +27,7 @@ from jukicard.card.files.commands import CompareBinary, ReadBinary, UpdateBinary
 from jukicard.card.files.structures import File, FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.card.root import Root
-from jukicard.card.security.key_commands import KeyPairCommands, sign
+from jukicard.card.security.key_commands import KeyPairCommands
 from jukicard.card.security.keypairs import KeyPair, KeyPairSpec
 from jukicard.card.security.password_commands import PASSWORD_P2, PasswordCommands, find_password, target_password
 from jukicard.card.security.passwords import Password, PasswordSpec
@@ -40,6 +38,7 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
 from jukicard.securechannel.authorization import ANY_MUNICIPALITY
+from jukicard.securechannel.signatures import sign
 
 _FILES = (
     FileSpec(
@@ -252,7 +251,7 @@ class JukiApplet(ReadBinary, UpdateBinary, CompareBinary, PasswordCommands, KeyP
         and s, 64 bytes.
         """
         key = _target_key_pair(ctx).private_key()
-        return ResponseAPDU(sign(key, authentication_message(cmd.data), hashes.SHA256()))
+        return ResponseAPDU(sign(key, authentication_message(cmd.data)))
 
     def _check_complete(self, ctx: Context) -> None:
         """Refuse to close (6985) a personalisation in which something is missing or malformed."""

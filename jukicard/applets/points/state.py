@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.applets.points import layout
@@ -10,11 +9,10 @@ from jukicard.applets.points.records import Held, Member, Purse, Received
 from jukicard.card.commands import Guarded
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.security.key_commands import sign
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.scp11 import KeyAgreementError, decode_point
-from jukicard.securechannel.signatures import is_signed_by
+from jukicard.securechannel.signatures import is_signed_by, sign
 
 
 def purse_file(cmd: CommandAPDU, ctx: Context) -> Guarded:
@@ -48,7 +46,7 @@ class PurseState:
 
     def sign(self, message: bytes) -> bytes:
         """Return the card's signature, 64 bytes; the same for the same message."""
-        return sign(self._ctx.key_pairs.by_reference(layout.KEY).private_key(), message, hashes.SHA256())
+        return sign(self._ctx.key_pairs.by_reference(layout.KEY).private_key(), message)
 
     def write(self, purse: Purse) -> None:
         """Replace balance and counts."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cryptography.hazmat.primitives import hashes
-
 from jukicard.applets.gp.layout import LOAD_FILE
 from jukicard.applets.service.applet import MunicipalService
 from jukicard.applets.service.rules import HOLDER, KEY_PAIR, OFFICE, OWNER, private, rules, terminal
@@ -24,7 +22,7 @@ from jukicard.card.files.commands import ReadBinary
 from jukicard.card.files.records import RecordCommands
 from jukicard.card.files.structures import File, FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
-from jukicard.card.security.key_commands import KeyPairCommands, sign
+from jukicard.card.security.key_commands import KeyPairCommands
 from jukicard.card.security.keypairs import KeyPairSpec
 from jukicard.card.security.password_commands import PasswordCommands
 from jukicard.card.security.passwords import PasswordSpec
@@ -34,6 +32,7 @@ from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import TlvError, parse_tlvs
 from jukicard.securechannel.authorization import Right
+from jukicard.securechannel.signatures import sign
 
 _KIOSK, _PRIVATE_OFFICE = terminal(Right.VENDING), private(Right.MUNICIPAL_SERVICE, layout.PASSWORD)
 _ISSUING = private(Right.VENDING, layout.PASSWORD)
@@ -179,7 +178,7 @@ def _count(file: File, number: int) -> None:
 
 def _statement(ctx: Context, issue: Issue) -> ResponseAPDU:
     key = ctx.key_pairs.by_reference(layout.KEY).private_key()
-    signature = sign(key, issue.message(bytes(ctx.entry.aid)), hashes.SHA256())
+    signature = sign(key, issue.message(bytes(ctx.entry.aid)))
     return ResponseAPDU(issue.number.to_bytes(4) + signature)
 
 

@@ -10,10 +10,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jukicard.applets.gp.layout import city_of
@@ -47,13 +44,13 @@ from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.limits import ApplicationRight
 from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel.authorization import Role
+from jukicard.securechannel.signatures import HASHED, is_signed_by, sign
 
 if TYPE_CHECKING:
     from jukicard.applets.wasm.engine import Instance
 
 _NO_RULES = AccessRules()
 _ROLES = {role: number for number, role in enumerate(Role)}
-_PREHASHED = Prehashed(hashes.SHA256())
 _ERRORS = {
     StatusWord.REFERENCE_NOT_FOUND: HostError.NOT_FOUND,
     StatusWord.REFERENCE_DATA_UNUSABLE: HostError.STATE,
@@ -270,8 +267,7 @@ class Host:
         """Sign a SHA-256 hash: r and s in 32 bytes each."""
         digest = self._read(hashed, HASH_SIZE)
         key = self._ctx.key_pairs.by_reference(_reference(reference)).private_key()
-        r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(_PREHASHED, deterministic_signing=True)))
-        return self._write(out, r.to_bytes(32) + s.to_bytes(32))
+        return self._write(out, sign(key, digest, HASHED))
 
     def mac(self, reference: int, pointer: int, size: int, out: int) -> int:
         """Put the AES-CMAC of a part of the memory into it."""
@@ -284,11 +280,9 @@ class Host:
         signed = self._read(signature, SIGNATURE_SIZE)
         try:
             key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), encoded)
-            r, s = int.from_bytes(signed[:32]), int.from_bytes(signed[32:])
-            key.verify(encode_dss_signature(r, s), digest, ec.ECDSA(_PREHASHED))
-        except (ValueError, InvalidSignature):
+        except ValueError:
             return 0
-        return 1
+        return int(is_signed_by(key, signed, digest, HASHED))
 
     # who asks
 

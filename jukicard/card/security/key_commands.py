@@ -6,10 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
-
 from jukicard.card.commands import INTERINDUSTRY, On, command, data, only, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
@@ -23,6 +19,7 @@ from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
 from jukicard.securechannel.keyproof import external_message, internal_message
 from jukicard.securechannel.scp11 import encode_point
+from jukicard.securechannel.signatures import HASHED, sign
 
 CRYPTOGRAM_SIZE = 16
 HASH_SIZE = 32
@@ -137,12 +134,6 @@ def _public_key(pair: KeyPair) -> ResponseAPDU:
     return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, point)).encode())
 
 
-def sign(key: ec.EllipticCurvePrivateKey, message: bytes, algorithm: hashes.HashAlgorithm | Prehashed) -> bytes:
-    """Return an ECDSA signature of P-256, r and s, 64 bytes; the same key and message give the same one."""
-    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(algorithm, deterministic_signing=True)))
-    return r.to_bytes(32) + s.to_bytes(32)
-
-
 class KeyPairCommands:
     """GENERATE ASYMMETRIC KEY PAIR: generate, read the public key."""
 
@@ -195,4 +186,4 @@ class SignatureCommands:
     )
     def compute_digital_signature(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Sign a SHA-256 hash with the key pair that the environment names: ECDSA, r and s, 64 bytes."""
-        return ResponseAPDU(sign(_target_key_pair(ctx).private_key(), cmd.data, Prehashed(hashes.SHA256())))
+        return ResponseAPDU(sign(_target_key_pair(ctx).private_key(), cmd.data, HASHED))

@@ -8,7 +8,7 @@ import pytest
 
 from jukicard.applets.folder import layout
 from jukicard.applets.folder.applet import FolderApplet
-from jukicard.applets.folder.client import df, ef, is_signature, record_ef
+from jukicard.applets.folder.client import df, ef, record_ef
 from jukicard.applets.folder.rules import APPLICATION
 from jukicard.card.files.quota import Quota
 from jukicard.card.transaction import Area, Transaction
@@ -17,6 +17,7 @@ from jukicard.iso7816.access import Right as RightHeld
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, PasswordWrong
 from jukicard.iso7816.tlv import Tlv, parse_one
 from jukicard.securechannel.authorization import Right
+from jukicard.securechannel.signatures import HASHED, is_signed_by
 from tests.support import chips, folders
 from tests.support.chips import Chip, say
 from tests.support.folders import ALWAYS, ANYTHING, FOLDER, OWNER, rules
@@ -156,8 +157,8 @@ def test_a_service_from_its_making_to_its_use() -> None:
     with pytest.raises(PasswordWrong):
         holder.verify(0x81, b"0000")
     holder.verify(0x81, b"4711")
-    assert is_signature(public, holder.sign(0x92, digest), digest)
-    assert not is_signature(public, holder.sign(0x92, digest)[:-1], digest)
+    assert is_signed_by(public, holder.sign(0x92, digest), digest, HASHED)
+    assert not is_signed_by(public, holder.sign(0x92, digest)[:-1], digest, HASHED)
 
     owner = folders.owner(chip)
     owner.delete(0x0100)

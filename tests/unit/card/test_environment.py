@@ -7,12 +7,12 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from jukicard.applets.folder.client import is_signature
 from jukicard.card.security.keypairs import from_scalar
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.tlv import parse_one
 from jukicard.securechannel.scp11 import decode_point, encode_point
+from jukicard.securechannel.signatures import HASHED, is_signed_by
 from tests.support import chips, folders
 from tests.support.chips import Chip, say
 from tests.support.folders import (
@@ -154,8 +154,8 @@ def test_an_environment_that_is_set_beside_a_session_takes_nothing_over_from_it(
 def test_signatures(chip: Chip) -> None:
     set_environment(chip, 0x41, 0xB6, "840193")
     signature = sign(chip).data
-    assert is_signature(from_scalar(SCALAR).public_key(), signature, DIGEST)
-    assert not is_signature(from_scalar(SCALAR).public_key(), signature, bytes(32))
+    assert is_signed_by(from_scalar(SCALAR).public_key(), signature, DIGEST, HASHED)
+    assert not is_signed_by(from_scalar(SCALAR).public_key(), signature, bytes(32), HASHED)
     assert sign(chip).data == signature
     for size in (0, 20, 31, 33):
         assert say(chip, 0, 0x2A, 0x9E, 0x9A, bytes(size)).sw == 0x6700
@@ -170,7 +170,7 @@ def test_the_holders_key_signs_with_the_password(chip: Chip) -> None:
     assert sign(chip).sw == 0x9000
     answer = say(chip, 0, 0x47, 0x81, 0, bytes.fromhex("B603840194"), 256, sw=0x9000).data
     key = decode_point(parse_one(answer).children[0].value)
-    assert is_signature(key, sign(chip).data, DIGEST)
+    assert is_signed_by(key, sign(chip).data, DIGEST, HASHED)
 
 
 def test_a_key_pair_is_generated_or_imported_once(chip: Chip) -> None:
@@ -180,7 +180,7 @@ def test_a_key_pair_is_generated_or_imported_once(chip: Chip) -> None:
     assert say(folder.connection, 0, 0x47, 0x81, 0, reading).sw == 0x6984
     key = folder.generate_signature_key(0x95)
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert is_signature(key, folder.sign(0x95, DIGEST), DIGEST)
+    assert is_signed_by(key, folder.sign(0x95, DIGEST), DIGEST, HASHED)
     assert say(folder.connection, 0, 0x47, 0x80, 0, reading).sw == 0x6985
     for reference in (0x95, SIGNATURE_KEY):
         before = chip.cells
