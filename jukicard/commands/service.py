@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jukicard.applets.gp.client import PasswordClient
+from jukicard.applets.gp.client import ApplicationClient, PasswordClient
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, password_options
 from jukicard.commands.session import Session, pass_session
@@ -60,6 +60,15 @@ def opened(
     """Open the authority and the card at hand; the terminal must be there before anything is asked."""
     with session.authority(None) as public:
         public.terminal(terminal)
+    with authority_and_card(session, reader, password) as both:
+        yield both
+
+
+@contextmanager
+def authority_and_card(
+    session: Session, reader: ReaderSpec, password: Source
+) -> Iterator[tuple[Authority, CardConnection]]:
+    """Open the authority and the card at hand, which nobody else uses meanwhile."""
     with (
         session.card(reader) as connection,
         session.authority(password.read()) as authority,
@@ -81,9 +90,14 @@ def at_service(
     """
     client = kind(standard(connection), authority.city.code)
     client.select()
+    return client, open_as(session, authority, client, terminal)
+
+
+def open_as(session: Session, authority: Authority, client: ApplicationClient, terminal: str) -> CertifiedKey:
+    """Have the card of a selected application prove itself, open a channel as a terminal, and say whose card it is."""
     card = card_channel_key(client, authority, today=session.world.today, area=Area.MUNICIPAL)
     client.open_scp11a(authority.terminal_key(terminal), card.public_key, ephemeral_key(session.world.random))
-    return client, card
+    return card
 
 
 def verify(client: PasswordClient, password: Callable[[], str]) -> None:

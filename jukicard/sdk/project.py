@@ -2,7 +2,7 @@
 
 ```toml
 load_file = "F0 68 65 6C 6C 6F"         # AID of the load file, in hexadecimal digits
-module = "F0 68 65 6C 6C 6F 01"         # AID of the module in it
+module = "F0 68 65 6C 6C 6F 01"         # AID of the module in it: the load file's, and one byte more
 label = "Hello"                         # 1 to 16 bytes in UTF-8
 version = 1                             # 0 to 65535
 sources = ["hello.c"]                   # in the folder
@@ -79,6 +79,8 @@ class Project:
         if missing:
             raise ValueError(f"there is no source {', '.join(missing)}")
         load_file, module = (AID.from_hex(content[name]) for name in ("load_file", "module"))
+        if bytes(module)[:-1] != bytes(load_file):
+            raise ValueError("module is load_file and one byte more: so the load file is called after what is in it")
         return cls(folder, load_file, module, label, version, sources, _limits(content))
 
 

@@ -19,17 +19,16 @@ from jukicard.commands.app.approving import described
 from jukicard.commands.asking import confirm
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password
+from jukicard.commands.service import authority_and_card, open_as, opened
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.aid import AID
-from jukicard.iso7816.apdu import CommandAPDU
-from jukicard.iso7816.connection import send
+from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
+from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.approvals import Application
 from jukicard.issuer.authority import Authority
 from jukicard.issuer.cardkeys import CardKeyring
 from jukicard.issuer.errors import RuleRefused
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
 
 if TYPE_CHECKING:
     from jukicard.applets.gp.statuses import LoadFileEntry, StatusEntry
@@ -239,16 +238,14 @@ def call(
       juki app call F04A554B490399201F1000 00120000 --terminal municipal-service --reader pcsc:
     """
     asked = [CommandAPDU.parse(_hex(command, "APDU")) for command in commands]
-    password = authority_password.read() if terminal else None
-    with session.card(reader) as connection, connection.transaction():
-        client = ApplicationClient(standard(connection), aid)
-        client.select()
-        if terminal is not None:
-            with session.authority(password) as authority:
-                _open_as(session, authority, client, terminal)
-                answers = [send(client.connection, command) for command in asked]
-        else:
-            answers = [send(client.connection, command) for command in asked]
+    if terminal is None:
+        with session.card(reader) as connection, connection.transaction():
+            answers = _answers(_selected(connection, aid), asked)
+    else:
+        with opened(session, reader, terminal, authority_password) as (authority, connection):
+            client = _selected(connection, aid)
+            open_as(session, authority, client, terminal)
+            answers = _answers(client, asked)
     if as_json:
         exchanges = zip(commands, answers, strict=True)
         facts = [{"command": sent, "data": got.data.hex(), "sw": f"{got.sw:04X}"} for sent, got in exchanges]
@@ -256,6 +253,16 @@ def call(
         return
     for answer in answers:
         click.echo(" ".join(part for part in (answer.data.hex().upper(), f"{answer.sw:04X}") if part))
+
+
+def _selected(connection: CardConnection, aid: AID) -> ApplicationClient:
+    client = ApplicationClient(standard(connection), aid)
+    client.select()
+    return client
+
+
+def _answers(client: ApplicationClient, commands: list[CommandAPDU]) -> list[ResponseAPDU]:
+    return [send(client.connection, command) for command in commands]
 
 
 def usual_name(load_file: AID, module: AID) -> AID:
@@ -271,20 +278,11 @@ def usual_name(load_file: AID, module: AID) -> AID:
 @contextmanager
 def _domain(session: Session, reader: ReaderSpec, password: Source) -> Iterator[tuple[Authority, DomainClient]]:
     """Open the municipality's domain on the card at hand, with its SCP03 keys."""
-    with (
-        session.card(reader) as connection,
-        session.authority(password.read()) as authority,
-        connection.transaction(),
-    ):
+    with authority_and_card(session, reader, password) as (authority, connection):
         client = DomainClient(standard(connection), municipal_domain_aid(authority.city.code))
         client.select()
         client.open_scp03(CardKeyring(authority), session.world.random(8))
         yield authority, client
-
-
-def _open_as(session: Session, authority: Authority, client: ApplicationClient, terminal: str) -> None:
-    key = card_channel_key(client, authority, today=session.world.today, area=Area.MUNICIPAL).public_key
-    client.open_scp11a(authority.terminal_key(terminal), key, ephemeral_key(session.world.random))
 
 
 def _only_module(domain: DomainClient, load_file: AID) -> AID:

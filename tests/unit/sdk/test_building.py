@@ -48,6 +48,8 @@ def test_what_app_toml_says() -> None:
         ('["hello.c"]', '"hello.c"', "sources"),
         ("F0 68 65 6C 6C 6F 01", "F0", "AID"),
         ("F0 68 65 6C 6C 6F 01", "not hexadecimal", ""),
+        ("F0 68 65 6C 6C 6F 01", "F0 68 65 6C 6C 70 01", "one byte more"),
+        ("F0 68 65 6C 6C 6F 01", "F0 68 65 6C 6C 6F", "one byte more"),
         ("version = 1", "version = 1\nunknown = 2", "unknown"),
         ("version = 1", "version = 1\nstorage = -1", "storage"),
         ("version = 1", "version = 1\nmemory = 1000", "memory"),
