@@ -7,11 +7,25 @@ from dataclasses import replace
 
 import pytest
 
+from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.points.client import PointsClient
-from jukicard.applets.points.layout import CREDIT, DEBIT, MAX_RECEIVED
+from jukicard.applets.points.layout import (
+    CREDIT,
+    DEBIT,
+    INS_CONFIRM,
+    INS_FINISH,
+    INS_INVITE,
+    INS_ORDER,
+    INS_RECEIVE,
+    MAX_RECEIVED,
+    MODULE,
+)
 from jukicard.applets.points.records import Held, Order, PointsError, Purse, Received
 from jukicard.applets.points.transfer import recover, transfer
+from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError
+from jukicard.iso7816.wrappers import standard
+from jukicard.securechannel.host import StaticKeyring
 from jukicard.securechannel.signatures import from_der, is_signed_by
 from tests.support import chips, services
 from tests.support.chips import Chip, say
@@ -221,3 +235,19 @@ def test_contents_are_read_back_as_written_and_nothing_else() -> None:
         with pytest.raises(PointsError):
             Order(*wrong)  # type: ignore[arg-type]
     assert not is_signed_by(services.CENTRE.public_key(), bytes(63), b"")
+
+
+@pytest.mark.parametrize(
+    ("ins", "p1", "size"),
+    [(INS_ORDER, CREDIT, 80), (INS_INVITE, 0, 12), (INS_RECEIVE, 0, 213), (INS_FINISH, 0, 0), (INS_CONFIRM, 0, 205)],
+)
+def test_a_purse_that_is_nobodys_yet_does_nothing(ins: int, p1: int, size: int) -> None:
+    chip = chips.active().chip()
+    domain = DomainClient(standard(chip), chips.CITY_DOMAIN)
+    domain.select()
+    domain.open_scp03(StaticKeyring(chips.keys_of("city", 1)), bytes(8))
+    domain.install(MODULE, services.POINTS)
+    client = points_client(chip, shop())
+    before = chip.cells
+    refused(0x6985, client.command, CommandAPDU(0x80, ins, p1, 0x00, bytes(size), 256), "anything")
+    assert chip.cells == before

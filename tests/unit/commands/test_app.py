@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_an_approval_says_what_was_approved(built: Path, office: Office) -> None
     assert said.digest == approved.structure.digest
     assert Application.parse(approved.encode()) == approved
     assert Application.parse(approved.encode()).approved_by(office.authority) == said
+
+
+def test_an_approval_counts_for_the_code_that_was_approved_and_no_other(built: Path, office: Office) -> None:
+    limits = Limits(100, 65536, ApplicationRight.COUNTERS)
+    approved = approve(office.authority, Application.parse(built.read_bytes()), "library", limits)
+    module = approved.data_block.modules[0]
+    other = replace(approved.data_block, modules=(replace(module, label="Another"),))
+    swapped = replace(approved, structure=replace(approved.structure, data_block=other.encode()), data_block=other)
+    for wrong in (swapped, replace(approved, approval=b""), replace(approved, approval=approved.approval[:-1] + b"\0")):
+        with pytest.raises(NotAnApplication):
+            wrong.approved_by(office.authority)
 
 
 def test_only_what_the_ordinance_lists_is_approved(built: Path, offices_desk: Desk) -> None:
