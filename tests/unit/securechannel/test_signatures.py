@@ -36,6 +36,7 @@ def test_another_message_key_or_length_is_not_signed() -> None:
     assert not is_signed_by(ec.derive_private_key(2, ec.SECP256R1()).public_key(), SAMPLE, b"sample")
     assert not is_signed_by(public, SAMPLE[:-1], b"sample")
     assert not is_signed_by(public, b"\0" + SAMPLE, b"sample")
+    assert not is_signed_by(public, SAMPLE[:32] + b"\0" + SAMPLE[32:], b"sample")  # the same numbers, otherwise written
     assert not is_signed_by(public, bytes(SIGNATURE_SIZE), b"sample")
 
 
