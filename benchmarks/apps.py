@@ -29,9 +29,9 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.limits import Limits
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.approvals import Application, approve
-from jukicard.issuer.cardkeys import CardKeyring
-from jukicard.issuer.ordinance import purposes
+from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.municipal.approvals import Application, approve
+from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chips import CardFileChip
 from jukicard.reader.emulator import EmulatorConnection

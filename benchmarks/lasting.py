@@ -22,7 +22,7 @@ from jukicard.applets.juki.layout import PASSWORD as REFERENCE
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import send
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chips import CardFileChip
 from jukicard.reader.emulator import EmulatorConnection

@@ -33,7 +33,7 @@ from jukicard.card.store import MemoryStore
 from jukicard.iso7816.access import AccessMode, AccessRules, Always, ModeDo
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.cardkeys import CardKeyring
+from jukicard.issuer.line.cardkeys import CardKeyring
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing.offices import Office, Offices, Setting, Stage
 

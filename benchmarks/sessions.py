@@ -20,11 +20,11 @@ from jukicard.applets.juki.client import JukiClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import ApduLimits, send
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.authentication import CardDialogue, authenticate
-from jukicard.issuer.cardkeys import CardKeyring
-from jukicard.issuer.keystore import CARD_KEY_SIZE
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import CardDialogue, authenticate
+from jukicard.issuer.keys.keystore import CARD_KEY_SIZE
+from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.securechannel.scp11 import encode_point
 from jukicard.testing.offices import PASSWORD, Office
 

@@ -37,12 +37,12 @@ if TYPE_CHECKING:  # what `__getattr__` gives at run time, said so that type che
         TransportError,
     )
     from jukicard.iso7816.status import StatusWord
-    from jukicard.issuer.authentication import Authentication, Proof
-    from jukicard.issuer.authority import Authority, City
-    from jukicard.issuer.codes import ResidentCode
+    from jukicard.issuer.authority.authority import Authority, City
+    from jukicard.issuer.counter.authentication import Authentication, Proof
+    from jukicard.issuer.counter.lifecycle import Change
     from jukicard.issuer.errors import CardRefused, CardSpoilt, IssuerError, RecordError, RuleRefused
-    from jukicard.issuer.lifecycle import Change
-    from jukicard.issuer.records import Face, ResidentRecord
+    from jukicard.issuer.records.codes import ResidentCode
+    from jukicard.issuer.records.resident import Face, ResidentRecord
     from jukicard.reader.cardfile import CardFileError
     from jukicard.reader.spec import ReaderSpecError
 
@@ -55,12 +55,12 @@ _EXPORTS = {
         "PasswordWrong ReaderBusy TransportError"
     ),
     "jukicard.iso7816.status": "StatusWord",
-    "jukicard.issuer.authentication": "Authentication Proof",
-    "jukicard.issuer.authority": "Authority City",
-    "jukicard.issuer.codes": "ResidentCode",
+    "jukicard.issuer.counter.authentication": "Authentication Proof",
+    "jukicard.issuer.authority.authority": "Authority City",
+    "jukicard.issuer.records.codes": "ResidentCode",
     "jukicard.issuer.errors": "CardRefused CardSpoilt IssuerError RecordError RuleRefused",
-    "jukicard.issuer.lifecycle": "Change",
-    "jukicard.issuer.records": "Face ResidentRecord",
+    "jukicard.issuer.counter.lifecycle": "Change",
+    "jukicard.issuer.records.resident": "Face ResidentRecord",
     "jukicard.reader.cardfile": "CardFileError",
     "jukicard.reader.spec": "ReaderSpecError",
 }

@@ -20,15 +20,15 @@ from jukicard.commands.atrs import brief_atr
 from jukicard.commands.cardinfo import public_facts
 from jukicard.commands.session import Session, World
 from jukicard.iso7816.connection import CardConnection, ConnectionWrapper
-from jukicard.issuer import handover as handing
-from jukicard.issuer.authentication import COUNTER_TERMINAL, Authentication, CardDialogue, Report
-from jukicard.issuer.authentication import authenticate as go_through
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.csvrecords import load_csv
-from jukicard.issuer.ledgerrules import CardState
-from jukicard.issuer.lifecycle import Change, Outcome
-from jukicard.issuer.lifecycle import change_card as carry_out
-from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter import handover as handing
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, Authentication, CardDialogue, Report
+from jukicard.issuer.counter.authentication import authenticate as go_through
+from jukicard.issuer.counter.lifecycle import Change, Outcome
+from jukicard.issuer.counter.lifecycle import change_card as carry_out
+from jukicard.issuer.ledger.rules import CardState
+from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
+from jukicard.issuer.records.table import load_csv
 from jukicard.reader.cardfile import WrongPassphrase, card_id_of, is_exported
 from jukicard.reader.spec import EmulatorSpec, parse_spec
 

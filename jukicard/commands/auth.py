@@ -12,7 +12,7 @@ import click
 from jukicard.commands.options import day_option, home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authentication import (
+from jukicard.issuer.counter.authentication import (
     COUNTER_TERMINAL,
     Authentication,
     CardDialogue,

@@ -40,10 +40,10 @@ from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardStatusError, MalformedResponse
 from jukicard.iso7816.tlv import TlvError, find, parse_tlvs
-from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue
-from jukicard.issuer.certificates import Subject
+from jukicard.issuer.authority.certificates import Subject
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.errors import CertificateProfileError
-from jukicard.issuer.plan import CHANNEL_KVN
+from jukicard.issuer.line.plan import CHANNEL_KVN
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

@@ -16,9 +16,9 @@ from jukicard.commands.errors import DONE, REFUSED
 from jukicard.commands.options import home_option, json_option
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.codes import ResidentCode, new_resident_code
-from jukicard.issuer.keystore import Randomness
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.records.codes import ResidentCode, new_resident_code
 
 MAX_COUNT = 1000
 

@@ -9,8 +9,8 @@ import click
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue, Proof
-from jukicard.issuer.handover import hand_over
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Proof
+from jukicard.issuer.counter.handover import hand_over
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

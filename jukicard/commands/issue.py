@@ -25,10 +25,10 @@ from jukicard.commands.options import (
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.csvrecords import load_csv
-from jukicard.issuer.plan import Operation, issuing_plan
-from jukicard.issuer.records import Face, RecordRules, ResidentRecord, load_json
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.line.plan import Operation, issuing_plan
+from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
+from jukicard.issuer.records.table import load_csv
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

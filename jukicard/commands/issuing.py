@@ -13,17 +13,17 @@ from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.session import Session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError, RuleRefused
-from jukicard.issuer.expiry import expiry_date
 from jukicard.issuer.faces import face_data, prepare_face
 from jukicard.issuer.faces import template as face_template
-from jukicard.issuer.ledgerrules import CardState, Status
-from jukicard.issuer.orders import place_order, unfinished_order
-from jukicard.issuer.personalise import Order, Personaliser, WriteFace, check_blank
-from jukicard.issuer.plan import FACE_STEP, Operation
-from jukicard.issuer.records import ResidentRecord
-from jukicard.issuer.services import Service, services_named
+from jukicard.issuer.ledger.rules import CardState, Status
+from jukicard.issuer.line.orders import place_order, unfinished_order
+from jukicard.issuer.line.personalise import Order, Personaliser, WriteFace, check_blank
+from jukicard.issuer.line.plan import FACE_STEP, Operation
+from jukicard.issuer.municipal.services import Service, services_named
+from jukicard.issuer.records.expiry import expiry_date
+from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.reader.chips import create_chip
 from jukicard.reader.spec import EmulatorSpec
 

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.ledgerrules import STANDINGS, CardState, Entry
-from jukicard.issuer.lifecycle import how_to_go_on
+from jukicard.issuer.counter.lifecycle import how_to_go_on
+from jukicard.issuer.ledger.rules import STANDINGS, CardState, Entry
 
 PIPED_WIDTH = 160
 """Columns of a table where there is no screen to ask."""

@@ -24,7 +24,7 @@ from jukicard.commands.service import (
 )
 from jukicard.commands.session import Session
 from jukicard.issuer.errors import RuleRefused
-from jukicard.issuer.provers import CertifiedKey
+from jukicard.issuer.line.provers import CertifiedKey
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

@@ -6,7 +6,7 @@ import click
 
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer import ordinance as books
+from jukicard.issuer.municipal import ordinance as books
 
 
 @click.command

@@ -11,9 +11,9 @@ import click
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password, new_password, reset_to_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue, Proof
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.holderpassword import change_password, reset_password
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Proof
+from jukicard.issuer.counter.holderpassword import change_password, reset_password
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

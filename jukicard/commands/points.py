@@ -26,7 +26,7 @@ from jukicard.commands.service import (
 )
 from jukicard.commands.session import Session
 from jukicard.iso7816.errors import TransportError
-from jukicard.issuer.pointscentre import PointsCentre
+from jukicard.issuer.municipal.pointscentre import PointsCentre
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

@@ -14,9 +14,9 @@ from jukicard.commands.passwords import Source, authority_password, password_opt
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.provers import CertifiedKey, card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.line.provers import CertifiedKey, card_channel_key, ephemeral_key
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

@@ -17,8 +17,8 @@ from jukicard.commands.passwords import Source
 
 if TYPE_CHECKING:  # the real imports are in the methods: most commands need but a few of these
     from jukicard.iso7816.connection import CardConnection
-    from jukicard.issuer.anchors import Anchors
-    from jukicard.issuer.authority import Authority
+    from jukicard.issuer.authority.anchors import Anchors
+    from jukicard.issuer.authority.authority import Authority
     from jukicard.reader.cardfile import CardFile
     from jukicard.reader.chips import CardFileChip
     from jukicard.reader.spec import ReaderSpec
@@ -75,13 +75,13 @@ class Session:
 
     def storage_key(self) -> bytes:
         """The key that card files are sealed with: from --storage-key, else from the home.  HomeDamaged."""
-        from jukicard.issuer.storagekey import STORAGE_KEY_FILE, load_storage_key
+        from jukicard.issuer.keys.storagekey import STORAGE_KEY_FILE, load_storage_key
 
         return load_storage_key(self.storage_key_file or self.home / STORAGE_KEY_FILE)
 
     def new_storage_key(self) -> bytes:
         """The same, made if it is not there yet, in a home of mode 0700."""
-        from jukicard.issuer.storagekey import STORAGE_KEY_FILE, ensure_storage_key
+        from jukicard.issuer.keys.storagekey import STORAGE_KEY_FILE, ensure_storage_key
 
         if self.storage_key_file is None:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class Session:
 
     def anchors(self, card_id: bytes) -> Anchors | None:
         """The home's anchors, for a card that it keeps any for: an exported card may be put back by whoever got it."""
-        from jukicard.issuer.anchors import ANCHORS_FILE, Anchors
+        from jukicard.issuer.authority.anchors import ANCHORS_FILE, Anchors
         from jukicard.reader.cardfile import is_exported
 
         return None if is_exported(card_id) or not self.home.is_dir() else Anchors(self.home / ANCHORS_FILE)
@@ -150,7 +150,7 @@ class Session:
     @contextmanager
     def authority(self, password: str | None) -> Iterator[Authority]:
         """Open the authority in the home, without a password its public parts."""
-        from jukicard.issuer.authority import Authority
+        from jukicard.issuer.authority.authority import Authority
 
         with Authority.open(self.home, password, random=self.world.random) as authority:
             yield authority

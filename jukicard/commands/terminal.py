@@ -13,7 +13,7 @@ from jukicard.commands import completion
 from jukicard.commands.options import day_option, home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.terminals import MUNICIPAL_RIGHTS, Terminal, check_name, parse_rights, right_name
+from jukicard.issuer.authority.terminals import MUNICIPAL_RIGHTS, Terminal, check_name, parse_rights, right_name
 from jukicard.securechannel.authorization import Right, Role
 
 RIGHTS = ", ".join(right_name(right) for right in Right)

@@ -23,9 +23,9 @@ from jukicard.commands.service import (
 )
 from jukicard.commands.session import Session
 from jukicard.iso7816.errors import AuthenticationFailed
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.provers import CertifiedKey, certified
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.line.provers import CertifiedKey, certified
 from jukicard.securechannel.certificates import LeafUsage
 
 if TYPE_CHECKING:

@@ -30,12 +30,12 @@ from jukicard.card.card import Card
 from jukicard.card.store import MemoryStore
 from jukicard.iso7816.connection import ConnectionWrapper
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
-from jukicard.issuer.authentication import Authentication, CardDialogue, authenticate
-from jukicard.issuer.authority import Authority, City
-from jukicard.issuer.lifecycle import Change, change_card
-from jukicard.issuer.national import NationalRoot
-from jukicard.issuer.records import ResidentRecord
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.national import NationalRoot
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import Authentication, CardDialogue, authenticate
+from jukicard.issuer.counter.lifecycle import Change, change_card
+from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
 from jukicard.reader.emulator import EmulatorConnection

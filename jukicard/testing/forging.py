@@ -20,13 +20,13 @@ from jukicard.applets.juki.records import CardData
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer import certificates as x
-from jukicard.issuer.authentication import COUNTER_TERMINAL
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.keystore import Randomness
-from jukicard.issuer.plan import ANCHOR_KVN, CHANNEL_KVN, DOMAIN_PRIVILEGES
-from jukicard.issuer.provers import ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
+from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.line.plan import ANCHOR_KVN, CHANNEL_KVN, DOMAIN_PRIVILEGES
+from jukicard.issuer.line.provers import ephemeral_key
 from jukicard.securechannel.host import StaticKeyring
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, encrypt_sensitive, key_check_value
 

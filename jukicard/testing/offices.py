@@ -24,16 +24,16 @@ from jukicard.card.card import Card
 from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.connection import CardConnection
-from jukicard.issuer.authentication import Authentication, CardDialogue, Proof, authenticate
-from jukicard.issuer.authority import Authority, City
-from jukicard.issuer.handover import hand_over
-from jukicard.issuer.keystore import Randomness
-from jukicard.issuer.ledgerrules import CardState
-from jukicard.issuer.orders import place_order
-from jukicard.issuer.personalise import Order, Personaliser
-from jukicard.issuer.plan import Operation
-from jukicard.issuer.records import RecordRules, ResidentRecord, load_json
-from jukicard.issuer.services import LIBRARY, Service
+from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.counter.authentication import Authentication, CardDialogue, Proof, authenticate
+from jukicard.issuer.counter.handover import hand_over
+from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.rules import CardState
+from jukicard.issuer.line.orders import place_order
+from jukicard.issuer.line.personalise import Order, Personaliser
+from jukicard.issuer.line.plan import Operation
+from jukicard.issuer.municipal.services import LIBRARY, Service
+from jukicard.issuer.records.resident import RecordRules, ResidentRecord, load_json
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing.seeds import randomness
 

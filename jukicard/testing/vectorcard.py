@@ -33,11 +33,11 @@ from jukicard.card.store import MemoryStore
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import ConnectionWrapper
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer import certificates as x
-from jukicard.issuer.filekeystore import FileKeyStore
-from jukicard.issuer.keystore import KeyUse
-from jukicard.issuer.plan import DOMAIN_PRIVILEGES
-from jukicard.issuer.provers import ephemeral_key
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.keys.filekeystore import FileKeyStore
+from jukicard.issuer.keys.keystore import KeyUse
+from jukicard.issuer.line.plan import DOMAIN_PRIVILEGES
+from jukicard.issuer.line.provers import ephemeral_key
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
 from jukicard.securechannel.host import LocalTerminalKey, StaticKeyring

@@ -19,9 +19,9 @@ from jukicard.card.store import MemoryStore
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.errors import CardStatusError
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.approvals import Application, approve
-from jukicard.issuer.cardkeys import CardKeyring
-from jukicard.issuer.ordinance import USUAL_PURPOSES, allow
+from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.municipal.approvals import Application, approve
+from jukicard.issuer.municipal.ordinance import USUAL_PURPOSES, allow
 from jukicard.reader.pcsc import open_pcsc
 from jukicard.sdk.building import build
 from jukicard.sdk.project import Project

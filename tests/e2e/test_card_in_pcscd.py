@@ -15,9 +15,9 @@ from jukicard.card.store import MemoryStore
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardRemoved, CardStatusError, HostError, PasswordWrong
 from jukicard.issuer.errors import RuleRefused
-from jukicard.issuer.ledgerrules import Event, Status
-from jukicard.issuer.plan import issuing_plan
-from jukicard.issuer.services import LIBRARY
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.plan import issuing_plan
+from jukicard.issuer.municipal.services import LIBRARY
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
 from jukicard.reader.chips import CardFileChip, create_chip

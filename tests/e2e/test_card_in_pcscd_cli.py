@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from jukicard.cli import juki
 from jukicard.commands.session import Session, World
 from jukicard.iso7816.connection import CardConnection
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.keys.storagekey import load_storage_key
 from jukicard.reader.chips import CardFileChip
 from jukicard.reader.recording import Dialogue, Exchange, Recorder
 from jukicard.reader.spec import ReaderSpec

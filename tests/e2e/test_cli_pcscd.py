@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jukicard.card.ports import Interface
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.keys.storagekey import load_storage_key
 from jukicard.reader.chips import CardFileChip
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.pcsc import PcscConnection

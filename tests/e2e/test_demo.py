@@ -30,12 +30,12 @@ from jukicard.commands.demo.scene import RECORD
 from jukicard.commands.demo.story import tell
 from jukicard.iso7816.apdu import ResponseAPDU
 from jukicard.iso7816.errors import AuthenticationFailed
-from jukicard.issuer import certificates as certificates_of_issuer
-from jukicard.issuer import filekeystore
-from jukicard.issuer.authentication import CardDialogue
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.ledgerrules import Status
-from jukicard.issuer.records import RecordRules, load_json
+from jukicard.issuer.authority import certificates as certificates_of_issuer
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter.authentication import CardDialogue
+from jukicard.issuer.keys import filekeystore
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.records.resident import RecordRules, load_json
 from jukicard.securechannel import certificates
 from jukicard.securechannel.authorization import Right
 from jukicard.securechannel.certificates import ChainVerifier

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jukicard.card.store import MemoryStore
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.keys.storagekey import load_storage_key
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
 from jukicard.reader.chips import CardFileChip, create_chip

@@ -21,14 +21,14 @@ from jukicard.iso7816.connection import ApduLimits, CardConnection, ConnectionWr
 from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse
 from jukicard.iso7816.tlv import Tlv
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer import certificates as x
-from jukicard.issuer.authentication import CardDialogue, authenticate
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import CardDialogue, authenticate
 from jukicard.issuer.errors import CardSpoilt
-from jukicard.issuer.ledgerrules import Status
-from jukicard.issuer.personalise import chip_number
-from jukicard.issuer.plan import CHANNEL_KVN
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.personalise import chip_number
+from jukicard.issuer.line.plan import CHANNEL_KVN
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.securechannel.certificates import LeafUsage, verify_chain
 from jukicard.securechannel.host import StaticKeyring, open_scp03
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from jukicard.issuer.anchors import ANCHORS_FILE
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.authority.anchors import ANCHORS_FILE
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.keys.storagekey import load_storage_key
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chips import open_emulator
 from tests.support import quick_keys

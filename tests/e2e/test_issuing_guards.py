@@ -7,11 +7,11 @@ import pytest
 from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.cardkeys import CardKeyring, key_sets
 from jukicard.issuer.errors import RuleRefused
-from jukicard.issuer.ledgerrules import Status
-from jukicard.issuer.orders import place_order
-from jukicard.issuer.personalise import Personaliser
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.cardkeys import CardKeyring, key_sets
+from jukicard.issuer.line.orders import place_order
+from jukicard.issuer.line.personalise import Personaliser
 from tests.support.chips import randomness
 from tests.support.issued import TODAY, Office
 

@@ -29,10 +29,10 @@ from jukicard.iso7816.errors import AuthenticationFailed, CardRemoved, CardStatu
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import IssuerError
-from jukicard.issuer.records import RecordRules, load_json
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.keys.storagekey import load_storage_key
+from jukicard.issuer.records.resident import RecordRules, load_json
 from jukicard.reader import trace as trace_module
 from jukicard.reader.cardfile import CardFile, CardFileError
 from jukicard.reader.chips import CardFileChip, create_chip

@@ -19,8 +19,8 @@ from jukicard.applets.juki.layout import PASSWORD_TRIES
 from jukicard.card.security import passwords
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
-from jukicard.issuer.ledgerrules import Event, Status
-from jukicard.issuer.services import LIBRARY, SERVICES, Service
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.municipal.services import LIBRARY, SERVICES, Service
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.emulator import EmulatorConnection
 from tests.powercuts.offices import Handover, Issuing, books

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.keys.storagekey import load_storage_key
 from jukicard.reader.cardfile import (
     CardFile,
     CardFileBusy,

@@ -21,9 +21,9 @@ from jukicard.iso7816.apdu import ApduError, CommandAPDU, ResponseAPDU
 from jukicard.iso7816.atr import Atr, AtrError, HistoricalBytes
 from jukicard.iso7816.cla import ClassByte
 from jukicard.iso7816.tlv import TlvError, parse_one, parse_tlvs
-from jukicard.issuer.csvrecords import load_csv
 from jukicard.issuer.errors import RecordError
-from jukicard.issuer.records import RecordRules, load_json
+from jukicard.issuer.records.resident import RecordRules, load_json
+from jukicard.issuer.records.table import load_csv
 from jukicard.reader.recording import Dialogue, DialogueError, format_dialogue, parse_dialogue
 from jukicard.securechannel.authorization import AuthorizationError, Right, Role, TerminalAuthorization
 from jukicard.securechannel.certificates import CertificateError, ChainVerifier

@@ -15,11 +15,11 @@ from pathlib import Path
 from unittest import mock
 
 from jukicard.card.store import MemoryStore
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.ledger import Ledger
-from jukicard.issuer.ledgerrules import Event, Status
-from jukicard.issuer.plan import issuing_plan
-from jukicard.issuer.services import LIBRARY, Service
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.ledger.ledger import Ledger
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.plan import issuing_plan
+from jukicard.issuer.municipal.services import LIBRARY, Service
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing.offices import Setting
 from tests.powercuts.timeline import State, Timeline

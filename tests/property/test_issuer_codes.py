@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jukicard.issuer.codes import ResidentCode, parse_municipality_code, resident_check_digit
-from jukicard.issuer.eras import GREGORIAN_SINCE, era_of, format_era_date, parse_date, parse_era_date
-from jukicard.issuer.expiry import expiry_date
+from jukicard.issuer.records.codes import ResidentCode, parse_municipality_code, resident_check_digit
+from jukicard.issuer.records.eras import GREGORIAN_SINCE, era_of, format_era_date, parse_date, parse_era_date
+from jukicard.issuer.records.expiry import expiry_date
 
 TEN_DIGITS = st.from_regex(r"[0-9]{10}", fullmatch=True)
 DAYS = st.dates(GREGORIAN_SINCE, date(2117, 12, 31))

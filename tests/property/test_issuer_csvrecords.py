@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jukicard.issuer.csvrecords import load_csv
 from jukicard.issuer.errors import RecordError
-from jukicard.issuer.records import FIELDS, RecordRules
+from jukicard.issuer.records.resident import FIELDS, RecordRules
+from jukicard.issuer.records.table import load_csv
 
 RULES = RecordRules(today=date(2026, 11, 21))
 CODE = "24727059608"

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jukicard.issuer.errors import LedgerDamaged, LedgerError
-from jukicard.issuer.ledger import Ledger
-from jukicard.issuer.ledgerrules import Event, Status
+from jukicard.issuer.ledger.ledger import Ledger
+from jukicard.issuer.ledger.rules import Event, Status
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DETAILS = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jukicard.issuer.errors import RecordError
-from jukicard.issuer.records import FIELD_BY_NAME, RecordRules, ResidentRecord
+from jukicard.issuer.records.resident import FIELD_BY_NAME, RecordRules, ResidentRecord
 
 RULES = RecordRules(today=date(2026, 11, 21))
 CODE = "24727059608"

@@ -28,16 +28,16 @@ from jukicard.card.store import MemoryStore
 from jukicard.commands.errors import exit_code
 from jukicard.iso7816.errors import HostError
 from jukicard.iso7816.wrappers import T0Rules, standard
-from jukicard.issuer.authentication import CardDialogue, authenticate
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import CardDialogue, authenticate
+from jukicard.issuer.counter.handover import hand_over
+from jukicard.issuer.counter.holderpassword import change_password, reset_password
+from jukicard.issuer.counter.lifecycle import Change, change_card
 from jukicard.issuer.errors import IssuerError
-from jukicard.issuer.handover import hand_over
-from jukicard.issuer.holderpassword import change_password, reset_password
-from jukicard.issuer.keystore import KeyStore
-from jukicard.issuer.ledgerrules import Event, Status
-from jukicard.issuer.lifecycle import Change, change_card
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.keys.keystore import KeyStore
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.testing.readers import T0Reader
 from jukicard.testing.seeds import randomness

@@ -178,7 +178,7 @@ def _import_everything() -> None:
         for command in (entry,) if isinstance(entry, Lazy) else entry.table.values():
             if isinstance(command, Lazy):
                 command.load()
-    __import__("jukicard.issuer.ledger")
+    __import__("jukicard.issuer.ledger.ledger")
     __import__("jukicard.reader.chips")
     __import__("tests.support.issued")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jukicard.iso7816.tlv import parse_tlvs
-from jukicard.issuer.filekeystore import FileKeyStore
+from jukicard.issuer.keys.filekeystore import FileKeyStore
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, SessionKeys
 
 _PRINTED = rb"[0-9A-Za-z+/]"

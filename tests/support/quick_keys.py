@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jukicard.issuer import filekeystore
+from jukicard.issuer.keys import filekeystore
 
 _derived: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 _derive = filekeystore._derive

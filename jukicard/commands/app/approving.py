@@ -10,8 +10,8 @@ from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.limits import ApplicationRight, Limits
-from jukicard.issuer.approvals import Application, approve
-from jukicard.issuer.ordinance import purposes
+from jukicard.issuer.municipal.approvals import Application, approve
+from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.sdk.project import NAME, Project
 
 APPROVED_SUFFIX = ".approved"

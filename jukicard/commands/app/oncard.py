@@ -25,10 +25,10 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.approvals import Application
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.cardkeys import CardKeyring
+from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.municipal.approvals import Application
 
 if TYPE_CHECKING:
     from jukicard.applets.gp.statuses import LoadFileEntry, StatusEntry

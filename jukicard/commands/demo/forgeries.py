@@ -10,10 +10,10 @@ from jukicard.commands.demo.desk import Refusal, card_on_desk
 from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import CITY, NEXT_CITY, Scene
 from jukicard.commands.demo.workshop import forge
-from jukicard.issuer.authentication import COUNTER_TERMINAL, authenticate
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, authenticate
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.testing.forging import Forgery, certified_by, copied
 
 COPIED = "forged-copied-certificates"

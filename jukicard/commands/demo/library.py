@@ -13,8 +13,8 @@ from jukicard.commands.demo.desk import Desk
 from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import CITY, Scene
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.provers import card_channel_key, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 
 LIBRARY_TERMINAL = "municipal-service"
 _BOOK, _CENTRAL = "9784000000000", "0001"

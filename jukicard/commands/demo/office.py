@@ -17,21 +17,21 @@ from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import CITY, RECORD, Scene, clock
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.authentication import Proof, authenticate
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.certificates import Subject
-from jukicard.issuer.expiry import expiry_date
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.certificates import Subject
+from jukicard.issuer.authority.national import NationalRoot
+from jukicard.issuer.authority.terminals import right_name
+from jukicard.issuer.counter.authentication import Proof, authenticate
+from jukicard.issuer.counter.handover import hand_over
 from jukicard.issuer.faces import face_data, prepare_face
-from jukicard.issuer.handover import hand_over
-from jukicard.issuer.ledgerrules import Status
-from jukicard.issuer.national import NationalRoot
-from jukicard.issuer.orders import place_order
-from jukicard.issuer.personalise import ISSUING_TERMINAL, Order, Personaliser, chip_number
-from jukicard.issuer.plan import Operation, issuing_plan
-from jukicard.issuer.provers import card_authentication_key, card_channel_key, ephemeral_key, iso_day
-from jukicard.issuer.records import RecordRules, load_json
-from jukicard.issuer.services import LIBRARY
-from jukicard.issuer.terminals import right_name
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.orders import place_order
+from jukicard.issuer.line.personalise import ISSUING_TERMINAL, Order, Personaliser, chip_number
+from jukicard.issuer.line.plan import Operation, issuing_plan
+from jukicard.issuer.line.provers import card_authentication_key, card_channel_key, ephemeral_key, iso_day
+from jukicard.issuer.municipal.services import LIBRARY
+from jukicard.issuer.records.expiry import expiry_date
+from jukicard.issuer.records.resident import RecordRules, load_json
 from jukicard.reader.chips import create_chip
 from jukicard.securechannel.certificates import verify_chain
 

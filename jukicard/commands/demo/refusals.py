@@ -11,11 +11,11 @@ from jukicard.commands.demo.desk import Desk, Refusal
 from jukicard.commands.demo.library import LIBRARY_TERMINAL, library_client, open_as
 from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import Scene
-from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue, authenticate
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.plan import CHANNEL_KVN
-from jukicard.issuer.provers import card_channel_key, certified, ephemeral_key
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, authenticate
+from jukicard.issuer.line.plan import CHANNEL_KVN
+from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
 from jukicard.securechannel.authorization import Role
 from jukicard.securechannel.certificates import LeafUsage
 from jukicard.securechannel.host import TerminalKey

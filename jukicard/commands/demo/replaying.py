@@ -9,7 +9,7 @@ from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import Scene
 from jukicard.iso7816.cla import ClassByte, SecureMessaging
 from jukicard.iso7816.status import StatusWord
-from jukicard.issuer.authentication import authenticate
+from jukicard.issuer.counter.authentication import authenticate
 from jukicard.reader.recording import Exchange, Recorder
 
 MUTUAL_AUTHENTICATE = b"\x80\x82"

@@ -12,10 +12,10 @@ from pathlib import Path
 from jukicard.applets.juki import layout as juki
 from jukicard.commands.demo.desk import Desk, card_on_desk
 from jukicard.commands.demo.folder import DemoFolder
-from jukicard.issuer.authentication import COUNTER_TERMINAL, CardDialogue, Report
-from jukicard.issuer.authority import Authority, City
-from jukicard.issuer.national import NationalRoot
-from jukicard.issuer.personalise import Order
+from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.national import NationalRoot
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Report
+from jukicard.issuer.line.personalise import Order
 
 CITY = City("99201", "見本市")
 NEXT_CITY = City("99202", "隣市")

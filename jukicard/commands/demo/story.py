@@ -15,7 +15,7 @@ from jukicard.commands.demo.errors import StoryBroken
 from jukicard.commands.demo.folder import DemoFolder
 from jukicard.commands.demo.narrator import Narrator
 from jukicard.commands.demo.scene import CITY, Passwords, Scene
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
 
 
 def tell(out: Path, echo: Callable[[str], None], *, files_stay: bool = True, today: date | None = None) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from jukicard.commands.demo.desk import card_on_desk
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
 from jukicard.reader.chips import create_chip
 from jukicard.testing.forging import Forgery
 from jukicard.testing.forging import forge as forge_onto

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from jukicard.issuer.authority import City
-from jukicard.issuer.eras import era_of, format_era_date
-from jukicard.issuer.records import Face, ResidentRecord, Sex
+from jukicard.issuer.authority.authority import City
+from jukicard.issuer.records.eras import era_of, format_era_date
+from jukicard.issuer.records.resident import Face, ResidentRecord, Sex
 
 TITLE = "住民基本台帳カード"
 NO_BIRTH_DATE = "000000"

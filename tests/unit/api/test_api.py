@@ -14,8 +14,8 @@ import pytest
 import jukicard
 from jukicard import api
 from jukicard.commands.session import World
-from jukicard.issuer.ledgerrules import Status
-from jukicard.issuer.records import RecordRules
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.records.resident import RecordRules
 from jukicard.reader.cardfile import CardFile, derive_storage_key, new_exported_id
 from jukicard.testing.cards import Kind, Specimen, Specimens
 from jukicard.testing.offices import RECORD, clock

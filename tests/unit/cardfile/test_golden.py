@@ -20,9 +20,9 @@ from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.layout import PASSWORD
 from jukicard.iso7816.errors import PasswordWrong
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.certificates import from_pem
-from jukicard.issuer.plan import CHANNEL_KVN
-from jukicard.issuer.provers import ephemeral_key
+from jukicard.issuer.authority.certificates import from_pem
+from jukicard.issuer.line.plan import CHANNEL_KVN
+from jukicard.issuer.line.provers import ephemeral_key
 from jukicard.reader.cardfile import (
     CardFile,
     CardFileDamaged,

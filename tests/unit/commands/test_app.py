@@ -16,9 +16,9 @@ from jukicard.cli import juki
 from jukicard.commands.app.oncard import usual_name
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.limits import ApplicationRight, Limits
-from jukicard.issuer import ordinance
-from jukicard.issuer.approvals import Application, NotAnApplication, approve
 from jukicard.issuer.errors import HomeDamaged, RuleRefused
+from jukicard.issuer.municipal import ordinance
+from jukicard.issuer.municipal.approvals import Application, NotAnApplication, approve
 from jukicard.testing.offices import Office
 from tests.support.desk import Desk
 from tests.support.issued import Offices, Stage

@@ -9,10 +9,10 @@ import pytest
 
 from jukicard.applets.juki.records import CardData
 from jukicard.iso7816.errors import AuthenticationFailed
-from jukicard.issuer.ledger import Ledger
-from jukicard.issuer.ledgerrules import Event
-from jukicard.issuer.personalise import Order
-from jukicard.issuer.records import RecordRules, load_json
+from jukicard.issuer.ledger.ledger import Ledger
+from jukicard.issuer.ledger.rules import Event
+from jukicard.issuer.line.personalise import Order
+from jukicard.issuer.records.resident import RecordRules, load_json
 from tests.support.desk import Desk, private_file
 from tests.support.issued import AUTHORITY_PASSWORD, PASSWORD, RECORD, TODAY, Offices, Stage
 

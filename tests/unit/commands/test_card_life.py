@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jukicard.commands.session import Session, World
-from jukicard.issuer.ledgerrules import Event
-from jukicard.issuer.lifecycle import BEHIND
+from jukicard.issuer.counter.lifecycle import BEHIND
+from jukicard.issuer.ledger.rules import Event
 from jukicard.testing.readers import PulledReader
 from tests.support.desk import Desk, private_file
 from tests.support.issued import AUTHORITY_PASSWORD, RECORD, Offices, Stage

@@ -11,9 +11,9 @@ import pytest
 
 from jukicard.commands import chip as commands
 from jukicard.commands.session import Session
-from jukicard.issuer.anchors import ANCHORS_FILE, Anchors
+from jukicard.issuer.authority.anchors import ANCHORS_FILE, Anchors
 from jukicard.issuer.errors import HomeDamaged
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.keys.storagekey import load_storage_key
 from jukicard.reader.cardfile import CardFile, CardFileDiskFailed, card_id_of, is_exported
 from tests.support.desk import Desk, private_file
 

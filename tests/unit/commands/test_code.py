@@ -7,8 +7,8 @@ import json
 import pytest
 
 from jukicard.commands import code as command
-from jukicard.issuer.codes import ResidentCode
-from jukicard.issuer.records import RecordRules, load_json
+from jukicard.issuer.records.codes import ResidentCode
+from jukicard.issuer.records.resident import RecordRules, load_json
 from tests.support.desk import Desk, private_file
 from tests.support.issued import RECORD, TODAY
 

@@ -10,13 +10,13 @@ from unittest.mock import Mock
 import pytest
 
 from jukicard.iso7816.errors import CardRemoved
-from jukicard.issuer import personalise
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import IssuerError
 from jukicard.issuer.faces.face import PreparedFace
-from jukicard.issuer.plan import Match, issuing_plan
-from jukicard.issuer.records import RecordRules, load_json
-from jukicard.issuer.services import SERVICES
+from jukicard.issuer.line import personalise
+from jukicard.issuer.line.plan import Match, issuing_plan
+from jukicard.issuer.municipal.services import SERVICES
+from jukicard.issuer.records.resident import RecordRules, load_json
 from jukicard.reader.emulator import EmulatorConnection
 from tests.support.desk import Desk, private_file
 from tests.support.issued import RECORD, TODAY

@@ -7,9 +7,9 @@ import sqlite3
 
 import pytest
 
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.ledgerrules import Event
-from jukicard.issuer.records import RecordRules, load_json
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.ledger.rules import Event
+from jukicard.issuer.records.resident import RecordRules, load_json
 from tests.support.desk import Desk
 from tests.support.issued import AUTHORITY_PASSWORD, RECORD, TODAY
 

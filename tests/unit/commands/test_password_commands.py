@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jukicard.issuer.ledgerrules import Event
+from jukicard.issuer.ledger.rules import Event
 from tests.support.desk import Desk, private_file
 
 NEW = "3852"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jukicard.commands import auth
-from jukicard.issuer.records import RecordRules, load_json
-from jukicard.issuer.storagekey import load_storage_key
+from jukicard.issuer.keys.storagekey import load_storage_key
+from jukicard.issuer.records.resident import RecordRules, load_json
 from jukicard.reader.trace import Trace, TracedConnection
 from tests.support.desk import Desk
 from tests.support.issued import AUTHORITY_PASSWORD, PASSWORD, RECORD, TODAY, WRONG_PASSWORD, Offices, Stage

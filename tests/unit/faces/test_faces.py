@@ -13,14 +13,14 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
-from jukicard.issuer.authority import City
-from jukicard.issuer.csvrecords import read_table
+from jukicard.issuer.authority.authority import City
 from jukicard.issuer.errors import RecordError, RuleRefused
 from jukicard.issuer.faces import FaceData, PreparedFace, face_data, fonts, prepare_face, template
 from jukicard.issuer.faces.drawing import pictures
 from jukicard.issuer.faces.fonts import glyphs
 from jukicard.issuer.faces.placing import MM
-from jukicard.issuer.records import Face, RecordRules, load_json
+from jukicard.issuer.records.resident import Face, RecordRules, load_json
+from jukicard.issuer.records.table import read_table
 
 CITY = City("99201", "見本市", "見本市役所市民課 TEL:012-345-6789")
 TODAY = dt.date(2026, 11, 21)

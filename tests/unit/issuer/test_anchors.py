@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.issuer.anchors import ANCHORS_FILE, Anchors
-from jukicard.issuer.authority import Authority, City
+from jukicard.issuer.authority.anchors import ANCHORS_FILE, Anchors
+from jukicard.issuer.authority.authority import Authority, City
 from jukicard.issuer.errors import HomeDamaged, HomeExists
 from jukicard.issuer.files import new_directory
 from tests.support.chips import randomness
@@ -112,7 +112,7 @@ def test_a_note_killed_in_the_middle_is_undone(anchors: Anchors, tmp_path: Path)
 def test_somebody_who_holds_the_file_too_long_is_not_waited_for_for_ever(
     anchors: Anchors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jukicard.issuer.anchors.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("jukicard.issuer.authority.anchors.PATIENCE_SECONDS", 0.05)
     anchors.note(CARD, 1)
     with closing(sqlite3.connect(anchors.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -123,7 +123,7 @@ def test_somebody_who_holds_the_file_too_long_is_not_waited_for_for_ever(
 
 def test_many_programs_at_once_lose_nothing(anchors: Anchors) -> None:
     code = (
-        "import sys; from pathlib import Path; from jukicard.issuer.anchors import Anchors\n"
+        "import sys; from pathlib import Path; from jukicard.issuer.authority.anchors import Anchors\n"
         "start = int(sys.argv[2]); anchors = Anchors(Path(sys.argv[1]))\n"
         "for n in range(start, 60, 3): anchors.note(b'one card', n); anchors.note(b'card %d' % n, n)\n"
     )

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.iso7816.errors import AuthenticationFailed
-from jukicard.issuer import certificates as c
-from jukicard.issuer.authority import Authority, City
-from jukicard.issuer.cardkeys import CardKeyring, key_sets
-from jukicard.issuer.codes import ResidentCode
+from jukicard.issuer.authority import certificates as c
+from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.national import NationalRoot
+from jukicard.issuer.authority.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
 from jukicard.issuer.errors import (
     CertificateProfileError,
     HomeDamaged,
@@ -38,10 +38,10 @@ from jukicard.issuer.errors import (
     WrongAuthorityPassword,
 )
 from jukicard.issuer.files import write_atomically
-from jukicard.issuer.keystore import Diversification
-from jukicard.issuer.national import NationalRoot
-from jukicard.issuer.storagekey import ensure_storage_key
-from jukicard.issuer.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
+from jukicard.issuer.keys.keystore import Diversification
+from jukicard.issuer.keys.storagekey import ensure_storage_key
+from jukicard.issuer.line.cardkeys import CardKeyring, key_sets
+from jukicard.issuer.records.codes import ResidentCode
 from jukicard.securechannel.authorization import Right, Role
 from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
 from jukicard.securechannel.host import TerminalKey
@@ -379,7 +379,7 @@ INITIALISER = """
 import sys
 from datetime import date
 from pathlib import Path
-from jukicard.issuer.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority, City
 print("ready", flush=True)
 Authority.init(Path(sys.argv[1]), City("99201", "x"), sys.stdin.readline(), today=date(2026, 11, 21))
 """

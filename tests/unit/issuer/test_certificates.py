@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
-from jukicard.issuer import certificates as c
+from jukicard.issuer.authority import certificates as c
 from jukicard.issuer.errors import CertificateProfileError
-from jukicard.issuer.filekeystore import FileKeyStore
-from jukicard.issuer.keystore import KeyUse
+from jukicard.issuer.keys.filekeystore import FileKeyStore
+from jukicard.issuer.keys.keystore import KeyUse
 from jukicard.securechannel import authorization as a
 
 TODAY = date(2026, 11, 21)

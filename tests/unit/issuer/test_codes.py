@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from jukicard.issuer.codes import (
+from jukicard.issuer.records.codes import (
     ResidentCode,
     full_municipality_code,
     municipality_check_digit,

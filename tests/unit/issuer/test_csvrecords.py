@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.issuer.csvrecords import load_csv, read_table
 from jukicard.issuer.errors import RecordError
-from jukicard.issuer.records import Face, RecordRules, Sex
+from jukicard.issuer.records.resident import Face, RecordRules, Sex
+from jukicard.issuer.records.table import load_csv, read_table
 
 RULES = RecordRules(today=date(2026, 11, 21), city_code="99201")
 CODE, OTHER = "24727059608", "43438982648"
@@ -167,7 +167,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jukicard.issuer.csvrecords.MAX_CSV_BYTES", 100)
+    monkeypatch.setattr("jukicard.issuer.records.table.MAX_CSV_BYTES", 100)
     assert problems(lambda: load_csv(written(JAPANESE, TARO), RULES)) == [
         "people.csv: (file): is larger than 100 bytes"
     ]

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from jukicard.issuer.eras import ERAS, era_of, format_era_date, parse_date, parse_era_date, to_gregorian
+from jukicard.issuer.records.eras import ERAS, era_of, format_era_date, parse_date, parse_era_date, to_gregorian
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from jukicard.issuer.errors import RuleRefused
-from jukicard.issuer.expiry import expiry_date
+from jukicard.issuer.records.expiry import expiry_date
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ from jukicard.issuer.errors import (
     KeyStoreError,
     WrongAuthorityPassword,
 )
-from jukicard.issuer.filekeystore import FileKeyStore
-from jukicard.issuer.keystore import Diversification, KeyStore, KeyUse, PrivateKeyExport, diversify
+from jukicard.issuer.keys.filekeystore import FileKeyStore
+from jukicard.issuer.keys.keystore import Diversification, KeyStore, KeyUse, PrivateKeyExport, diversify
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, derive_session_keys
 
 PASSWORD = "a bureau's long password"
@@ -306,7 +306,7 @@ def test_wrapped_keys_open_with_the_dek_and_serve_the_session(store: FileKeyStor
 KILLED_WRITER = """
 import sys
 from pathlib import Path
-from jukicard.issuer.filekeystore import FileKeyStore
+from jukicard.issuer.keys.filekeystore import FileKeyStore
 store = FileKeyStore.open(Path(sys.argv[1]), sys.stdin.readline().strip())
 for number in range(10000):
     store.create_master(f"key{number}")

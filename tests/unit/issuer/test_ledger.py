@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from jukicard.issuer.errors import LedgerDamaged, LedgerError, TransitionRefused
-from jukicard.issuer.ledger import GENESIS, Ledger
-from jukicard.issuer.ledgerrules import TRANSITIONS, Event, Status
+from jukicard.issuer.ledger.ledger import GENESIS, Ledger
+from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 DIGEST = "ab" * 32
@@ -420,8 +420,8 @@ WRITER = """
 import sys
 from datetime import date, datetime, timezone
 from pathlib import Path
-from jukicard.issuer.ledger import Ledger
-from jukicard.issuer.ledgerrules import Event
+from jukicard.issuer.ledger.ledger import Ledger
+from jukicard.issuer.ledger.rules import Event
 now = datetime(2026, 11, 21, tzinfo=timezone.utc)
 with Ledger.open(Path(sys.argv[1])) as ledger:
     while True:

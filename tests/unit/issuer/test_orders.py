@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.issuer.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority, City
 from jukicard.issuer.errors import CodeTaken, RecordError
-from jukicard.issuer.ledgerrules import Event, Status
-from jukicard.issuer.orders import place_order, unfinished_order
-from jukicard.issuer.records import Face, RecordRules, ResidentRecord, Sex
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.orders import place_order, unfinished_order
+from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, Sex
 from tests.support.chips import randomness
 
 TODAY = date(2026, 11, 21)

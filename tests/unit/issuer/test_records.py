@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jukicard.issuer.errors import RecordError
-from jukicard.issuer.records import FIELDS, Face, RecordRules, ResidentRecord, Sex, load_json, safe_field_name
+from jukicard.issuer.records.resident import FIELDS, Face, RecordRules, ResidentRecord, Sex, load_json, safe_field_name
 
 RULES = RecordRules(today=date(2026, 11, 21))
 CODE = "24727059608"  # a published sample code

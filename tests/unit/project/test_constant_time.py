@@ -28,8 +28,8 @@ PLAIN = {
     ("commands/demo/office.py", "code == scene.order.record.resident_code"): (
         "a ResidentCode compares itself in constant time"
     ),
-    ("issuer/codes.py", "check_digit(digits[:5]) != int(digits[5])"): "the check digit of a public city code",
-    ("issuer/codes.py", "check_digit(digits[:10]) != int(digits[10])"): (
+    ("issuer/records/codes.py", "check_digit(digits[:5]) != int(digits[5])"): "the check digit of a public city code",
+    ("issuer/records/codes.py", "check_digit(digits[:10]) != int(digits[10])"): (
         "a form, not a secret: the code's own holder or record is at hand"
     ),
 }

@@ -22,9 +22,9 @@ from jukicard.iso7816.errors import (
     PasswordWrong,
     ProtocolLimit,
 )
+from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CardRefused, IssuerError
-from jukicard.issuer.ledgerrules import Status
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.ledger.rules import Status
 from jukicard.reader.cardfile import card_id_of
 from jukicard.reader.chips import open_emulator
 from jukicard.reader.recording import Recorder

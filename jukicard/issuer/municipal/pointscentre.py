@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.applets.points.layout import MEMBER_SIZE
 from jukicard.applets.points.records import Member, Order
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.keystore import KeyUse
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.keys.keystore import KeyUse
 from jukicard.securechannel.scp11 import encode_point
 from jukicard.securechannel.signatures import from_der
 

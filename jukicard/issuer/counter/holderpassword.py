@@ -7,10 +7,10 @@ from datetime import datetime
 
 from jukicard.applets.juki.layout import PASSWORD
 from jukicard.applets.juki.records import CardData
-from jukicard.issuer.authentication import CardDialogue
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.errors import CardRefused
-from jukicard.issuer.ledgerrules import Event
+from jukicard.issuer.ledger.rules import Event
 from jukicard.securechannel.authorization import Right
 
 Ask = Callable[[], str]

@@ -8,9 +8,9 @@ from jukicard.applets.gp.client import EncryptedKey
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, JUKI_DOMAIN_AID, TRANSPORT_KVN, municipal_domain_aid
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.errors import AuthenticationFailed
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.keystore import CARD_KEY_SIZE, Diversification
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.keys.keystore import CARD_KEY_SIZE, Diversification
 from jukicard.securechannel.scp03 import (
     TRANSPORT_KEYS,
     InitializeUpdateResponse,

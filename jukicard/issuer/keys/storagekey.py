@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jukicard.issuer.errors import HomeDamaged
 from jukicard.issuer.files import one_writer, read_private, write_atomically
-from jukicard.issuer.keystore import Randomness
+from jukicard.issuer.keys.keystore import Randomness
 
 STORAGE_KEY_FILE = "storage.key"
 STORAGE_KEY_SIZE = 32

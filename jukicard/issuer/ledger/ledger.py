@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jukicard.issuer.errors import CodeTaken, HomeDamaged, LedgerDamaged, LedgerError, TransitionRefused
 from jukicard.issuer.files import PRIVATE_FILE, check_private, sync_directory
-from jukicard.issuer.ledgerrules import CardState, Entry, Event, advance, fold
+from jukicard.issuer.ledger.rules import CardState, Entry, Event, advance, fold
 
 SERIAL_PREFIX = "7"
 """The leading digit of our card serials: 7, city code (5), running number (9). No published serial begins so."""

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from jukicard.issuer import certificates as x
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.terminals import JUKI_RIGHTS
 from jukicard.issuer.errors import CertificateProfileError, HomeDamaged, HomeMissing, KeyStoreLocked
-from jukicard.issuer.expiry import last_day
-from jukicard.issuer.filekeystore import FileKeyStore
 from jukicard.issuer.files import new_directory, read_file, write_atomically
-from jukicard.issuer.keystore import KeyStore, KeyUse, Randomness
-from jukicard.issuer.terminals import JUKI_RIGHTS
+from jukicard.issuer.keys.filekeystore import FileKeyStore
+from jukicard.issuer.keys.keystore import KeyStore, KeyUse, Randomness
+from jukicard.issuer.records.expiry import last_day
 from jukicard.securechannel.authorization import Role, TerminalAuthorization
 
 ROOT_YEARS = 30

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import CodeTaken, Problem, RecordError, RuleRefused
-from jukicard.issuer.expiry import expiry_date
-from jukicard.issuer.ledgerrules import MID_ISSUE, CardState, Status
-from jukicard.issuer.personalise import Order
-from jukicard.issuer.records import ResidentRecord
-from jukicard.issuer.services import SERVICES, Service
+from jukicard.issuer.ledger.rules import MID_ISSUE, CardState, Status
+from jukicard.issuer.line.personalise import Order
+from jukicard.issuer.municipal.services import SERVICES, Service
+from jukicard.issuer.records.expiry import expiry_date
+from jukicard.issuer.records.resident import ResidentRecord
 
 
 def unfinished_order(authority: Authority, record: ResidentRecord, services: tuple[Service, ...] = ()) -> Order | None:

@@ -43,7 +43,7 @@ from jukicard.issuer.errors import (
     WrongAuthorityPassword,
 )
 from jukicard.issuer.files import one_writer, read_private, write_atomically
-from jukicard.issuer.keystore import (
+from jukicard.issuer.keys.keystore import (
     MASTER_KEY_SIZE,
     Diversification,
     KeyUse,

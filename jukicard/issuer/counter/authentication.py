@@ -12,19 +12,19 @@ from jukicard.applets.juki.records import CardData, CardState, CardStatus
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.codes import ResidentCode
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import right_name
 from jukicard.issuer.errors import CardRefused, RuleRefused
-from jukicard.issuer.keystore import Randomness
-from jukicard.issuer.ledgerrules import EXPIRED, Status
-from jukicard.issuer.ledgerrules import CardState as LedgerState
-from jukicard.issuer.provers import (
+from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.rules import EXPIRED, Status
+from jukicard.issuer.ledger.rules import CardState as LedgerState
+from jukicard.issuer.line.provers import (
     CertifiedKey,
     card_authentication_key,
     card_channel_key,
     ephemeral_key,
 )
-from jukicard.issuer.terminals import right_name
+from jukicard.issuer.records.codes import ResidentCode
 from jukicard.securechannel.authorization import Right
 
 CHALLENGE_SIZE = 32

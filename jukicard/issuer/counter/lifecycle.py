@@ -16,11 +16,11 @@ from enum import StrEnum
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardState as ChipState
 from jukicard.iso7816.errors import HostError
-from jukicard.issuer.authentication import CardDialogue
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.errors import CardRefused, RuleRefused
-from jukicard.issuer.ledger import Ledger
-from jukicard.issuer.ledgerrules import MID_ISSUE, PASSWORD_RESET_STEP, TRANSITIONS, CardState, Event, Status
+from jukicard.issuer.ledger.ledger import Ledger
+from jukicard.issuer.ledger.rules import MID_ISSUE, PASSWORD_RESET_STEP, TRANSITIONS, CardState, Event, Status
 from jukicard.securechannel.authorization import Right
 
 Clock = Callable[[], datetime]

@@ -11,12 +11,12 @@ from jukicard.applets.gp.client import ApplicationClient
 from jukicard.applets.gp.layout import KID_SCP11A
 from jukicard.applets.juki.client import JukiClient
 from jukicard.iso7816.errors import AuthenticationFailed
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.certificates import Subject, last_valid_day
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.certificates import Subject, last_valid_day
+from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CertificateProfileError
-from jukicard.issuer.keystore import Randomness
-from jukicard.issuer.plan import CHANNEL_KVN
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.line.plan import CHANNEL_KVN
 from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

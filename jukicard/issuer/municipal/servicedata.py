@@ -17,11 +17,11 @@ from jukicard.applets.points.records import Member
 from jukicard.applets.vending.layout import TAG_CERTIFICATES, TAG_TYPES
 from jukicard.applets.vending.records import NAMES, CertificateType
 from jukicard.iso7816.tlv import Tlv
-from jukicard.issuer import certificates as x
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.pointscentre import PointsCentre
-from jukicard.issuer.services import LIBRARY, POINTS, VENDING, Service
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.municipal.pointscentre import PointsCentre
+from jukicard.issuer.municipal.services import LIBRARY, POINTS, VENDING, Service
 from jukicard.securechannel.scp11 import encode_point
 
 FIRST_CERTIFICATES = 30

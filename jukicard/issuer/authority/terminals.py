@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.errors import TerminalError
-from jukicard.issuer.keystore import KeyStore
+from jukicard.issuer.keys.keystore import KeyStore
 from jukicard.securechannel.authorization import OID, AuthorizationError, Right, Role, TerminalAuthorization
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")

@@ -24,11 +24,11 @@ from jukicard.iso7816.aid import AID
 from jukicard.iso7816.limits import Limits
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
 from jukicard.issuer.errors import RuleRefused
-from jukicard.issuer.ordinance import purposes
+from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.securechannel.signatures import from_der
 
 if TYPE_CHECKING:
-    from jukicard.issuer.authority import Authority
+    from jukicard.issuer.authority.authority import Authority
 
 
 class NotAnApplication(RuleRefused):

@@ -20,9 +20,9 @@ from jukicard.applets.gp.layout import (
 )
 from jukicard.applets.juki.layout import JUKI_AID
 from jukicard.iso7816.aid import AID
-from jukicard.issuer.cardkeys import DomainKeySet, key_sets
-from jukicard.issuer.services import Service
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.line.cardkeys import DomainKeySet, key_sets
+from jukicard.issuer.municipal.services import Service
 
 ANCHOR_KVN = 0x01
 CHANNEL_KVN = 0x01

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from jukicard.applets.juki.layout import PASSWORD
 from jukicard.applets.juki.records import CardState
-from jukicard.issuer.authentication import CardDialogue
-from jukicard.issuer.authority import Authority
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.errors import CardRefused
-from jukicard.issuer.ledgerrules import CardState as LedgerState
-from jukicard.issuer.ledgerrules import Event, Status
+from jukicard.issuer.ledger.rules import CardState as LedgerState
+from jukicard.issuer.ledger.rules import Event, Status
 
 
 def hand_over(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jukicard.issuer.errors import Problem, RecordError
-from jukicard.issuer.records import (
+from jukicard.issuer.records.resident import (
     FIELD_BY_NAME,
     FIELDS,
     RecordRules,

@@ -27,33 +27,10 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from jukicard.issuer import certificates as x
-from jukicard.issuer.anchors import ANCHORS_FILE
-from jukicard.issuer.codes import ResidentCode, parse_municipality_code
-from jukicard.issuer.errors import (
-    HomeDamaged,
-    HomeMissing,
-    IssuerError,
-    KeyMisuse,
-    KeyStoreLocked,
-    RuleRefused,
-    TerminalError,
-)
-from jukicard.issuer.expiry import last_day
-from jukicard.issuer.filekeystore import FileKeyStore
-from jukicard.issuer.files import (
-    PRIVATE_DIRECTORY,
-    check_private,
-    new_directory,
-    read_file,
-    sync_directory,
-    write_atomically,
-)
-from jukicard.issuer.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
-from jukicard.issuer.national import CA_YEARS, NationalRoot, read_certificates
-from jukicard.issuer.records import ResidentRecord, check_characters
-from jukicard.issuer.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
-from jukicard.issuer.terminals import (
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.anchors import ANCHORS_FILE
+from jukicard.issuer.authority.national import CA_YEARS, NationalRoot, read_certificates
+from jukicard.issuer.authority.terminals import (
     FIRST_TERMINALS,
     Area,
     StoredTerminalKey,
@@ -63,10 +40,33 @@ from jukicard.issuer.terminals import (
     key_label,
     read_terminal,
 )
+from jukicard.issuer.errors import (
+    HomeDamaged,
+    HomeMissing,
+    IssuerError,
+    KeyMisuse,
+    KeyStoreLocked,
+    RuleRefused,
+    TerminalError,
+)
+from jukicard.issuer.files import (
+    PRIVATE_DIRECTORY,
+    check_private,
+    new_directory,
+    read_file,
+    sync_directory,
+    write_atomically,
+)
+from jukicard.issuer.keys.filekeystore import FileKeyStore
+from jukicard.issuer.keys.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
+from jukicard.issuer.keys.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
+from jukicard.issuer.records.codes import ResidentCode, parse_municipality_code
+from jukicard.issuer.records.expiry import last_day
+from jukicard.issuer.records.resident import ResidentRecord, check_characters
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
 
 if TYPE_CHECKING:
-    from jukicard.issuer.ledger import Ledger
+    from jukicard.issuer.ledger.ledger import Ledger
 
 TERMINAL_YEARS = 12
 """How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
@@ -185,7 +185,7 @@ class Authority:
     def ledger(self) -> Ledger:
         """The books, opened when first asked for."""
         if self._ledger is None:
-            from jukicard.issuer.ledger import Ledger  # here, since SQLAlchemy takes long to import
+            from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
             self._ledger = Ledger.open(self.home / "ledger.sqlite")
         return self._ledger
@@ -365,7 +365,7 @@ def _build(home: Path, city: City, password: str, national: NationalRoot, *, tod
         keys.create_master(label)
     keys.create_mac_key(_DIGEST_KEY)
     ensure_storage_key(home / STORAGE_KEY_FILE, random)
-    from jukicard.issuer.ledger import Ledger  # here, since SQLAlchemy takes long to import
+    from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
     Ledger.create(home / "ledger.sqlite").close()
     _build_certificates(home, city, keys, national, today=today, random=random)

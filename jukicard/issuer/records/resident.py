@@ -17,15 +17,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from jukicard.issuer.codes import (
+from jukicard.issuer.errors import Problem, RecordError
+from jukicard.issuer.records.codes import (
     CheckDigit,
     ResidentCode,
     municipality_check_digit,
     parse_municipality_code,
     resident_check_digit,
 )
-from jukicard.issuer.eras import parse_date
-from jukicard.issuer.errors import Problem, RecordError
+from jukicard.issuer.records.eras import parse_date
 
 MAX_FILE_BYTES = 65536
 MAX_NAME = 80

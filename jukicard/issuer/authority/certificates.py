@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.errors import CertificateProfileError
-from jukicard.issuer.keystore import KeyStore, Randomness
+from jukicard.issuer.keys.keystore import KeyStore, Randomness
 from jukicard.securechannel.authorization import OID as AUTHORIZATION_OID
 from jukicard.securechannel.authorization import TerminalAuthorization
 

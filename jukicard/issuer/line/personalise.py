@@ -34,21 +34,21 @@ from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
 from jukicard.iso7816.tlv import TlvError, parse_one
 from jukicard.iso7816.wrappers import standard
-from jukicard.issuer import certificates as x
-from jukicard.issuer import plan
-from jukicard.issuer.approvals import approve_rom
-from jukicard.issuer.authority import Authority
-from jukicard.issuer.cardkeys import CardKeyring
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
-from jukicard.issuer.keystore import Randomness
-from jukicard.issuer.ledgerrules import TRANSITIONS, Event, Status
-from jukicard.issuer.ledgerrules import CardState as LedgerState
-from jukicard.issuer.ordinance import purposes
-from jukicard.issuer.provers import card_channel_key, certified, ephemeral_key
-from jukicard.issuer.records import ResidentRecord
-from jukicard.issuer.servicedata import ServiceCard, service_data
-from jukicard.issuer.services import Service
-from jukicard.issuer.terminals import Area
+from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
+from jukicard.issuer.ledger.rules import CardState as LedgerState
+from jukicard.issuer.line import plan
+from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
+from jukicard.issuer.municipal.approvals import approve_rom
+from jukicard.issuer.municipal.ordinance import purposes
+from jukicard.issuer.municipal.servicedata import ServiceCard, service_data
+from jukicard.issuer.municipal.services import Service
+from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.certificates import LeafUsage
 
 ISSUING_TERMINAL = "issuing-machine"

@@ -1,0 +1,1 @@
+"""The municipality's authority: its home, certificates and terminals."""

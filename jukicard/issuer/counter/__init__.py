@@ -1,0 +1,1 @@
+"""The counter: what is done with a card and its holder."""

@@ -1,0 +1,1 @@
+"""The issuer's keys: the port, and the stores behind it."""

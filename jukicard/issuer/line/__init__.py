@@ -1,0 +1,1 @@
+"""The issuing line: from an order to a card that is personalised and matched."""

@@ -1,0 +1,1 @@
+"""What the municipality adds: its ordinance, approvals and services."""

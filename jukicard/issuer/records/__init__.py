@@ -1,0 +1,1 @@
+"""Residents: their codes, records, and the dates that follow from them."""
