@@ -17,7 +17,8 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError, RuleRefused
 from jukicard.issuer.faces import face_data, prepare_face
 from jukicard.issuer.faces import template as face_template
-from jukicard.issuer.ledger.rules import CardState, Status
+from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.orders import place_order, unfinished_order
 from jukicard.issuer.line.personalise import Order, Personaliser, WriteFace, check_blank
 from jukicard.issuer.line.plan import FACE_STEP, Operation

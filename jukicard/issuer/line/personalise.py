@@ -39,8 +39,8 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
-from jukicard.issuer.ledger.rules import CardState as LedgerState
 from jukicard.issuer.line import plan
 from jukicard.issuer.line.cardkeys import CardKeyring
 from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
