@@ -5,7 +5,7 @@ The rules that look beyond one card stand here: one card for each person, a repl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -79,6 +79,7 @@ class Group:
         self._rows: list[dict[str, object]] = []
         self._states: dict[str, CardState] = {}
         self._next: dict[str, int] = {}
+        self._known: dict[str, list[CardState]] = {}
 
     def card(self, serial: str) -> CardState:
         """The state of a card as of now, this group's entries included. LedgerError if there is none."""
@@ -86,6 +87,12 @@ class Group:
         if state is None:
             raise LedgerError(f"the ledger has no card {serial}")
         return state
+
+    def look_up(self, code_digests: Sequence[str]) -> None:
+        """Read the cards of these residents at once, where many are about to be ordered."""
+        self._known |= {digest: [] for digest in code_digests}
+        for state in projection.of_codes(self._connection, code_digests):
+            self._known[state.code_digest].append(state)
 
     def apply(self, terms: CardTerms, resident: Resident, kind: Kind, at: datetime, replaces: str | None = None) -> str:
         """Enter an application and return the serial of its card. As for `order`, and TransitionRefused where an
@@ -190,7 +197,10 @@ class Group:
 
     def _cards_of(self, resident: Resident) -> list[CardState]:
         """All cards of the resident code, this group's included. Two residents may have name and birthday in common."""
-        found = {state.serial: state for state in projection.of_code(self._connection, resident.code_digest)}
+        known = self._known.get(resident.code_digest)
+        if known is None:
+            known = list(projection.of_code(self._connection, resident.code_digest))
+        found = {state.serial: state for state in known}
         own = {serial: state for serial, state in self._states.items() if state.code_digest == resident.code_digest}
         return [state for _, state in sorted({**found, **own}.items())]
 

@@ -7,7 +7,7 @@ cards, the authority's seals, and a head that was kept elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -165,6 +165,16 @@ class Ledger:
         """The cards ever applied for or ordered for the resident code with this keyed digest."""
         with self.database.reading() as connection:
             return projection.of_code(connection, code_digest)
+
+    def cards_of_run(self, run: str) -> Iterator[CardState]:
+        """The cards of a run, one after the other, in the order of their serials."""
+        with self.database.reading() as connection:
+            yield from projection.of_run(connection, run)
+
+    def cards_for_any(self, code_digests: Sequence[str]) -> tuple[CardState, ...]:
+        """The same as `cards_for` for many resident codes at once (a few hundred at most)."""
+        with self.database.reading() as connection:
+            return projection.of_codes(connection, code_digests)
 
     def card_on(self, chip: str) -> CardState | None:
         """The card that the chip of that number was bound to last, or None if it never was."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,6 +46,7 @@ def columns_of(state: CardState) -> dict[str, str | None]:
         "code_digest": state.code_digest,
         "person_digest": state.person_digest,
         "chip": state.chip,
+        "run": state.facts.get("run"),
         "rest": state.encode(),
     }
 
@@ -81,6 +82,18 @@ def on_chip(connection: sa.Connection, chip: str) -> CardState | None:
     """Return the card that a chip was bound to last, or None."""
     found = _where(connection, cards.c.chip == chip)
     return found[-1] if found else None
+
+
+def of_run(connection: sa.Connection, run: str) -> Iterator[CardState]:
+    """Return the cards of a run, one after the other, in the order of their serials."""
+    statement = sa.select(cards).where(cards.c.run == run).order_by(cards.c.serial)
+    for line in connection.execute(statement.execution_options(yield_per=PAGE)):
+        yield state_of(line)
+
+
+def of_codes(connection: sa.Connection, code_digests: Sequence[str]) -> tuple[CardState, ...]:
+    """Return the cards of any of these resident codes (at most a few hundred)."""
+    return _where(connection, cards.c.code_digest.in_(code_digests))
 
 
 def last_serial(connection: sa.Connection, prefix: str) -> str | None:

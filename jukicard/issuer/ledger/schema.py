@@ -41,6 +41,7 @@ cards = sa.Table(
     sa.Column("code_digest", sa.String(64), nullable=False, index=True),
     sa.Column("person_digest", sa.String(64)),
     sa.Column("chip", sa.String(64), index=True),
+    sa.Column("run", sa.String(40), index=True),
     sa.Column("rest", sa.Text, nullable=False),
 )
 people = sa.Table(

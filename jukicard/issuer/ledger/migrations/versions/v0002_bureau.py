@@ -49,9 +49,10 @@ def _cards() -> None:
         sa.Column("code_digest", sa.String(64), nullable=False),
         sa.Column("person_digest", sa.String(64)),
         sa.Column("chip", sa.String(64)),
+        sa.Column("run", sa.String(40)),
         sa.Column("rest", sa.Text, nullable=False),
     )
-    for column in ("status", "code_digest", "chip"):
+    for column in ("status", "code_digest", "chip", "run"):
         op.create_index(f"ix_cards_{column}", "cards", [column])
 
 
