@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.session import Session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
@@ -26,7 +25,7 @@ from jukicard.issuer.municipal.services import Service, services_named
 from jukicard.issuer.records.expiry import expiry_date
 from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.reader.chips import create_chip
-from jukicard.reader.spec import EmulatorSpec
+from jukicard.reader.spec import CARD_SUFFIX, EmulatorSpec
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.face import PreparedFace
@@ -95,7 +94,7 @@ def onto(
     with connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
         if order is None:
-            check_blank(authority, connection)
+            check_blank(authority.ledger, connection)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
         order = _resumed_or_placed(session, authority, wish, order, watch)

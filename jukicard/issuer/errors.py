@@ -97,6 +97,10 @@ class TransitionRefused(LedgerError):
     """That event cannot follow what the ledger already says of the card."""
 
 
+class RunStopped(RuleRefused):
+    """A run gave up; what it has finished stands in the books, and it can be resumed (exit code 1)."""
+
+
 class FaceUnwritten(IssuerError):
     """The files of a face could not be written; the card is whole, and its issue can be resumed (exit code 1)."""
 

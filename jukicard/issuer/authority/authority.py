@@ -58,7 +58,7 @@ from jukicard.issuer.files import (
     write_atomically,
 )
 from jukicard.issuer.keys.filekeystore import FileKeyStore
-from jukicard.issuer.keys.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
+from jukicard.issuer.keys.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness, ensure_key
 from jukicard.issuer.keys.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
 from jukicard.issuer.records.codes import ResidentCode
 from jukicard.issuer.records.expiry import last_day
@@ -282,8 +282,7 @@ class Authority:
         return self.keys.public_key(_APPROVAL)
 
     def _ensure_approval_key(self) -> None:
-        if _APPROVAL not in self.keys.labels():
-            self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
+        ensure_key(self.keys, _APPROVAL, lambda label: self.keys.create_ec(label, KeyUse.SIGN))
 
     def sign_approval(self, message: bytes) -> bytes:
         """Sign an approval or a load file's hash: ECDSA with SHA-256, DER."""

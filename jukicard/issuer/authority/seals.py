@@ -16,7 +16,7 @@ from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.city import City
 from jukicard.issuer.authority.national import read_certificates
 from jukicard.issuer.files import write_atomically
-from jukicard.issuer.keys.keystore import KeyStore, KeyUse, Randomness
+from jukicard.issuer.keys.keystore import KeyStore, KeyUse, Randomness, ensure_key
 
 SEAL_KEY = "ledger-seal"
 _PUBLIC_FILE = 0o644
@@ -31,8 +31,7 @@ def open_seal(home: Path, city: City, root: x.Signer, random: Randomness) -> Cal
     """Return what seals the books; `root` is the municipal root, which certifies the seal's key where that is new."""
     keys: KeyStore = root.keys
     path = certificate_path(home)
-    if SEAL_KEY not in keys.labels():
-        keys.create_ec(SEAL_KEY, KeyUse.SIGN)
+    ensure_key(keys, SEAL_KEY, lambda label: keys.create_ec(label, KeyUse.SIGN))
     if not path.exists():
         first, last = _validity(root)
         subject = x.Subject(f"TEST {city.name} Ledger Seal", city.name, city.code)

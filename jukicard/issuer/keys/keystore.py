@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from jukicard.issuer.errors import KeyStoreError
+from jukicard.issuer.errors import KeyExists, KeyStoreError
 from jukicard.securechannel.kdf import sp800_108
 from jukicard.securechannel.scp03 import (
     SessionKeys,
@@ -128,6 +129,13 @@ class PrivateKeyExport(Protocol):
 
     def export_private_pem(self, label: str) -> bytes:
         """The private key as PEM (PKCS #8, not encrypted). KeyMisuse unless it was made exportable."""
+
+
+def ensure_key(keys: KeyStore, label: str, make: Callable[[str], object]) -> None:
+    """Have a key made when it is first needed; another process may be making it at the same time."""
+    if label not in keys.labels():
+        with suppress(KeyExists):
+            make(label)
 
 
 def check_label(label: str) -> str:

@@ -108,7 +108,7 @@ REQUIRED_DETAILS: Mapping[AnyEvent, frozenset[str]] = {
     BooksEvent.BLANKS_RECEIVED: frozenset({"count"}),
     BooksEvent.BLANKS_COUNTED: frozenset({"count"}),
     BooksEvent.BLANKS_DISCARDED: frozenset({"count", "reason"}),
-    BooksEvent.RUN_STARTED: frozenset({"records", "count"}),
+    BooksEvent.RUN_STARTED: frozenset({"records", "count", "issued"}),
     BooksEvent.RUN_ENDED: frozenset({"issued_count", "spoilt_count"}),
     BooksEvent.EXPORTED: frozenset({"what"}),
     BooksEvent.KEYS_CHANGED: frozenset({"what"}),

@@ -195,8 +195,11 @@ class Group:
         self._next[prefix] += 1
         return f"{prefix}{number:09d}"
 
-    def _cards_of(self, resident: Resident) -> list[CardState]:
-        """All cards of the resident code, this group's included. Two residents may have name and birthday in common."""
+    def cards_of(self, resident: Resident) -> list[CardState]:
+        """All cards of a resident code, in the order of serials, this group's included.
+
+        Name and birthday find nobody: two residents may have them in common.
+        """
         known = self._known.get(resident.code_digest)
         if known is None:
             known = list(projection.of_code(self._connection, resident.code_digest))
@@ -205,7 +208,7 @@ class Group:
         return [state for _, state in sorted({**found, **own}.items())]
 
     def _check_free(self, resident: Resident, today: date, replaces: str | None = None) -> None:
-        for state in self._cards_of(resident):
+        for state in self.cards_of(resident):
             if state.is_of_another(resident.person_digest):
                 raise CodeTaken(state.serial)
             under_way = state.status in APPLICATION or state.status in MID_ISSUE

@@ -141,9 +141,7 @@ def check(connection: sa.Connection) -> None:
         for state in folded(connection):
             line = next(lines, None)
             if line is None or state_of(line) != state:
-                raise LedgerDamaged(
-                    f"the ledger's table of cards has card {state.serial} otherwise than its entries"
-                )
+                raise LedgerDamaged(f"the ledger's table of cards has card {state.serial} otherwise than its entries")
         left = next(lines, None)
     if left is not None:
         raise LedgerDamaged(f"the ledger's table of cards has a card {left.serial} that no entry knows")

@@ -43,6 +43,7 @@ from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.line import plan
 from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.line.journal import Journal
 from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
 from jukicard.issuer.municipal.ordinance import purposes
@@ -107,9 +108,9 @@ def chip_number(connection: CardConnection) -> str:
     return number.hex().upper()
 
 
-def check_blank(authority: Authority, connection: CardConnection) -> None:
+def check_blank(journal: Journal, connection: CardConnection) -> None:
     """Refuse (RuleRefused) a chip that is a card already: issuing would spoil and terminate it."""
-    bound = authority.ledger.card_on(chip_number(connection))
+    bound = journal.card_on(chip_number(connection))
     if bound is not None:
         raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
     domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
@@ -119,7 +120,10 @@ def check_blank(authority: Authority, connection: CardConnection) -> None:
 
 
 class Personaliser:
-    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files."""
+    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files.
+
+    What is done is noted in the books at once, or in the `journal` that is given in their place.
+    """
 
     def __init__(
         self,
@@ -129,8 +133,10 @@ class Personaliser:
         random: Randomness,
         clock: Clock,
         write_face: WriteFace | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._authority = authority
+        self._journal = authority.ledger if journal is None else journal
         self._connection = connection
         self._stack = standard(connection)
         self._order = order
@@ -162,7 +168,7 @@ class Personaliser:
 
     def operations(self) -> tuple[plan.Operation, ...]:
         """Return the order's operations, done or not.  The face comes before the match, or, once that began, not."""
-        state = self._authority.ledger.card(self._order.serial)
+        state = self._journal.card(self._order.serial)
         if state.pending == plan.FACE_STEP and self._write_face is None:
             raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
         matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
@@ -171,12 +177,12 @@ class Personaliser:
 
     def _bind(self) -> LedgerState:
         """Tie the chip to the order, once; only that chip is ever written for it."""
-        state = self._authority.ledger.card(self._order.serial)
+        state = self._journal.card(self._order.serial)
         number = chip_number(self._connection)
         if state.chip is not None and state.chip != number:
             raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
         if state.chip is None:
-            check_blank(self._authority, self._connection)
+            check_blank(self._journal, self._connection)
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
@@ -184,7 +190,7 @@ class Personaliser:
         return state
 
     def _note(self, event: Event, **detail: str) -> LedgerState:
-        return self._authority.ledger.append(self._order.serial, event, self._clock(), detail)
+        return self._journal.append(self._order.serial, event, self._clock(), detail)
 
     def _carry_out(self, operation: plan.Operation) -> None:
         self._note(Event.STEP_STARTED, step=operation.name)
@@ -193,7 +199,7 @@ class Personaliser:
 
     def _reach_milestone(self, operation: plan.Operation) -> LedgerState:
         """Note what an operation that is done leads to, unless that was noted before an interruption."""
-        state = self._authority.ledger.card(self._order.serial)
+        state = self._journal.card(self._order.serial)
         milestone = _MILESTONES.get(operation.name)
         if milestone is None or state.status not in TRANSITIONS[milestone].sources:
             return state
