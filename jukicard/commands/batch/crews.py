@@ -79,7 +79,7 @@ class DaskCrew:
     @property
     def size(self) -> int:
         """See Crew: as many as there are just now."""
-        return max(1, sum(self._client.ncores().values()))
+        return max(1, sum(self._client.ncores().values()))  # type: ignore[no-untyped-call]
 
     def submit(self, job: GroupJob) -> Future[Delivery]:
         """See Crew."""
@@ -102,7 +102,7 @@ class DaskCrew:
             raise IssuerError("batches on several machines need the extra 'dask': install jukicard[dask]") from None
         try:
             client = Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError) as error:
             raise WorkersLost(f"no workers at {self._address}") from error
         return client
