@@ -12,7 +12,7 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.bureau.groups import in_groups
 from jukicard.issuer.bureau.outcomes import Outcome, Outcomes, Result
 from jukicard.issuer.bureau.run import Crew, Run, RunPlan, Tally, World
-from jukicard.issuer.errors import CardHeld, CodeTaken, LedgerDamaged, Problem, RecordError, RuleRefused
+from jukicard.issuer.errors import CardHeld, CodeTaken, Problem, RecordError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.chain import Entry
@@ -82,16 +82,17 @@ def _begun(authority: Authority, plan: RunPlan, crew: Crew, world: World, random
     with authority.ledger.writing() as group:
         started = {"records": plan.records.digest(), "count": str(total), "issued": plan.issued_on.isoformat()}
         group.note(plan.name, BooksEvent.RUN_STARTED, now, started)
-        group.note(plan.name, BooksEvent.BLANKS_RECEIVED, now, {"count": str(total), "chips": chips})
+        if plan.own_blanks:
+            group.note(plan.name, BooksEvent.BLANKS_RECEIVED, now, {"count": str(total), "chips": chips})
     return Run(authority, plan, crew, world, first, Tally(total), finished=bytearray(total + 1))
 
 
 def _resumed(authority: Authority, plan: RunPlan, crew: Crew, world: World, total: int) -> Run:
     """Find what the books have of a run, and write its outcomes anew from there."""
     received = _entry(authority, plan, BooksEvent.BLANKS_RECEIVED)
-    if received is None:
-        raise LedgerDamaged(f"run {plan.name} was begun without its blanks")
-    first = int(received.detail["chips"].partition("-")[0])
+    if (received is not None) != plan.own_blanks:
+        raise RuleRefused(f"run {plan.name} was begun {'on its own chips' if received else 'on chips in readers'}")
+    first = 0 if received is None else int(received.detail["chips"].partition("-")[0])
     finished = bytearray(total + 1)
     tally = Tally(total)
     plan.out.mkdir(mode=0o700, parents=True, exist_ok=True)

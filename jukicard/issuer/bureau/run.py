@@ -63,6 +63,7 @@ class WorkersLost(Exception):  # noqa: N818 - what has happened; it is no fault 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """What a run is to do. `name` has the form of a delivery's; `template` is how faces look, None for no faces.
+    `own_blanks`: its chips are made for it, and are a delivery of the run's name; else they come from the stock.
 
     After `stop_after` failures one after the other the run stops: something is wrong with more than a card.
     """
@@ -75,6 +76,7 @@ class RunPlan:
     template: str | None = None
     group_size: int = 50
     stop_after: int = 5
+    own_blanks: bool = True
 
     @property
     def issued_on(self) -> date:

@@ -106,7 +106,7 @@ class Workshop:
     def _make(self, piece: Piece, job: GroupJob, folder: Path) -> Made:
         journal = CardJournal(piece.state)
         order = order_of(piece.state, piece.record, job.services)
-        write_face = None if job.template is None else self._face_writer(order, folder, job.template)
+        write_face = None if job.template is None else face_writer(self.authority, order, folder, job.template)
         try:
             with self.press.chip(piece.chip) as connection:
                 Personaliser(
@@ -117,9 +117,11 @@ class Workshop:
         self.press.keep(piece.state.serial)
         return Made(piece.row, piece.state.serial, tuple(journal.notes))
 
-    def _face_writer(self, order: Order, folder: Path, template: str) -> WriteFace:
-        face = prepare_face(face_data(order.record, self.authority.city, order.expires), face_template(template))
-        return lambda order: face.write(folder, order.serial, order.serial)
+
+def face_writer(authority: Authority, order: Order, folder: Path, template: str) -> WriteFace:
+    """Return what writes the face of an order into a folder. RecordError for a face that cannot be drawn."""
+    face = prepare_face(face_data(order.record, authority.city, order.expires), face_template(template))
+    return lambda order: face.write(folder, order.serial, order.serial)
 
 
 _workshop: Workshop | None = None
