@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,9 +47,7 @@ class ProcessCrew:
         try:
             made = self._pool.submit(make_group, job)
         except BrokenExecutor as error:
-            lost: Future[Delivery] = Future()
-            lost.set_exception(WorkersLost(str(error)))
-            return lost
+            return _lost(error)
         return _following(made.add_done_callback, (BrokenExecutor,))
 
     def recover(self) -> None:
@@ -67,6 +66,7 @@ class DaskCrew:
     def __init__(self, address: str) -> None:
         self._address = address
         self._client = self._connect()
+        self._size = 1
 
     def __enter__(self) -> DaskCrew:
         return self
@@ -78,21 +78,24 @@ class DaskCrew:
 
     @property
     def size(self) -> int:
-        """See Crew: as many as there are just now."""
-        return max(1, sum(self._client.ncores().values()))  # type: ignore[no-untyped-call]
+        """See Crew: as many as there are just now, or were when the scheduler was last heard of."""
+        with suppress(*_losses()):
+            self._size = max(1, sum(self._client.ncores().values()))  # type: ignore[no-untyped-call]
+        return self._size
 
     def submit(self, job: GroupJob) -> Future[Delivery]:
         """See Crew."""
-        from distributed import CancelledError as DaskCancelled
-        from distributed import KilledWorker
-        from distributed.comm.core import CommClosedError
-
-        made = self._client.submit(make_group, job, pure=False)
-        return _following(made.add_done_callback, (KilledWorker, CancelledError, DaskCancelled, CommClosedError))
+        losses = _losses()
+        try:
+            made = self._client.submit(make_group, job, pure=False)
+        except losses as error:
+            return _lost(error)
+        return _following(made.add_done_callback, losses)
 
     def recover(self) -> None:
         """See Crew: the scheduler may be another process by now."""
-        self._client.close(timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
+        with suppress(*_losses()):
+            self._client.close(timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
         self._client = self._connect()
 
     def _connect(self) -> Client:
@@ -106,6 +109,22 @@ class DaskCrew:
         except (OSError, TimeoutError) as error:
             raise WorkersLost(f"no workers at {self._address}") from error
         return client
+
+
+def _losses() -> tuple[type[Exception], ...]:
+    """What Dask raises when a worker, or the scheduler with all it knew, is gone."""
+    from distributed import CancelledError as DaskCancelled
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+    from distributed.comm.core import CommClosedError
+
+    return (KilledWorker, CancelledError, DaskCancelled, FutureCancelledError, CommClosedError, OSError, TimeoutError)
+
+
+def _lost(error: Exception) -> Future[Delivery]:
+    future: Future[Delivery] = Future()
+    future.set_exception(WorkersLost(str(error) or type(error).__name__))
+    return future
 
 
 def _following(

@@ -5,29 +5,49 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jukicard.commands import completion
 from jukicard.commands.batch.crews import DaskCrew, ProcessCrew
+from jukicard.commands.batch.feeding import ReaderFeeder
 from jukicard.commands.batch.workplace import Workplace
 from jukicard.commands.issuing import DEFAULT_TEMPLATE
-from jukicard.commands.options import day_option, home_option, json_option, print_facts, storage_key_option
+from jukicard.commands.options import (
+    day_option,
+    home_option,
+    json_option,
+    print_facts,
+    reader_spec,
+    storage_key_option,
+)
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.bureau.lines import LineCrew, LineSettings
 from jukicard.issuer.bureau.outcomes import FILE
 from jukicard.issuer.bureau.preparing import begin
-from jukicard.issuer.bureau.run import RunPlan, Tally, WorkersLost, World
+from jukicard.issuer.bureau.run import Crew, RunPlan, Tally, WorkersLost, World
 from jukicard.issuer.errors import IssuerError
 from jukicard.issuer.municipal.services import services_named
 from jukicard.issuer.records.resident import Face, RecordRules
 from jukicard.issuer.records.table import RecordFile
 
+if TYPE_CHECKING:
+    from jukicard.reader.spec import ReaderSpec
+
 NAME_DIGITS = 12
+
+
+def _reader_specs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[ReaderSpec, ...]:
+    return tuple(spec for value in values if (spec := reader_spec(ctx, param, value)) is not None)
+
+
 _REPORT_SECONDS = 10.0
 
 
@@ -41,6 +61,15 @@ _REPORT_SECONDS = 10.0
 @click.option("--no-face", is_flag=True, help="Leave the printing out: no face files are made.")
 @click.option("--workers", type=click.IntRange(1), help="Processes (else one for each core).")
 @click.option("--scheduler", metavar="URL", help="A Dask scheduler, whose workers `juki batch worker` has started.")
+@click.option(
+    "--reader",
+    "readers",
+    multiple=True,
+    callback=_reader_specs,
+    shell_complete=completion.readers,
+    metavar="SPEC",
+    help="Onto chips that are put into that reader, one after the other. Repeatable: a line for each.",
+)
 @click.option(
     "--group", type=click.IntRange(1, 1000), default=50, show_default=True, help="Cards that are entered at a time."
 )
@@ -65,6 +94,7 @@ def run(
     no_face: bool,
     workers: int | None,
     scheduler: str | None,
+    readers: tuple[ReaderSpec, ...],
     group: int,
     stop_after: int,
     resume: bool,
@@ -79,25 +109,40 @@ def run(
     record is in OUT/outcomes.jsonl, the cards in folders of a thousand. A run that was interrupted, however, goes on
     with --resume: no card is lost, and none is made twice.
 
+    With --reader, the cards are chips that somebody puts into readers: each blank one gets the next order, one that was
+    begun is finished, and any other is refused.
+
     \b
     Examples:
       juki batch run residents.csv --out out/run --no-face
       juki batch run residents.csv --out out/run --workers 8 --service library
       juki batch run residents.csv --out out/run --resume
       juki batch run residents.csv --out /shared/run --scheduler tcp://bureau:8786
+      juki batch run residents.csv --out out/run --reader "pcsc:Reader 0" --reader "pcsc:Reader 1"
     """
-    if workers is not None and scheduler is not None:
-        raise click.UsageError("--workers are processes here, --scheduler has its own: one of them")
+    if (workers is not None) + (scheduler is not None) + bool(readers) > 1:
+        raise click.UsageError("--workers, --scheduler, --reader: who makes the cards? One of them")
     file = RecordFile(records)
     with session.authority(None) as public:
         rules = RecordRules(issued_on or session.world.today, public.city.code, Face(face) if face else None)
     name = name or f"run-{file.digest()[:NAME_DIGITS]}"
-    plan = RunPlan(name, file, rules, out, services_named(service), None if no_face else template, group, stop_after)
+    plan = RunPlan(
+        name,
+        file,
+        rules,
+        out,
+        services_named(service),
+        None if no_face else template,
+        1 if readers else group,
+        stop_after,
+        own_blanks=not readers,
+    )
     password = authority_password.read()
     with session.authority(password) as authority, _progress() as (report, warn):
         world = World(session.world.now, time.sleep, report, warn)
+        lines = LineSettings(authority, out, session.world.random, session.world.now, warn)
         place = Workplace(session.home, session.storage_key(), password)
-        with _crew(scheduler, workers, place) as crew:
+        with _lines(session, lines, readers) if readers else _machines(scheduler, workers, place) as crew:
             begun = begin(authority, plan, crew, world, session.world.random, resume=resume)
             started = time.monotonic()
             tally = begun.execute()
@@ -116,7 +161,11 @@ def run(
     print_facts(facts, as_json=as_json)
 
 
-def _crew(scheduler: str | None, workers: int | None, place: Workplace) -> DaskCrew | ProcessCrew:
+def _lines(session: Session, settings: LineSettings, readers: tuple[ReaderSpec, ...]) -> AbstractContextManager[Crew]:
+    return LineCrew(settings, [ReaderFeeder(session, spec) for spec in readers])
+
+
+def _machines(scheduler: str | None, workers: int | None, place: Workplace) -> AbstractContextManager[Crew]:
     if scheduler is None:
         return ProcessCrew(workers or os.cpu_count() or 1, place)
     try:

@@ -220,9 +220,7 @@ class Run:
             place = folder_of(self.plan.out, card.serial)
             if card.spoilt is None:
                 place.mkdir(mode=0o700, exist_ok=True)
-                for path in delivery.folder.glob(
-                    f"{card.serial}*"
-                ):  # the card and its face, unless they are there already
+                for path in delivery.folder.glob(f"{card.serial}*"):  # unless they are there already
                     path.replace(place / path.name)
                 folders.add(place)
         for folder in folders:
