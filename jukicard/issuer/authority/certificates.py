@@ -14,14 +14,17 @@ card's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from asn1crypto import core, pem, x509  # type: ignore[import-untyped]
+from asn1crypto import core, pem  # type: ignore[import-untyped]
+from asn1crypto import x509 as asn1
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.x509.oid import NameOID
 
 from jukicard.iso7816.tlv import Tlv
 from jukicard.issuer.errors import CertificateProfileError
@@ -47,6 +50,12 @@ _BASIC_CONSTRAINTS, _KEY_USAGE, _SUBJECT_KEY, _AUTHORITY_KEY = (
 _AUTHORIZATION: bytes = core.ObjectIdentifier(AUTHORIZATION_OID).dump()
 _USAGE_BITS = {"digital_signature": 0x80, "key_agreement": 0x08, "key_cert_sign": 0x04, "crl_sign": 0x02}
 _PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?")
+_READ_PARTS = (
+    NameOID.COMMON_NAME,
+    NameOID.ORGANIZATION_NAME,
+    NameOID.ORGANIZATIONAL_UNIT_NAME,
+    NameOID.SERIAL_NUMBER,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +116,15 @@ class Subject:
     @classmethod
     def read(cls, certificate: bytes) -> Subject:
         """The subject of a DER certificate. Raises CertificateProfileError if it is none of this form."""
-        names = ("common_name", "organization_name", "organizational_unit_name", "serial_number")
         try:
-            parts = x509.Certificate.load(certificate, strict=True).subject.native
-            values = [parts.get(name) for name in names]
-        except (ValueError, AttributeError, TypeError):
-            values = [None]
-        if not isinstance(values[0], str) or not all(isinstance(v, str) for v in values if v is not None):
+            name = x509.load_der_x509_certificate(certificate).subject
+            parts = [[attribute.value for attribute in name.get_attributes_for_oid(kind)] for kind in _READ_PARTS]
+        except ValueError:
+            parts = []
+        if not parts or len(parts[0]) != 1 or any(len(part) > 1 for part in parts):
             raise CertificateProfileError("not a certificate of this hierarchy")
-        return cls(*values)
+        common_name, *others = parts
+        return cls(str(common_name[0]), *(str(part[0]) if part else None for part in others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +182,9 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
 def last_valid_day(certificate: bytes) -> date:
     """The day on which a DER certificate ends. Raises CertificateProfileError if that cannot be read."""
     try:
-        end = x509.Certificate.load(certificate).not_valid_after
-    except (ValueError, AttributeError, TypeError, OverflowError):
-        end = None
-    if not isinstance(end, datetime):
-        raise CertificateProfileError("not a certificate with a last day")
-    return end.date()
+        return x509.load_der_x509_certificate(certificate).not_valid_after_utc.date()
+    except ValueError:
+        raise CertificateProfileError("not a certificate with a last day") from None
 
 
 def to_pem(certificates: tuple[bytes, ...]) -> bytes:
@@ -191,7 +197,7 @@ def from_pem(text: bytes) -> tuple[bytes, ...]:
     try:
         found = tuple(der for kind, _, der in pem.unarmor(text, multiple=True) if kind == "CERTIFICATE")
         for der in found:
-            x509.Certificate.load(der, strict=True)
+            asn1.Certificate.load(der, strict=True)
     except ValueError:
         found = ()
     if not found:
@@ -232,7 +238,7 @@ class _Authority(NamedTuple):
 @lru_cache(maxsize=64)
 def _authority(certificate: bytes) -> _Authority:
     """Read an authority's certificate (DER), once: an issuing line signs with the same one again and again."""
-    read = x509.Certificate.load(certificate)
+    read = asn1.Certificate.load(certificate)
     return _Authority(
         issuer=_Issuer(read.subject.dump(), read.key_identifier),
         public_key=read.public_key.dump(),

@@ -102,6 +102,7 @@ class FileKeyStore:
         self._lock = lock
         self._keys = keys
         self._random = random
+        self._set_up: dict[str, ec.EllipticCurvePrivateKey] = {}
 
     @classmethod
     def create(cls, path: Path, password: str, random: Randomness = os.urandom) -> FileKeyStore:
@@ -198,12 +199,16 @@ class FileKeyStore:
         return key.secret
 
     def _private(self, label: str, *uses: KeyUse) -> ec.EllipticCurvePrivateKey:
-        return ec.derive_private_key(int.from_bytes(self._secret(label, *uses), "big"), ec.SECP256R1())
+        scalar = self._secret(label, *uses)
+        key = self._set_up.get(label)
+        if key is None:
+            key = self._set_up[label] = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
+        return key
 
     def _add(self, label: str, key: _Key) -> None:
         check_label(label)
         with one_writer(self._path):
-            self._keys = _unseal(_read_members(self._path), self._lock)
+            self._keys, self._set_up = _unseal(_read_members(self._path), self._lock), {}
             if label in self._keys:
                 raise KeyExists(f"there is a key {label!r} already")
             self._keys[label] = key
