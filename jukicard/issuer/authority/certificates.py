@@ -108,9 +108,7 @@ class Subject:
             raise CertificateProfileError(f"each part of a name must have 1 to {_UPPER_BOUND} characters")
         if self.serial is not None and not _PRINTABLE.issuperset(self.serial):
             raise CertificateProfileError("a serial has the characters of a PrintableString only")
-        named = (
-            Tlv.build(_SET, Tlv.build(_SEQUENCE, kind, Tlv(form, value.encode()))) for kind, form, value in given
-        )
+        named = (Tlv.build(_SET, Tlv.build(_SEQUENCE, kind, Tlv(form, value.encode()))) for kind, form, value in given)
         return Tlv.build(_SEQUENCE, *named).encode()
 
     @classmethod
