@@ -112,6 +112,7 @@ class Subject:
         return Tlv.build(_SEQUENCE, *named).encode()
 
     @classmethod
+    @lru_cache(maxsize=64)
     def read(cls, certificate: bytes) -> Subject:
         """The subject of a DER certificate. Raises CertificateProfileError if it is none of this form."""
         try:
@@ -190,6 +191,7 @@ def to_pem(certificates: tuple[bytes, ...]) -> bytes:
     return b"".join(pem.armor("CERTIFICATE", der) for der in certificates)
 
 
+@lru_cache(maxsize=64)
 def from_pem(text: bytes) -> tuple[bytes, ...]:
     """The DER certificates of a PEM text, at least one. Raises CertificateProfileError."""
     try:
