@@ -11,7 +11,7 @@ from jukicard.applets.gp.manufacture import ChipIdentity, manufacture
 from jukicard.card.card import Card
 from jukicard.card.ports import Ports
 from jukicard.card.store import MemoryStore
-from jukicard.reader.cardfile import CardFile
+from jukicard.reader.cardfile import NewCard, write_card_files
 from jukicard.reader.chips import CARD_ID_SIZE, full_rom
 from jukicard.reader.emulator import EmulatorConnection
 from jukicard.reader.spec import CARD_SUFFIX
@@ -43,8 +43,8 @@ class EmulatorPress:
 
     def deliver(self, folder: Path) -> None:
         """Write every card that was kept to `folder`/SERIAL.juki, on the disk when this returns."""
-        for serial, cells in self._kept.items():
-            path = folder / f"{serial}{CARD_SUFFIX}"
-            card_id = self._random(CARD_ID_SIZE)
-            CardFile.create(path, self._storage_key, cells, card_id=card_id, random=self._random).close()
+        cards = [
+            NewCard(f"{serial}{CARD_SUFFIX}", cells, self._random(CARD_ID_SIZE)) for serial, cells in self._kept.items()
+        ]
+        write_card_files(folder, self._storage_key, cards, random=self._random)
         self._kept.clear()

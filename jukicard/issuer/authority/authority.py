@@ -93,6 +93,7 @@ class Authority:
         self._keys = keys
         self._random = random
         self._ledger: Ledger | None = None
+        self._anchors: dict[Area, EllipticCurvePublicKey] = {}
         self._certificates = {
             name: read_certificates(home / "certificates" / f"{name}.pem")[0]
             for name in ("national-root", _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT)
@@ -189,10 +190,13 @@ class Authority:
 
     def anchor(self, area: Area) -> EllipticCurvePublicKey:
         """The public key that a chip trusts in an area (KID 10), and that its own certificates go back to."""
-        key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
-        if not isinstance(key, EllipticCurvePublicKey):
-            raise HomeDamaged(f"the {area} anchor has no EC key")
-        return key
+        anchor = self._anchors.get(area)
+        if anchor is None:
+            key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
+            if not isinstance(key, EllipticCurvePublicKey):
+                raise HomeDamaged(f"the {area} anchor has no EC key")
+            anchor = self._anchors[area] = key
+        return anchor
 
     def master_label(self, area: Area) -> str:
         """The label of an area's master key, for `KeyStore.wrap_card_keys`."""

@@ -22,7 +22,7 @@ from typing import Protocol, runtime_checkable
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.errors import KeyExists, KeyStoreError
-from jukicard.securechannel.kdf import sp800_108
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.scp03 import (
     SessionKeys,
     StaticKeys,
@@ -145,11 +145,10 @@ def check_label(label: str) -> str:
     return label
 
 
-def diversify(master: bytes, diversification: Diversification) -> StaticKeys:
+def diversify(master: MacKey, diversification: Diversification) -> StaticKeys:
     """The card's own key set, AES-256. For key stores: nobody else holds a master key."""
-    enc, mac, dek = (
-        sp800_108(master, constant, diversification.context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK)
-    )
+    context = diversification.context
+    enc, mac, dek = (master.derive(constant, context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK))
     return StaticKeys(enc, mac, dek)
 
 

@@ -94,9 +94,33 @@ class MismatchError(HostError):
 
 def chip_number(connection: CardConnection) -> str:
     """Return the number of the chip at hand (card image number, 16 digits), which anybody may read."""
+    return _number(_issuer_domain(connection))
+
+
+def check_blank(journal: Journal, connection: CardConnection) -> str:
+    """Return the number of the chip at hand, which is blank.
+
+    Refuse (RuleRefused) one that is a card already: issuing would spoil and terminate it.
+    """
+    domain = _issuer_domain(connection)
+    number = _number(domain)
+    bound = journal.card_on(number)
+    if bound is not None:
+        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
+        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
+    return number
+
+
+def _issuer_domain(connection: CardConnection) -> DomainClient:
+    """Select the issuer's domain."""
     client = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
     client.select()
-    stored = client.get_data(TAG_CARD_NUMBER)
+    return client
+
+
+def _number(domain: DomainClient) -> str:
+    stored = domain.get_data(TAG_CARD_NUMBER)
     if stored is None:
         raise NoCard("the chip in the reader has no card image number: it is not a chip for this issuing machine")
     try:
@@ -106,17 +130,6 @@ def chip_number(connection: CardConnection) -> str:
     if len(number) != CARD_NUMBER_SIZE:
         raise MalformedResponse(f"the chip's card image number has not {CARD_NUMBER_SIZE} bytes")
     return number.hex().upper()
-
-
-def check_blank(journal: Journal, connection: CardConnection) -> None:
-    """Refuse (RuleRefused) a chip that is a card already: issuing would spoil and terminate it."""
-    bound = journal.card_on(chip_number(connection))
-    if bound is not None:
-        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
-    domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
-    domain.select()
-    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
-        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
 
 
 class Personaliser:
@@ -145,6 +158,7 @@ class Personaliser:
         self._write_face = write_face
         self._keyring = CardKeyring(authority)
         self._client: ApplicationClient | None = None
+        self._resuming = True
 
     def run(self, report: Report = lambda operation: None) -> LedgerState:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
@@ -178,11 +192,10 @@ class Personaliser:
     def _bind(self) -> LedgerState:
         """Tie the chip to the order, once; only that chip is ever written for it."""
         state = self._journal.card(self._order.serial)
-        number = chip_number(self._connection)
-        if state.chip is not None and state.chip != number:
+        self._resuming = state.chip is not None
+        number = chip_number(self._connection) if self._resuming else check_blank(self._journal, self._connection)
+        if state.chip not in (None, number):
             raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
-        if state.chip is None:
-            check_blank(self._journal, self._connection)
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
@@ -234,6 +247,14 @@ class Personaliser:
             return client
         return self._client
 
+    def _has_application(self, domain: DomainClient, aid: AID) -> bool:
+        """Return whether an earlier attempt has installed it: a chip that was found blank is not asked."""
+        return self._resuming and aid in {entry.aid for entry in domain.status(0x40)}
+
+    def _has_key(self, domain: DomainClient, kid: int, kvn: int) -> bool:
+        """Return whether an earlier attempt has put or generated it: a chip that was found blank is not asked."""
+        return self._resuming and (kid, kvn) in domain.key_references()
+
     def _put_key_set(self, operation: plan.PutKeySet) -> None:
         domain = self._domain(operation.domain)
         if self._keyring.kvn != operation.keys.kvn:
@@ -250,37 +271,36 @@ class Personaliser:
 
     def _install(self, operation: plan.Install) -> None:
         domain = self._domain(operation.domain)
-        if operation.aid not in {entry.aid for entry in domain.status(0x40)}:
+        if not self._has_application(domain, operation.aid):
             domain.install(operation.module, operation.aid, operation.privileges)
 
     def _install_service(self, operation: plan.InstallService) -> None:
         domain, service = self._domain(operation.domain), operation.service
         aid = service.aid(self._authority.city.code)
-        if aid not in {entry.aid for entry in domain.status(0x40)}:
+        if not self._has_application(domain, aid):
             approval = approve_rom(self._authority, service.module, service.purpose, service.limits)
             domain.install(service.module, aid, approval=approval)
 
     def _put_approval_key(self, operation: plan.PutApprovalKey) -> None:
         domain = self._domain(operation.domain)
-        if (KID_APPROVAL, plan.APPROVAL_KVN) not in domain.key_references():
+        if not self._has_key(domain, KID_APPROVAL, plan.APPROVAL_KVN):
             domain.put_public(KID_APPROVAL, plan.APPROVAL_KVN, self._authority.approval_key)
         domain.store_purposes(list(purposes(self._authority.home)))
 
     def _put_anchor(self, operation: plan.PutAnchor) -> None:
         domain = self._domain(operation.domain)
-        if (KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN) not in domain.key_references():
+        if not self._has_key(domain, KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN):
             domain.put_anchor(plan.ANCHOR_KVN, self._authority.anchor(operation.area))
         domain.store_date(plan.ANCHOR_KVN, f"{self._order.issued_on:%Y%m%d}")
 
     def _channel_key(self, operation: plan.ChannelKey) -> None:
         domain = self._domain(operation.domain)
         kid, kvn = operation.kid, plan.CHANNEL_KVN
-        stored = domain.certificates(kid, kvn)
+        stored = domain.certificates(kid, kvn) if self._resuming else ()
         if stored:
             self._check_certificates(operation.area, stored, LeafUsage.KEY_AGREEMENT)
             return
-        present = (kid, kvn) in domain.key_references()
-        key = domain.generate_key(kid, kvn, replaces=kvn if present else 0)
+        key = domain.generate_key(kid, kvn, replaces=kvn if self._has_key(domain, kid, kvn) else 0)
         leaf = self._certify(operation.area, x.CARD_CHANNEL, key)
         domain.store_certificates(kid, kvn, (*self._authority.card_authorities(operation.area), leaf))
 
