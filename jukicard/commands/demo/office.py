@@ -123,7 +123,7 @@ def _personalise(scene: Scene, narrator: Narrator, plan: tuple[Operation, ...], 
     )
     (files,) = drawn
     narrator.step("The face is drawn (券面) for the printer, with 見本 SPECIMEN across it")
-    narrator.note(f"{files.pdf}, and {files.png.name} and {files.json.name} beside it")
+    narrator.note(f"{files.pdf}, and {files.pdf.stem}.png and {files.json.name} beside it")
     code = scene.order.record.resident_code.reveal()
     narrator.proof(
         "an A face tells the name and nothing else of the resident",

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageStat
 from jukicard.issuer.authority.authority import City
 from jukicard.issuer.errors import RecordError, RuleRefused
 from jukicard.issuer.faces import FaceData, PreparedFace, face_data, fonts, prepare_face, template
-from jukicard.issuer.faces.drawing import pictures
+from jukicard.issuer.faces.rendering import pictures
 from jukicard.issuer.faces.fonts import glyphs
 from jukicard.issuer.faces.placing import MM
 from jukicard.issuer.records.resident import Face, RecordRules, load_json
