@@ -165,9 +165,8 @@ class _Comparison:
         )
         for layer in fields:
             yield from self._field(side, layer, texts[layer.field], runs)
-        for run in runs:
+        if runs:
             yield Difference(Kind.EXTRA, side, "text", "something stands where nothing should")
-            break
         yield from self._pictures(side, layers, others)
         yield from _covered(side, painted)
 

@@ -112,7 +112,8 @@ class CardPages:
             "Resources": {"XObject": drawn, "Properties": {group_name(p): self._groups[p] for p in planes}},
             "Contents": self._document.add(deflated(content)),
         }
-        self._kids.append(self._document.add(page))
+        self._kids.append(self._document.reserve())
+        self._document.put(self._kids[-1], page)
 
     def file(self) -> bytes:
         """Return the whole file."""

@@ -36,7 +36,7 @@ class Stream:
     entries: Mapping[str, Value]
 
 
-Value: TypeAlias = "None | bool | int | float | bytes | Name | Ref | Sequence[Value] | Mapping[str, Value] | Stream"
+Value: TypeAlias = "bool | int | float | bytes | Name | Ref | Sequence[Value] | Mapping[str, Value] | Stream | None"
 
 
 def deflated(content: bytes, **entries: Value) -> Stream:
@@ -53,25 +53,22 @@ def number(value: float) -> str:
 
 
 class Document:
-    """A file being made.  `add` objects, then `file` once.  An equal stream is kept once."""
+    """A file being made.  `add` objects, then `file` once.  Equal objects are kept once."""
 
     def __init__(self) -> None:
         self._bodies: list[bytes] = []
-        self._streams: dict[bytes, Ref] = {}
+        self._known: dict[bytes, Ref] = {}
 
     def add(self, value: Value) -> Ref:
-        """Add an indirect object."""
+        """Add an indirect object, or find one that is the same."""
         body = _serialised(value)
-        if isinstance(value, Stream) and body in self._streams:
-            return self._streams[body]
-        self._bodies.append(body)
-        ref = Ref(len(self._bodies))
-        if isinstance(value, Stream):
-            self._streams[body] = ref
-        return ref
+        if body not in self._known:
+            self._bodies.append(body)
+            self._known[body] = Ref(len(self._bodies))
+        return self._known[body]
 
     def reserve(self) -> Ref:
-        """Return the number of an object that is `put` later."""
+        """Return the number of an object that is `put` later, and is no other's."""
         self._bodies.append(b"")
         return Ref(len(self._bodies))
 

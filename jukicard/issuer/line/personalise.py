@@ -7,7 +7,7 @@ card spoilt: that is noted, and the chip terminated where it still answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -37,7 +37,7 @@ from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
-from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
+from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.ledger.rules import CardState as LedgerState
@@ -87,6 +87,10 @@ WriteFace = Callable[[Order], object]
 """Writes the files of an order's face, whole or not at all; those of an earlier attempt may be there."""
 
 
+ReadFace = Callable[[Order], Sequence[object]]
+"""Reads an order's face back from where it was written, and returns in what it differs from the record."""
+
+
 class MismatchError(HostError):
     """What the chip holds is not what was written."""
 
@@ -119,7 +123,9 @@ def check_blank(authority: Authority, connection: CardConnection) -> None:
 
 
 class Personaliser:
-    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files."""
+    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files, and
+    `read_face` reads them back before the card counts as matched.
+    """
 
     def __init__(
         self,
@@ -129,6 +135,7 @@ class Personaliser:
         random: Randomness,
         clock: Clock,
         write_face: WriteFace | None = None,
+        read_face: ReadFace | None = None,
     ) -> None:
         self._authority = authority
         self._connection = connection
@@ -137,6 +144,7 @@ class Personaliser:
         self._random = random
         self._clock = clock
         self._write_face = write_face
+        self._read_face = read_face
         self._keyring = CardKeyring(authority)
         self._client: ApplicationClient | None = None
 
@@ -144,12 +152,14 @@ class Personaliser:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
 
         `report` is called as each operation begins.  TransportError, and what `write_face` raises: interrupted, to be
-        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  RuleRefused: this is another order's
-        chip, or the face was begun, and there is no `write_face`.
+        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  FaceMismatch: the face's file does not
+        print what the record says; to be resumed, too.  RuleRefused: this is another order's chip, or the face was
+        begun, and there is no `write_face`.
         """
         operations = self.operations()
         with self._connection.transaction():
             state = self._bind()
+            self._mend_face(state)
             try:
                 for operation in operations:
                     if operation.name not in state.steps_done:
@@ -163,7 +173,8 @@ class Personaliser:
     def operations(self) -> tuple[plan.Operation, ...]:
         """Return the order's operations, done or not.  The face comes before the match, or, once that began, not."""
         state = self._authority.ledger.card(self._order.serial)
-        if state.pending == plan.FACE_STEP and self._write_face is None:
+        unmatched = plan.FACE_STEP in state.steps_done and plan.MATCH_STEP not in state.steps_done
+        if (state.pending == plan.FACE_STEP or unmatched) and self._write_face is None:
             raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
         matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
         face = plan.FACE_STEP in state.steps_done or (self._write_face is not None and not matching)
@@ -341,7 +352,27 @@ class Personaliser:
             raise RuntimeError("a plan with a face, and nobody to write it")
         self._write_face(self._order)
 
+    def _mend_face(self, state: LedgerState) -> None:
+        """Write a face again that was written before an interruption, and does not read back as it should now.
+
+        For the books it is the face step that is done already: what counts there is the match that follows.
+        """
+        unmatched = plan.FACE_STEP in state.steps_done and plan.MATCH_STEP not in state.steps_done
+        if unmatched and self._write_face is not None and self._read_face is not None and self._read_face(self._order):
+            self._write_face(self._order)
+
+    def _match_face(self) -> None:
+        """Read the face's file back, as it lies there, and compare it with the record."""
+        done = self._authority.ledger.card(self._order.serial).steps_done
+        if plan.FACE_STEP not in done or self._read_face is None:
+            return
+        differences = self._read_face(self._order)
+        if differences:
+            told = "".join(f"\n  {difference}" for difference in differences)
+            raise FaceMismatch(f"card {self._order.serial}: its face does not print what the record says:{told}")
+
     def _match(self, operation: plan.Match) -> None:
+        self._match_face()
         client = JukiClient(self._stack)
         client.select()
         self._client = None
