@@ -40,10 +40,7 @@ class Form:
     @classmethod
     def of(cls, content: Content, fonts: FontUse, template: Template, states: Mapping[str, Value]) -> Form:
         """Make the form of a content stream."""
-        size = (template.width * MM + _MARGIN, template.height * MM + _MARGIN)
-        entries: dict[str, Value] = {"Type": Name("XObject"), "Subtype": Name("Form")}
-        stream = deflated(content.bytes(), **entries, BBox=[-_MARGIN, -_MARGIN, *size])
-        return cls(stream, fonts.fonts(), states)
+        return cls(deflated(content.bytes(), **form_entries(template)), fonts.fonts(), states)
 
     def add(self, document: Document, images: Mapping[str, Ref] | None = None) -> Ref:
         """Add it to a document, with images that it draws."""
@@ -51,6 +48,12 @@ class Form:
         given: Mapping[str, Mapping[str, Value]] = {"Font": fonts, "ExtGState": self.states, "XObject": images or {}}
         resources: dict[str, Value] = {kind: entries for kind, entries in given.items() if entries}
         return document.add(Stream(self.stream.data, {**self.stream.entries, "Resources": resources}))
+
+
+def form_entries(template: Template) -> dict[str, Value]:
+    """Return the entries of a form's dictionary that are the same for all planes of a template."""
+    size = (template.width * MM + _MARGIN, template.height * MM + _MARGIN)
+    return {"Type": Name("XObject"), "Subtype": Name("Form"), "BBox": [-_MARGIN, -_MARGIN, *size]}
 
 
 def layers_of(template: Template, side: Side, version: str) -> tuple[Layer, ...]:

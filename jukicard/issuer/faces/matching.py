@@ -18,11 +18,11 @@ from jukicard.issuer.faces.drawing import OVERLAP, photo_image
 from jukicard.issuer.faces.face import prepared_photo
 from jukicard.issuer.faces.fonts import FontFile, Glyph, glyphs
 from jukicard.issuer.faces.glyphimages import GlyphImages
-from jukicard.issuer.faces.grounds import Side, ground, layers_of
+from jukicard.issuer.faces.grounds import Side, form_entries, ground, layers_of
 from jukicard.issuer.faces.pages import ACROSS, INFO, Marks, boxes, group_name, page_content
 from jukicard.issuer.faces.pdf import Document, Value
 from jukicard.issuer.faces.pdfreading import PdfError, PdfFile, content_of
-from jukicard.issuer.faces.placing import MM, back_boxes
+from jukicard.issuer.faces.placing import MM, back_boxes, place
 from jukicard.issuer.faces.qr import SIDE, modules
 from jukicard.issuer.faces.reading import Box, Painted, PaintedForm, Picture, Run, alone, digest, pixels, reached
 from jukicard.issuer.faces.subsetting import same_outline
@@ -74,11 +74,14 @@ def compare_face(
     again from `data`.  Stock and pre-print may be missing, since a printer may have them on its cards; the personal
     plane may not.  RecordError where the record itself cannot be printed.
     """
+    place(data, template, images)  # refuses what cannot be printed
     wanted = photo if photo is not None else prepared_photo(data, template)
     try:
         return tuple(_Comparison(PdfFile(pdf), data, template, images, wanted).differences())
     except PdfError as error:
         return (Difference(Kind.FILE, "file", "PDF", str(error)),)
+    except (KeyError, ValueError, TypeError) as error:  # a value that is not of the kind that must stand there
+        return (Difference(Kind.FILE, "file", "PDF", f"is not made as faces are ({type(error).__name__})"),)
 
 
 @dataclass
@@ -101,6 +104,9 @@ class _Comparison:
 
     def _whole(self) -> Iterator[Difference]:
         catalogue = self.file.catalogue
+        tree = self.file.mapping(catalogue["Pages"])
+        if (catalogue.get("Type"), tree.get("Type"), tree.get("Count")) != ("Catalog", "Pages", len(Side)):
+            yield Difference(Kind.FILE, "file", "PDF", "is not made as faces are")
         content = self.file.mapping(catalogue.get("OCProperties", {}))
         groups = content.get("OCGs", [])
         shown = {"ON": groups, "Order": groups}
@@ -122,7 +128,10 @@ class _Comparison:
                 ref = drawn.get(ACROSS if plane is None else group_name(plane))
                 yield from self._ground(side, plane, ref, marks.bleed)
         if Plane.PERSONAL in planes:
-            painted = PaintedForm(self.file, drawn[group_name(Plane.PERSONAL)]).painted
+            form = PaintedForm(self.file, drawn[group_name(Plane.PERSONAL)])
+            painted = form.painted
+            if not _alike(form.entries, form_entries(self.template)):
+                yield Difference(Kind.FILE, side, Plane.PERSONAL, "is cut or turned")
         elif side is Side.FRONT:
             yield Difference(Kind.MISSING, side, Plane.PERSONAL, "is not there")
             return
@@ -134,10 +143,11 @@ class _Comparison:
         """Compare the page itself: its boxes, its planes, how they are drawn."""
         wanted = boxes(self.template, marks)
         found = {key: page.get(key) for key in wanted}
-        if page.keys() != {"Type", "Parent", "Resources", "Contents", *wanted} or not _alike(found, wanted):
+        keys = {"Type", "Parent", "Resources", "Contents", *wanted}
+        if page.keys() != keys or page["Type"] != "Page" or not _alike(found, wanted):
             yield Difference(Kind.FILE, side, "page", "has not the measures of the template")
         resources = self.file.mapping(page.get("Resources"))
-        names = [self.file.mapping(group).get("Name") for group in self.file.mapping(resources["Properties"]).values()]
+        groups = [self.file.mapping(group) for group in self.file.mapping(resources["Properties"]).values()]
         content = content_of(self.file.stream(page.get("Contents")))
         expected = page_content(self.template, planes, marks)
         if ACROSS not in self.file.mapping(resources["XObject"]):
@@ -145,7 +155,7 @@ class _Comparison:
         known = {group_name(plane) for plane in planes} | {ACROSS}
         if content != expected or not self.file.mapping(resources["XObject"]).keys() <= known:
             yield Difference(Kind.FILE, side, "page", "draws something else than its planes")
-        if names != [group_name(plane).encode() for plane in planes]:
+        if groups != [{"Type": "OCG", "Name": group_name(plane).encode()} for plane in planes]:
             yield Difference(Kind.FILE, side, "page", "calls its planes by other names")
 
     def _ground(self, side: Side, plane: Plane | None, ref: Value, bleed: float) -> Iterator[Difference]:
@@ -219,7 +229,8 @@ class _Comparison:
             yield Difference(Kind.MISSING, side, "photo", "is not in its place")
             return
         others.remove(found[0])
-        if pixels(found[0].stream) != pixels(photo_image(photo)):
+        stream, wanted = found[0].stream, photo_image(photo)
+        if stream != wanted and pixels(stream) != pixels(wanted):  # packed otherwise, it may be the same picture
             yield Difference(Kind.PHOTO, side, "photo", "is another picture than the record's")
 
     def _code(self, side: Side, layer: Code, others: list[Painted]) -> Iterator[Difference]:
@@ -328,12 +339,12 @@ def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _alike(found: Mapping[str, Value], wanted: Mapping[str, Value]) -> bool:
-    """Return whether boxes are the same but for rounding."""
-    for key, box in wanted.items():
-        there = found[key]
-        if not isinstance(there, list) or not isinstance(box, list) or len(there) != len(box):
-            return False
-        if any(not isinstance(v, (int, float)) or abs(v - w) > _NEAR for v, w in zip(there, box, strict=True)):
-            return False
-    return True
+def _alike(found: Value, wanted: Value) -> bool:
+    """Return whether values are the same, but for the rounding of numbers."""
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return found.keys() == wanted.keys() and all(_alike(found[key], wanted[key]) for key in wanted)
+    if isinstance(found, list) and isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(_alike, found, wanted))
+    if isinstance(found, (int, float)) and isinstance(wanted, (int, float)):
+        return abs(found - wanted) < _NEAR
+    return found == wanted

@@ -23,6 +23,39 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
 
 _BLOCK = re.compile(rb"(\d+) beginbfchar\n((?:<[0-9A-F]+> <[0-9A-F]+>\n)+)endbfchar\n")
+_TYPE0: Mapping[str, Value | str] = {
+    "Type": "Font",
+    "Subtype": "Type0",
+    "BaseFont": None,
+    "Encoding": "Identity-H",
+    "DescendantFonts": None,
+    "ToUnicode": None,
+}
+_CID_FONT: Mapping[str, Value | str] = {
+    "Type": "Font",
+    "Subtype": "CIDFontType2",
+    "BaseFont": None,
+    "CIDSystemInfo": {"Registry": b"Adobe", "Ordering": b"Identity", "Supplement": 0},
+    "FontDescriptor": None,
+    "DW": None,
+    "W": None,
+    "CIDToGIDMap": "Identity",
+}
+_DESCRIPTOR: Mapping[str, Value | str] = {
+    "Type": "FontDescriptor",
+    "FontName": None,
+    "Flags": 4,
+    "FontFile2": None,
+    **dict.fromkeys(("FontBBox", "ItalicAngle", "Ascent", "Descent", "CapHeight", "StemV")),
+}
+_TYPE3: Mapping[str, Value | str] = {
+    "Type": "Font",
+    "Subtype": "Type3",
+    "FontMatrix": [0.001, 0, 0, 0.001, 0, 0],
+    "Resources": {},
+    **dict.fromkeys(("FontBBox", "CharProcs", "Encoding", "FirstChar", "LastChar", "Widths", "ToUnicode")),
+}
+"""The entries of the dictionaries of fonts; None where more is to be said than a value, or nothing depends on it."""
 _PAIR = re.compile(rb"<([0-9A-F]+)> <([0-9A-F]+)>\n")
 
 
@@ -70,11 +103,14 @@ class Picture(Painted):
 
 
 class PaintedForm:
-    """What a form paints, in its order: rectangles, images, glyphs."""
+    """What a form paints, in its order: rectangles, images, glyphs.  `entries` are those of its dictionary that are
+    neither its resources nor its filter.
+    """
 
     def __init__(self, file: PdfFile, ref: Value) -> None:
         self._file = file
         self._form = file.stream(ref)
+        self.entries = {k: v for k, v in self._form.entries.items() if k not in ("Filter", "Resources")}
         resources = file.mapping(self._form.entries.get("Resources", {}))
         if not resources.keys() <= {"Font", "XObject"}:
             raise PdfError("the personal plane draws with something that faces do not need")
@@ -139,8 +175,7 @@ def read_font(file: PdfFile, ref: Value) -> ReadFont:
     (descendant,) = file.array(font.get("DescendantFonts"))
     cid = file.mapping(descendant)
     descriptor = file.mapping(cid.get("FontDescriptor"))
-    named = (font.get("Subtype"), font.get("Encoding"), cid.get("Subtype"), cid.get("CIDToGIDMap"))
-    if named != ("Type0", "Identity-H", "CIDFontType2", "Identity"):
+    if not (_has(font, _TYPE0) and _has(cid, _CID_FONT) and _has(descriptor, _DESCRIPTOR)):
         raise PdfError("a font is of another kind than those of faces")
     try:
         outlines = glyph_data(content_of(file.stream(descriptor.get("FontFile2"))))
@@ -150,10 +185,15 @@ def read_font(file: PdfFile, ref: Value) -> ReadFont:
     return ReadFont(name, _texts(content_of(file.stream(font.get("ToUnicode"))), 2), outlines)
 
 
+def _has(entries: Mapping[str, Value], wanted: Mapping[str, Value | str]) -> bool:
+    """Return whether a dictionary has these keys and no others, with these values (None: any)."""
+    return entries.keys() == wanted.keys() and all(v is None or entries[k] == v for k, v in wanted.items())
+
+
 def _type3(file: PdfFile, font: Mapping[str, Value]) -> ReadFont:
     procedures = file.mapping(font.get("CharProcs"))
     names = file.array(file.mapping(font.get("Encoding")).get("Differences"))
-    if names[:1] != [1] or font.get("FontMatrix") != [0.001, 0, 0, 0.001, 0, 0] or font.get("Resources") != {}:
+    if names[:1] != [1] or not _has(font, _TYPE3):
         raise PdfError("a font of glyph images is not one of faces")
     drawn = {code: content_of(file.stream(procedures.get(str(name)))) for code, name in enumerate(names[1:], 1)}
     return ReadFont("GlyphImages", _texts(content_of(file.stream(font.get("ToUnicode"))), 1), None, drawn)
