@@ -44,7 +44,12 @@ def run(effort: Effort) -> Iterator[Item]:
         with Image.open(ROOT / "examples" / "residents" / "portrait-drawn.png") as picture:
             picture.convert("RGB").resize((413, 531)).save(portrait, "JPEG", quality=90)
         b = replace(
-            A, version=Face.B, birth="昭和53年11月23日", sex="女", address="架空県見本市北町6丁目26番20号", photo=portrait
+            A,
+            version=Face.B,
+            birth="昭和53年11月23日",
+            sex="女",
+            address="架空県見本市北町6丁目26番20号",
+            photo=portrait,
         )
         photo = prepared_photo(b, chosen)
 

@@ -156,8 +156,7 @@ def _compared(
 
     with session.authority(None) as authority:
         card = authority.ledger.card(serial)
-        characters = look.images.characters if look.images is not None else frozenset()
-        rules = RecordRules(card.issued_on, authority.city.code, Face(card.face), photo, glyph_images=characters)
+        rules = RecordRules(card.issued_on, authority.city.code, Face(card.face), photo, glyph_images=look.characters)
         data = face_data(read_record(record, row, rules), authority.city, card.expires)
     return compare_face(pdf, data, face_template(look.template), look.images)
 

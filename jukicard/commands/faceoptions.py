@@ -34,6 +34,11 @@ class FaceLook:
     images: GlyphImages | None = None
     form: PrintForm | None = None
 
+    @property
+    def characters(self) -> frozenset[str]:
+        """The private-use characters that records may have, since they have images."""
+        return self.images.characters if self.images is not None else frozenset()
+
 
 template_option = click.option(
     "--template", metavar="NAME", default=DEFAULT_TEMPLATE, show_default=True, help="Face template or file."

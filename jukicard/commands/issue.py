@@ -109,13 +109,10 @@ def issue(
     day = issued_on or session.world.today
     if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
-    if layers and "personal" not in layers:
-        raise click.UsageError("a card's face has its personal layer: name it too, or print with juki face print")
-    _check_printer(printer, out)
+    _check_wishes(layers, printer, out)
     look = FaceLook(template, int(dpi), glyph_images(glyphs, session.home), print_form(layers, marks=marks))
     with session.authority(None) as public:
-        characters = look.images.characters if look.images is not None else frozenset()
-        rules = RecordRules(day, public.city.code, Face(face) if face else None, photo, glyph_images=characters)
+        rules = RecordRules(day, public.city.code, Face(face) if face else None, photo, glyph_images=look.characters)
         wished = wish(session, public, read_record(record, row, rules), service, day, look)
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
@@ -135,8 +132,10 @@ def issue(
     print_facts({**facts, **faces, **_printed(printer, faces["face_pdf"], state.serial)}, as_json=as_json)
 
 
-def _check_printer(printer: str | None, out: Path | None) -> None:
-    """Refuse a printer that is not there before a card is made."""
+def _check_wishes(layers: tuple[str, ...], printer: str | None, out: Path | None) -> None:
+    """Refuse layers of which no card's face is made, and a printer that is not there, before a card is made."""
+    if layers and "personal" not in layers:
+        raise click.UsageError("a card's face has its personal layer: name it too, or print with juki face print")
     if printer is not None:
         from jukicard.issuer.faces.spooling import check_printer
 

@@ -294,16 +294,14 @@ def _placing(side: Side, layer: Text, wanted: Sequence[Glyph], found: Sequence[R
 
 def _covered(side: Side, painted: Sequence[Painted]) -> Iterator[Difference]:
     """Find texts over which something is painted afterwards."""
-    runs = [item for item in painted if isinstance(item, Run)]
-    for cover in painted:
-        if isinstance(cover, Run):
-            continue
-        for run in runs:
-            x, y = run.box[:2]
-            glyph = (x, y - _DESCENT * run.size, x + run.size / 2, y + _ASCENT * run.size)
-            if run.order < cover.order and _overlap(glyph, cover.box):
-                yield Difference(Kind.COVERED, side, "text", "lies under something that is painted over it")
-                return
+    glyph_boxes = []
+    for item in painted:
+        if isinstance(item, Run):
+            x, y = item.box[:2]
+            glyph_boxes.append((x, y - _DESCENT * item.size, x + item.size / 2, y + _ASCENT * item.size))
+        elif any(_overlap(box, item.box) for box in glyph_boxes):
+            yield Difference(Kind.COVERED, side, "text", "lies under something that is painted over it")
+            return
 
 
 def text_boxes(layer: Text, height: float) -> tuple[Box, Box]:

@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     rb"\s*(?:(?P<ref>(\d+) 0 R)|(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?![\w])|/(?P<name>[A-Za-z0-9.+_-]+)"
     rb"|<(?P<hex>[0-9A-Fa-f]*)>|(?P<mark><<|>>|\[|\])|(?P<word>[A-Za-z][A-Za-z0-9]*\*?))"
 )
+_MARK = re.compile(rb"\s*(>>|\])")
+_NOTHING_MORE = re.compile(rb"\s*\Z")
 _WORDS: Mapping[str, bool | None] = {"null": None, "true": True, "false": False}
 _OBJECT = re.compile(rb"(\d+) 0 obj\n")
 _ENTRY = re.compile(rb"(\d{10}) 00000 n \n")
@@ -143,7 +145,7 @@ class Tokens:
     def operations(self) -> Iterator[tuple[str, list[Value]]]:
         """Read a content stream: each operator with its operands (7.8.2)."""
         operands: list[Value] = []
-        while self._content[self.position :].strip():
+        while _NOTHING_MORE.match(self._content, self.position) is None:
             value = self._next()
             if isinstance(value, _Operator):
                 yield str(value), operands
@@ -186,8 +188,7 @@ class Tokens:
         return dict(zip(map(str, keys), entries[1::2], strict=True))
 
     def _until(self, mark: bytes) -> Iterator[Value]:
-        closing = re.compile(rb"\s*" + re.escape(mark))
-        while (end := closing.match(self._content, self.position)) is None:
+        while (end := _MARK.match(self._content, self.position)) is None or end[1] != mark:
             yield self.value()
         self.position = end.end()
 

@@ -74,9 +74,8 @@ class ReadFont:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """One thing that is painted: `order` counts from the first."""
+    """One thing that is painted."""
 
-    order: int
     colour: tuple[float, ...]
     box: Box
 
@@ -128,7 +127,7 @@ class PaintedForm:
                     self._colour = tuple(_numbers(operands))
                 case "re", [_, _, _, _] if next(operations, None) == ("f", []):
                     x, y, width, height = _numbers(operands)
-                    yield Painted(self._next(), self._colour, (x, y, x + width, y + height))
+                    yield Painted(self._colour, (x, y, x + width, y + height))
                 case "BT", []:
                     yield self._run(operations)
                 case "q", []:
@@ -136,18 +135,12 @@ class PaintedForm:
                 case _:
                     raise PdfError("the personal plane has an operation that faces do not need")
 
-    _order = 0
-
-    def _next(self) -> int:
-        self._order += 1
-        return self._order
-
     def _run(self, operations: Iterator[tuple[str, list[Value]]]) -> Run:
         steps = [next(operations, ("", [])) for _ in range(4)]
         match steps:
             case [("Tf", [str(name), size]), ("Td", [x, y]), ("Tj", [bytes(code)]), ("ET", [])] if name in self._fonts:
                 font, (at, up, points) = self._fonts[name], _numbers([x, y, size])
-                return Run(self._next(), self._colour, (at, up, at, up), font, int.from_bytes(code, "big"), points)
+                return Run(self._colour, (at, up, at, up), font, int.from_bytes(code, "big"), points)
         raise PdfError("a text is not drawn as faces are")
 
     def _picture(self, operations: Iterator[tuple[str, list[Value]]]) -> Picture:
@@ -157,7 +150,7 @@ class PaintedForm:
                 width, skew, slant, height, x, y = _numbers(matrix)
                 if not skew and not slant:
                     stream = self._file.stream(self._images[name])
-                    return Picture(self._next(), (), (x, y, x + width, y + height), stream)
+                    return Picture((), (x, y, x + width, y + height), stream)
         raise PdfError("a picture is not drawn as faces are")
 
 

@@ -17,7 +17,7 @@ from benchmarks.measuring import Item, cost, in_turns, limit, speed
 from benchmarks.primitives import KeyOfAll
 
 ROOT = Path(__file__).parents[3]
-THEMES = ("core", "readers", "sessions", "apps", "lasting", "many")
+THEMES = ("core", "readers", "sessions", "apps", "lasting", "many", "faces")
 FIELDS = {"ours", "peer", "unit", "ratio", "spread", "target", "better", "met", "against"}
 ASKED_FOR = (
     "in process: SELECT",
@@ -41,6 +41,8 @@ ASKED_FOR = (
     "20 chips in one process, each",
     "20 chips in one process, a command",
     "20 files: SELECT",
+    "face A: PDF",
+    "face B: read back and matched",
 )
 
 
