@@ -64,9 +64,15 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "Cards' faces: sheets, printers, and what a PDF really prints.",
         "juki face sheet cards --out sheet.pdf",
         {
-            "sheet": Lazy("face:sheet", "Put faces on sheets of A4, ten on each, with cut marks."),
-            "print": Lazy("face:print_", "Print faces on a printer of the system's (CUPS)."),
-            "check": Lazy("face:check", "Read a face's PDF back and compare it with the resident's record."),
+            "sheet": Lazy(
+                "face:sheet", "Put faces on sheets of A4, ten on each, with cut marks, for an office's printer."
+            ),
+            "print": Lazy(
+                "face:print_", "Print faces on a printer of the system's (CUPS): card by card, or on sheets of A4."
+            ),
+            "check": Lazy(
+                "face:check", "Read a face's PDF back and compare it with the resident's record, glyph by glyph."
+            ),
         },
     ),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
