@@ -18,6 +18,7 @@ import click
 from jukicard.commands import issuing
 from jukicard.commands.atrs import brief_atr
 from jukicard.commands.cardinfo import public_facts
+from jukicard.commands.faceoptions import glyph_images
 from jukicard.commands.session import Session, World
 from jukicard.iso7816.connection import CardConnection, ConnectionWrapper
 from jukicard.issuer.authority.authority import Authority
@@ -26,6 +27,7 @@ from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, Authenticat
 from jukicard.issuer.counter.authentication import authenticate as go_through
 from jukicard.issuer.counter.lifecycle import Change, Outcome
 from jukicard.issuer.counter.lifecycle import change_card as carry_out
+from jukicard.issuer.faces.look import DEFAULT_TEMPLATE, FaceLook
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
@@ -195,7 +197,7 @@ def issue(
     reader: CardConnection | None = None,
     services: Iterable[str] = (),
     issued_on: date | None = None,
-    template: str = issuing.DEFAULT_TEMPLATE,
+    template: str = DEFAULT_TEMPLATE,
 ) -> IssuedCard:
     """Issue a card: of the blank chip in `reader`, or without one, in a new card file in the folder `out`.
 
@@ -206,7 +208,14 @@ def issue(
     """
     folder, path = _path(out), None
     session = Session(_WORLD, home_given=authority.home)
-    wished = issuing.wish(session, authority, record, tuple(services), issued_on or _WORLD.today, template)
+    wished = issuing.wish(
+        session,
+        authority,
+        record,
+        tuple(services),
+        issued_on or _WORLD.today,
+        FaceLook(template, images=glyph_images(None, authority.home)),
+    )
     if reader is not None:
         state = issuing.onto(session, authority, wished, reader, issuing.Watch(), folder)
     elif folder is not None:

@@ -59,6 +59,22 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         },
     ),
     "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
+    "face": LazyGroup.of(
+        "face",
+        "Cards' faces: sheets, printers, and what a PDF really prints.",
+        "juki face sheet cards --out sheet.pdf",
+        {
+            "sheet": Lazy(
+                "face:sheet", "Put faces on sheets of A4, ten on each, with cut marks, for an office's printer."
+            ),
+            "print": Lazy(
+                "face:print_", "Print faces on a printer of the system's (CUPS): card by card, or on sheets of A4."
+            ),
+            "check": Lazy(
+                "face:check", "Read a face's PDF back and compare it with the resident's record, glyph by glyph."
+            ),
+        },
+    ),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
     "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),
     "card": LazyGroup.of(

@@ -107,6 +107,20 @@ class FaceUnwritten(IssuerError):
     exit_code = 1
 
 
+class FaceMismatch(IssuerError):
+    """The face's file does not print what the record says; the card is whole, and its issue can be resumed, which
+    writes the face again (exit code 1).
+    """
+
+    exit_code = 1
+
+
+class NoPrinter(IssuerError):
+    """There is no print system, or no such printer in it (exit code 3)."""
+
+    exit_code = 3
+
+
 class CodeTaken(RuleRefused):
     """The resident code is another person's, to whom the office has issued (or is issuing) the card `serial`."""
 

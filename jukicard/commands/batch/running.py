@@ -18,7 +18,7 @@ from jukicard.commands import completion
 from jukicard.commands.batch.crews import DaskCrew, ProcessCrew
 from jukicard.commands.batch.feeding import ReaderFeeder
 from jukicard.commands.batch.workplace import Workplace
-from jukicard.commands.issuing import DEFAULT_TEMPLATE
+from jukicard.commands.faceoptions import glyph_images, glyphs_option, template_option
 from jukicard.commands.options import (
     day_option,
     home_option,
@@ -34,6 +34,7 @@ from jukicard.issuer.bureau.outcomes import FILE
 from jukicard.issuer.bureau.preparing import begin
 from jukicard.issuer.bureau.run import Crew, RunPlan, Tally, WorkersLost, World
 from jukicard.issuer.errors import IssuerError
+from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.municipal.services import services_named
 from jukicard.issuer.records.resident import Face, RecordRules
 from jukicard.issuer.records.table import RecordFile
@@ -57,7 +58,9 @@ _REPORT_SECONDS = 10.0
 @click.option("--name", help="The run's name in the books (else made from the records).")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the records'.")
 @click.option("--service", multiple=True, metavar="NAME", help="A municipal service on every card. Repeatable.")
-@click.option("--template", metavar="NAME", default=DEFAULT_TEMPLATE, show_default=True, help="Face template or file.")
+@template_option
+@glyphs_option
+@click.option("--png", is_flag=True, help="Make pictures of the faces too (300 dots per inch).")
 @click.option("--no-face", is_flag=True, help="Leave the printing out: no face files are made.")
 @click.option("--workers", type=click.IntRange(1), help="Processes (else one for each core).")
 @click.option("--scheduler", metavar="URL", help="A Dask scheduler, whose workers `juki batch worker` has started.")
@@ -91,6 +94,8 @@ def run(
     face: str | None,
     service: tuple[str, ...],
     template: str,
+    glyphs: Path | None,
+    png: bool,
     no_face: bool,
     workers: int | None,
     scheduler: str | None,
@@ -124,7 +129,9 @@ def run(
         raise click.UsageError("--workers, --scheduler, --reader: who makes the cards? One of them")
     file = RecordFile(records)
     with session.authority(None) as public:
-        rules = RecordRules(issued_on or session.world.today, public.city.code, Face(face) if face else None)
+        look = FaceLook(template, 300 if png else None, glyph_images(glyphs, session.home))
+        day, face_version = issued_on or session.world.today, Face(face) if face else None
+        rules = RecordRules(day, public.city.code, face_version, glyph_images=look.characters)
     name = name or f"run-{file.digest()[:NAME_DIGITS]}"
     plan = RunPlan(
         name,
@@ -132,7 +139,7 @@ def run(
         rules,
         out,
         services_named(service),
-        None if no_face else template,
+        None if no_face else look,
         1 if readers else group,
         stop_after,
         own_blanks=not readers,

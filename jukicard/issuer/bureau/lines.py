@@ -20,9 +20,10 @@ from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import HostError
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.bureau.run import folder_of
-from jukicard.issuer.bureau.workshop import Delivery, GroupJob, Made, Piece, face_writer
+from jukicard.issuer.bureau.workshop import Delivery, GroupJob, Made, Piece
 from jukicard.issuer.errors import CardSpoilt, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.line.facework import FaceWork, prepared
 from jukicard.issuer.line.orders import order_of
 from jukicard.issuer.line.personalise import Personaliser, chip_number
 
@@ -130,12 +131,12 @@ class LineCrew:
         (piece,) = job.pieces
         order = order_of(settings.authority.ledger.card(piece.state.serial), piece.record, job.services)
         folder = folder_of(settings.out, piece.state.serial)
-        write_face = None
-        if job.template is not None:
+        face = None
+        if job.look is not None:
             folder.mkdir(mode=0o700, exist_ok=True)
-            write_face = face_writer(settings.authority, order, folder, job.template)
+            face = FaceWork(prepared(settings.authority, order.record, order.expires, job.look), job.look, folder)
         try:
-            Personaliser(settings.authority, connection, order, settings.random, settings.clock, write_face).run()
+            Personaliser(settings.authority, connection, order, settings.random, settings.clock, face).run()
         except CardSpoilt as error:
             return _delivery(folder, piece, str(error))
         return _delivery(folder, piece, None)

@@ -21,6 +21,7 @@ from jukicard.issuer.bureau.groups import in_groups
 from jukicard.issuer.bureau.outcomes import Outcome, Outcomes, Result
 from jukicard.issuer.bureau.workshop import Delivery, GroupJob, Made, Piece
 from jukicard.issuer.errors import CardHeld, CodeTaken, LedgerUnavailable, RunStopped
+from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.files import sync_directory
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.group import CardTerms, Group, Resident
@@ -62,7 +63,7 @@ class WorkersLost(Exception):  # noqa: N818 - what has happened; it is no fault 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run is to do. `name` has the form of a delivery's; `template` is how faces look, None for no faces.
+    """What a run is to do. `name` has the form of a delivery's; `look` is how faces look, None for no faces.
     `own_blanks`: its chips are made for it, and are a delivery of the run's name; else they come from the stock.
 
     After `stop_after` failures one after the other the run stops: something is wrong with more than a card.
@@ -73,7 +74,7 @@ class RunPlan:
     rules: RecordRules
     out: Path
     services: tuple[Service, ...] = ()
-    template: str | None = None
+    look: FaceLook | None = None
     group_size: int = 50
     stop_after: int = 5
     own_blanks: bool = True
@@ -189,7 +190,7 @@ class Run:
     def _submit(self, pieces: tuple[Piece, ...]) -> None:
         self._attempts += 1
         folder = self.plan.out / WORK / f"{self._attempts:08d}"
-        job = GroupJob(self._attempts, folder, pieces, self.plan.services, self.plan.template)
+        job = GroupJob(self._attempts, folder, pieces, self.plan.services, self.plan.look)
         self._pending[self.crew.submit(job)] = job
 
     def _collect(self, outcomes: Outcomes) -> None:

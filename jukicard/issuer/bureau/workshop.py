@@ -17,13 +17,13 @@ from typing import Protocol
 from jukicard.iso7816.connection import CardConnection
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import CardSpoilt
-from jukicard.issuer.faces import face_data, prepare_face
-from jukicard.issuer.faces import template as face_template
+from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.line.facework import FaceWork, prepared
 from jukicard.issuer.line.journal import CardJournal, Note
 from jukicard.issuer.line.orders import order_of
-from jukicard.issuer.line.personalise import Order, Personaliser, WriteFace
+from jukicard.issuer.line.personalise import Personaliser
 from jukicard.issuer.municipal.services import Service
 from jukicard.issuer.records.resident import ResidentRecord
 
@@ -55,14 +55,14 @@ class Piece:
 class GroupJob:
     """A group of cards for one worker, who makes a folder of his own below `folder` for them.
 
-    `template`: how faces look, None for none.
+    `look`: how faces look, None for none.
     """
 
     number: int
     folder: Path
     pieces: tuple[Piece, ...]
     services: tuple[Service, ...]
-    template: str | None
+    look: FaceLook | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +106,16 @@ class Workshop:
     def _make(self, piece: Piece, job: GroupJob, folder: Path) -> Made:
         journal = CardJournal(piece.state)
         order = order_of(piece.state, piece.record, job.services)
-        write_face = None if job.template is None else face_writer(self.authority, order, folder, job.template)
+        face = None
+        if job.look is not None:
+            face = FaceWork(prepared(self.authority, order.record, order.expires, job.look), job.look, folder)
         try:
             with self.press.chip(piece.chip) as connection:
-                Personaliser(
-                    self.authority, connection, order, self.random, self.clock, write_face, journal=journal
-                ).run()
+                Personaliser(self.authority, connection, order, self.random, self.clock, face, journal).run()
         except CardSpoilt as error:
             return Made(piece.row, piece.state.serial, tuple(journal.notes), str(error))
         self.press.keep(piece.state.serial)
         return Made(piece.row, piece.state.serial, tuple(journal.notes))
-
-
-def face_writer(authority: Authority, order: Order, folder: Path, template: str) -> WriteFace:
-    """Return what writes the face of an order into a folder. RecordError for a face that cannot be drawn."""
-    face = prepare_face(face_data(order.record, authority.city, order.expires), face_template(template))
-    return lambda order: face.write(folder, order.serial, order.serial)
 
 
 _workshop: Workshop | None = None

@@ -12,6 +12,8 @@ from jukicard.issuer.faces.template import Template, template
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.face import FaceFiles, PreparedFace
+    from jukicard.issuer.faces.glyphimages import GlyphImages
+    from jukicard.issuer.faces.pages import PrintForm
 
 __all__ = ["FaceData", "FaceFiles", "PreparedFace", "Template", "face_data", "prepare_face", "template"]
 
@@ -24,8 +26,18 @@ def __getattr__(name: str) -> object:
     raise AttributeError(name)
 
 
-def prepare_face(data: FaceData, wanted: Template | None = None) -> PreparedFace:
-    """Check all that can go wrong with a face, and draw it; nothing is written.  RecordError lists what is wrong."""
-    from jukicard.issuer.faces.face import prepare_face as prepare
+def prepare_face(
+    data: FaceData,
+    wanted: Template | None = None,
+    images: GlyphImages | None = None,
+    form: PrintForm | None = None,
+) -> PreparedFace:
+    """Check all that can go wrong with a face, and draw it; nothing is written.  RecordError lists what is wrong.
 
-    return prepare(data, wanted)
+    `images` are for characters that no font has; `form` says which planes are printed, and with which marks (all,
+    and none).
+    """
+    from jukicard.issuer.faces.face import prepare_face as prepare
+    from jukicard.issuer.faces.pages import PrintForm
+
+    return prepare(data, wanted, images, form or PrintForm())

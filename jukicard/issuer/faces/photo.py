@@ -46,7 +46,7 @@ def load_photo(path: Path, ratio: float, height: int) -> bytes:
     if cropped.height > height:
         cropped = cropped.resize((round(height * ratio), height), Image.Resampling.LANCZOS)
     out = BytesIO()
-    cropped.save(out, "PNG")
+    cropped.save(out, "PNG", compress_level=1)  # a third of the time, a tenth more bytes
     return out.getvalue()
 
 

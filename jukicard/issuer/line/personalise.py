@@ -37,12 +37,13 @@ from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
-from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
+from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.line import plan
 from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.line.facework import FaceMaker
 from jukicard.issuer.line.journal import Journal
 from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
@@ -82,10 +83,6 @@ class Order:
         """What EF.CARD of this card holds."""
         expires = f"{self.expires:%Y%m%d}"
         return CardData(self.serial, self.record.city_code, expires, self.record.face.value)
-
-
-WriteFace = Callable[[Order], object]
-"""Writes the files of an order's face, whole or not at all; those of an earlier attempt may be there."""
 
 
 class MismatchError(HostError):
@@ -133,7 +130,8 @@ def _number(domain: DomainClient) -> str:
 
 
 class Personaliser:
-    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files.
+    """Makes the chip behind a connection the card of an order; `face`, if given, makes the face's files, and reads them
+    back before the card counts as matched.
 
     What is done is noted in the books at once, or in the `journal` that is given in their place.
     """
@@ -145,7 +143,7 @@ class Personaliser:
         order: Order,
         random: Randomness,
         clock: Clock,
-        write_face: WriteFace | None = None,
+        face: FaceMaker | None = None,
         journal: Journal | None = None,
     ) -> None:
         self._authority = authority
@@ -155,7 +153,7 @@ class Personaliser:
         self._order = order
         self._random = random
         self._clock = clock
-        self._write_face = write_face
+        self._face = face
         self._keyring = CardKeyring(authority)
         self._client: ApplicationClient | None = None
         self._resuming = True
@@ -163,13 +161,15 @@ class Personaliser:
     def run(self, report: Report = lambda operation: None) -> LedgerState:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
 
-        `report` is called as each operation begins.  TransportError, and what `write_face` raises: interrupted, to be
-        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  RuleRefused: this is another order's
-        chip, or the face was begun, and there is no `write_face`.
+        `report` is called as each operation begins.  TransportError, and what `face` raises: interrupted, to be
+        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  FaceMismatch: the face's file does not
+        print what the record says; to be resumed, too.  RuleRefused: this is another order's chip, or the face was
+        begun, and there is no `face`.
         """
         operations = self.operations()
         with self._connection.transaction():
             state = self._bind()
+            self._mend_face(state)
             try:
                 for operation in operations:
                     if operation.name not in state.steps_done:
@@ -183,10 +183,11 @@ class Personaliser:
     def operations(self) -> tuple[plan.Operation, ...]:
         """Return the order's operations, done or not.  The face comes before the match, or, once that began, not."""
         state = self._journal.card(self._order.serial)
-        if state.pending == plan.FACE_STEP and self._write_face is None:
+        unmatched = plan.FACE_STEP in state.steps_done and plan.MATCH_STEP not in state.steps_done
+        if (state.pending == plan.FACE_STEP or unmatched) and self._face is None:
             raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
         matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
-        face = plan.FACE_STEP in state.steps_done or (self._write_face is not None and not matching)
+        face = plan.FACE_STEP in state.steps_done or (self._face is not None and not matching)
         return plan.issuing_plan(self._authority.city.code, self._order.services, face=face)
 
     def _bind(self) -> LedgerState:
@@ -363,11 +364,31 @@ class Personaliser:
             client.activate()
 
     def _draw_face(self, operation: plan.WriteFace) -> None:
-        if self._write_face is None:
+        if self._face is None:
             raise RuntimeError("a plan with a face, and nobody to write it")
-        self._write_face(self._order)
+        self._face.write(self._order.serial)
+
+    def _mend_face(self, state: LedgerState) -> None:
+        """Write a face again that was written before an interruption, and does not read back as it should now.
+
+        For the books it is the face step that is done already: what counts there is the match that follows.
+        """
+        unmatched = plan.FACE_STEP in state.steps_done and plan.MATCH_STEP not in state.steps_done
+        if unmatched and self._face is not None and self._face.differences(self._order.serial):
+            self._face.write(self._order.serial)
+
+    def _match_face(self) -> None:
+        """Read the face's file back, as it lies there, and compare it with the record."""
+        done = self._journal.card(self._order.serial).steps_done
+        if plan.FACE_STEP not in done or self._face is None:
+            return
+        differences = self._face.differences(self._order.serial)
+        if differences:
+            told = "".join(f"\n  {difference}" for difference in differences)
+            raise FaceMismatch(f"card {self._order.serial}: its face does not print what the record says:{told}")
 
     def _match(self, operation: plan.Match) -> None:
+        self._match_face()
         client = JukiClient(self._stack)
         client.select()
         self._client = None

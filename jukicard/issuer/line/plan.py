@@ -178,7 +178,9 @@ class WriteFace(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Match(Operation):
-    """Compare record and chip once more, from outside: as a terminal, over SCP11a."""
+    """Compare the record with the face's file, where there is one, and with the chip once more, from outside: as a
+    terminal, over SCP11a.
+    """
 
     does: ClassVar[str] = "SCP11a as the issuing machine's terminal, COMPARE BINARY: the chip holds this record's code"
 

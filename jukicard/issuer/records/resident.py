@@ -95,7 +95,7 @@ class RecordRules:
 
     `today` is the issue date. `city_code` (five digits), if given, is the only city accepted. `face` and
     `photo` win over the record's own; `photo` is relative to the current directory. The check-digit
-    functions can be replaced.
+    functions can be replaced. `glyph_images` are the private-use characters (外字) that have a glyph image.
     """
 
     today: date
@@ -104,6 +104,7 @@ class RecordRules:
     photo: Path | None = None
     resident_check_digit: CheckDigit = resident_check_digit
     municipality_check_digit: CheckDigit = municipality_check_digit
+    glyph_images: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class ResidentRecord:
 
         None and blank strings are absent values; `braille` may be a bool. Raises RecordError with all faults.
         """
-        reader = _Reader(label, mapping)
+        reader = _Reader(label, mapping, rules.glyph_images)
         record = _read(reader, rules, folder)
         if record is None or reader.problems:
             raise RecordError(reader.problems)
@@ -223,8 +224,9 @@ def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
 class _Reader:
     """The values of one record by field name, and the faults found so far."""
 
-    def __init__(self, label: str, mapping: Mapping[str, object]) -> None:
+    def __init__(self, label: str, mapping: Mapping[str, object], glyph_images: frozenset[str]) -> None:
         self.label = label
+        self._glyph_images = glyph_images
         self.problems: list[Problem] = []
         self._values: dict[str, str] = {}
         for key, value in mapping.items():
@@ -257,7 +259,7 @@ class _Reader:
                 self.refuse(name, "is missing")
             return None
         try:
-            check_characters(text)
+            check_characters(text, self._glyph_images)
             return parse(text)
         except ValueError as error:
             self.refuse(name, str(error))
@@ -304,15 +306,15 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
     )
 
 
-def check_characters(text: str) -> None:
+def check_characters(text: str, glyph_images: frozenset[str] = frozenset()) -> None:
     """Raise ValueError for a control, formatting or private-use character, or a lone surrogate.
 
-    Variation selectors pass.
+    Variation selectors pass, and the private-use characters that have a glyph image.
     """
     for char in text:
         category = unicodedata.category(char)
-        if category == "Co":
-            raise ValueError(f"contains U+{ord(char):04X}, a private-use character (外字) that means nothing elsewhere")
+        if category == "Co" and char not in glyph_images:
+            raise ValueError(f"contains U+{ord(char):04X}, a private-use character (外字) that has no glyph image here")
         if category in _FORBIDDEN_CATEGORIES:
             raise ValueError(f"contains U+{ord(char):04X}, a control or formatting character")
 

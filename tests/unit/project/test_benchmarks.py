@@ -17,7 +17,7 @@ from benchmarks.measuring import Item, cost, in_turns, limit, speed
 from benchmarks.primitives import KeyOfAll
 
 ROOT = Path(__file__).parents[3]
-THEMES = ("core", "readers", "sessions", "apps", "lasting", "many", "issuing")
+THEMES = ("core", "readers", "sessions", "apps", "lasting", "many", "issuing", "faces")
 FIELDS = {"ours", "peer", "unit", "ratio", "spread", "target", "better", "met", "against"}
 ASKED_FOR = (
     "in process: SELECT",
@@ -44,6 +44,8 @@ ASKED_FOR = (
     "issuing: a card, all but books and face",
     "issuing: a card, against its elliptic curves alone",
     "issuing: files by the group",
+    "face A: PDF",
+    "face B: read back and matched",
 )
 
 
