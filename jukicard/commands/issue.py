@@ -26,6 +26,7 @@ from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.line.cardkeys import newest_key_sets
 from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
@@ -121,7 +122,7 @@ def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRec
 
 
 def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) -> None:
-    operations = issuing_plan(authority.city.code, wish.services, face=face)
+    operations = issuing_plan(newest_key_sets(authority), wish.services, face=face)
     facts: dict[str, object] = {
         "face": wish.record.face.value,
         "issued_on": wish.issued_on.isoformat(),

@@ -254,7 +254,7 @@ def test_the_keyring_tells_the_domains_by_their_key_versions(made: Path) -> None
         assert len({issuer.enc, juki.enc, municipal.enc}) == 3
         own = key_sets("99201")[1]
         card = Diversification(bytes(own.domain), bytes(10), own.kvn)
-        assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI), card, bytes(16))
+        assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI, 1), card, bytes(16))
         assert keyring.session(update(0xFF), bytes(16)) == derive_session_keys(TRANSPORT_KEYS, bytes(16))
         with pytest.raises(AuthenticationFailed, match="key version 09"):
             keyring.session(update(0x09), bytes(16))
