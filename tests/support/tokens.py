@@ -7,7 +7,9 @@ processes of their own get the same by `environment`.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -83,6 +85,8 @@ class Tokens:
 @cache
 def tokens() -> Tokens:
     """This process's."""
-    made = Tokens.below(Path(tempfile.mkdtemp(prefix="juki-tokens-")))
+    folder = Path(tempfile.mkdtemp(prefix="juki-tokens-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = Tokens.below(folder)
     os.environ.update(made.environment)
     return made

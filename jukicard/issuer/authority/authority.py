@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.anchors import ANCHORS_FILE
-from jukicard.issuer.authority.ceremony import Ceremony
+from jukicard.issuer.authority.ceremony import FOUNDING, Ceremony
 from jukicard.issuer.authority.description import City, Description
 from jukicard.issuer.authority.generations import Rotated, versioned
 from jukicard.issuer.authority.national import CA_YEARS, NationalRoot, read_certificates
@@ -371,7 +371,7 @@ def _build(
             terminal = authority.new_terminal(plan.name, plan.role, plan.rights, not_before=today)
             made[key_label(plan.name)] = terminal.certificates[-1]
     title = f"the authority of {description.city.name} ({description.city.code})"
-    Ceremony.of("founding", title, today, keys, keys.labels(), made).write(home)
+    Ceremony.of(FOUNDING, title, today, keys, keys.labels(), made).write(home)
     description.write(home)
 
 

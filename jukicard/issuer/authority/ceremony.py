@@ -18,6 +18,7 @@ from jukicard.issuer.files import PRIVATE_DIRECTORY, write_atomically
 from jukicard.issuer.keys.keystore import KeyDescription, KeyStore
 
 FOLDER = "ceremonies"
+FOUNDING = "founding"
 _PACKAGES = ("jukicard", "cryptography", "python-pkcs11")
 _BLANK = "_" * 40
 
@@ -54,9 +55,8 @@ class Ceremony:
 
     def write(self, directory: Path) -> Path:
         """Write the record, in place of one that an interrupted ceremony of that name and day has left."""
-        folder = directory / FOLDER
-        folder.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
-        path = folder / f"{self.day.isoformat()}-{self.name}.md"
+        path = _record(directory, self.day, self.name)
+        path.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         write_atomically(path, self.text().encode())
         return path
 
@@ -87,6 +87,15 @@ class Ceremony:
                 ),
             )
         )
+
+
+def founding_record(directory: Path, day: date) -> Path:
+    """Where the record of the making of a home, or of a national root, is."""
+    return _record(directory, day, FOUNDING)
+
+
+def _record(directory: Path, day: date, name: str) -> Path:
+    return directory / FOLDER / f"{day.isoformat()}-{name}.md"
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:

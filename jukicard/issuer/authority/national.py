@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.authority import certificates as x
-from jukicard.issuer.authority.ceremony import Ceremony
+from jukicard.issuer.authority.ceremony import FOUNDING, Ceremony
 from jukicard.issuer.authority.generations import FIRST
 from jukicard.issuer.authority.terminals import JUKI_RIGHTS
 from jukicard.issuer.errors import CertificateProfileError, HomeDamaged, HomeMissing, KeyStoreLocked
@@ -35,8 +35,11 @@ _LABEL = "national-root"
 class NationalRoot:
     """The key that all Juki certificates go back to. Made by `init` or `open`."""
 
-    def __init__(self, directory: Path, certificate: bytes, keys: KeyStore | None, random: Randomness) -> None:
+    def __init__(
+        self, directory: Path, place: KeyPlace, certificate: bytes, keys: KeyStore | None, random: Randomness
+    ) -> None:
         self._directory = directory
+        self.place = place
         self._certificate = certificate
         self._keys = keys
         self._random = random
@@ -81,9 +84,9 @@ class NationalRoot:
         write_atomically(directory / "root.pem", x.to_pem((certificate,)), 0o644)
         named = {} if place.description is None else {"keys": place.description}
         write_atomically(directory / "national.json", json.dumps({**_DESCRIPTION, **named}, indent=1).encode() + b"\n")
-        made = Ceremony.of("founding", "a TEST national root", today, keys, (_LABEL,), {_LABEL: certificate})
+        made = Ceremony.of(FOUNDING, "a TEST national root", today, keys, (_LABEL,), {_LABEL: certificate})
         made.write(directory)
-        return cls(directory, certificate, keys, random)
+        return cls(directory, place, certificate, keys, random)
 
     @classmethod
     def open(cls, directory: Path, password: str | None = None, *, random: Randomness = os.urandom) -> NationalRoot:
@@ -103,7 +106,7 @@ class NationalRoot:
             raise HomeDamaged(f"{directory / 'national.json'} describes no national root of this version")
         (certificate,) = read_certificates(directory / "root.pem")[:1]
         keys = None if password is None else place.open(directory, password, random)
-        return cls(directory, certificate, keys, random)
+        return cls(directory, place, certificate, keys, random)
 
     def __repr__(self) -> str:
         return f"NationalRoot({str(self._directory)!r})"

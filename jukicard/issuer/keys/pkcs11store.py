@@ -179,16 +179,16 @@ class Pkcs11KeyStore:
 
     @classmethod
     def open(cls, token: Token, namespace: str, pin: str, *, lock: Path) -> Pkcs11KeyStore:
-        """Log in to a token. `lock`: the file beside which the lock stands that lets one process at a time make keys.
+        """Log in to a token. `lock`: the file beside which a lock lets one process at a time log in or make keys.
 
         Raises TokenMissing (with the tokens there are), WrongPin, PinLocked, KeyStoreError.
         """
-        library = _Library.at(token.library)
-        if token.serial not in library.logins and library.find(token) is None:
-            there = ", ".join(map(_named, library.tokens())) or "none"
-            raise TokenMissing(f"there is no {token}; initialised tokens there are: {there}")
         store = cls(token, namespace, pin, lock)
-        store._login()
+        try:
+            store._login()
+        except TokenMissing:
+            there = ", ".join(map(_named, _Library.at(token.library).tokens())) or "none"
+            raise TokenMissing(f"there is no {token}; initialised tokens there are: {there}") from None
         return store
 
     def __repr__(self) -> str:
@@ -327,7 +327,7 @@ class Pkcs11KeyStore:
         library = _Library.at(self._token.library)
         login = library.logins.get(self._token.serial)
         if login is None:
-            with suppress(TokenMissing):
+            with one_writer(self._lock), suppress(TokenMissing):  # SoftHSM rewrites a token's file at each login
                 token = library.find(self._token)
                 if token is not None:
                     return library.login(token, self._pin)

@@ -35,6 +35,10 @@ class KeyPlace(Protocol):
     """Where the keys of a home (or of a national root's directory) are kept."""
 
     @property
+    def token(self) -> Token | None:
+        """The token, if it is one: places with the same have the same PIN."""
+
+    @property
     def description(self) -> Mapping[str, str] | None:
         """What the home's own description says about it; None if nothing."""
 
@@ -52,6 +56,7 @@ class KeyPlace(Protocol):
 class FilePlace:
     """`keys.json` in the directory, opened by a password."""
 
+    token: None = None
     description: None = None
 
     def create(self, directory: Path, secret: str, random: Randomness) -> FileKeyStore:
