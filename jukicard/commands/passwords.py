@@ -54,8 +54,9 @@ class Source:
         except click.Abort as abort:
             if not isinstance(abort.__context__, EOFError):
                 raise
+            begins = asked[0] if asked[:2].isupper() else asked[0].lower()
             raise click.UsageError(
-                f"no {asked[0].lower()}{asked[1:]}: there is no terminal to ask at; "
+                f"no {begins}{asked[1:]}: there is no terminal to ask at; "
                 f"use --{self.option}-file or --{self.option}-fd"
             ) from None
 

@@ -48,6 +48,7 @@ from jukicard.issuer.authority.terminals import (
 from jukicard.issuer.errors import (
     HomeDamaged,
     HomeMissing,
+    KeyMissing,
     KeyMisuse,
     KeyStoreLocked,
     TerminalError,
@@ -294,16 +295,17 @@ class Authority:
 
         A home made before there were approvals gets its key when it is first asked for.
         """
-        self._ensure_approval_key()
-        return self.keys.public_key(_APPROVAL)
+        return self._ensured_approval_key()
 
-    def _ensure_approval_key(self) -> None:
-        if _APPROVAL not in self.keys.labels():
-            self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
+    def _ensured_approval_key(self) -> EllipticCurvePublicKey:
+        try:
+            return self.keys.public_key(_APPROVAL)
+        except KeyMissing:
+            return self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
 
     def sign_approval(self, message: bytes) -> bytes:
         """Sign an approval or a load file's hash: ECDSA with SHA-256, DER."""
-        self._ensure_approval_key()
+        self._ensured_approval_key()
         return self.keys.sign(_APPROVAL, message)
 
     def terminals(self) -> tuple[Terminal, ...]:
