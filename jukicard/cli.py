@@ -34,6 +34,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         {
             "init": Lazy("authority:init", "Set up a municipality's issuing authority."),
             "national": Lazy("authority:national", "Make a TEST national root that several municipalities share."),
+            "rotate": Lazy("authority:rotate", "Make new master keys or a new CA; older cards stay served."),
             "ordinance": Lazy(
                 "ordinance:ordinance", "Show or change the purposes that the municipality's ordinance allows."
             ),

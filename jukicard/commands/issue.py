@@ -36,6 +36,7 @@ from jukicard.commands.records import read_record
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.faces.look import FaceLook
+from jukicard.issuer.line.cardkeys import newest_key_sets
 from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.records.resident import Face, RecordRules
 
@@ -159,7 +160,7 @@ def _printed(printer: str | None, pdf: str | None, serial: str) -> dict[str, obj
 
 
 def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) -> None:
-    operations = issuing_plan(authority.city.code, wish.services, face=face)
+    operations = issuing_plan(newest_key_sets(authority), wish.services, face=face)
     facts: dict[str, object] = {
         "face": wish.record.face.value,
         "issued_on": wish.issued_on.isoformat(),

@@ -81,6 +81,20 @@ class WrongAuthorityPassword(KeyStoreError):
     exit_code = 4
 
 
+class TokenMissing(KeyStoreError):
+    """The PKCS#11 token with the keys, or the library that leads to it, is not there, or no longer."""
+
+
+class WrongPin(WrongAuthorityPassword):
+    """The token is there, and this PIN does not open it (exit code 4)."""
+
+
+class PinLocked(KeyStoreError):
+    """The token takes no PIN any more, until its security officer sets a new one (exit code 5)."""
+
+    exit_code = 5
+
+
 class LedgerError(IssuerError):
     """The ledger cannot be read or written."""
 

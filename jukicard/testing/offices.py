@@ -25,7 +25,7 @@ from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.connection import CardConnection
 from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.authority.city import City
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.counter.authentication import Authentication, CardDialogue, Proof, authenticate
 from jukicard.issuer.counter.handover import hand_over
 from jukicard.issuer.keys.keystore import Randomness

@@ -24,6 +24,7 @@ from jukicard.issuer.counter.authentication import Proof, authenticate
 from jukicard.issuer.counter.handover import hand_over
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.cardkeys import key_sets
 from jukicard.issuer.line.facework import FaceWork, prepared
 from jukicard.issuer.line.orders import place_order
 from jukicard.issuer.line.personalise import ISSUING_TERMINAL, Personaliser, chip_number
@@ -86,7 +87,7 @@ def issue(scene: Scene, narrator: Narrator) -> None:
     _blank_chip(scene, narrator)
 
     narrator.step("The issuing plan, as data")
-    plan = issuing_plan(CITY.code, order.services, face=True)
+    plan = issuing_plan(key_sets(CITY.code), order.services, face=True)
     for number, operation in enumerate(plan, start=1):
         narrator.note(f"{number:>2} {operation.name:<20} {operation.describe()}")
     _personalise(scene, narrator, plan, face)

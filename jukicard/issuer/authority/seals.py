@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.authority import certificates as x
-from jukicard.issuer.authority.city import City
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import read_certificates
 from jukicard.issuer.files import write_atomically
 from jukicard.issuer.keys.keystore import KeyStore, KeyUse, Randomness, ensure_key

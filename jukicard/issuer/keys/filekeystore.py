@@ -46,11 +46,15 @@ from jukicard.issuer.files import one_writer, read_private, write_atomically
 from jukicard.issuer.keys.keystore import (
     MASTER_KEY_SIZE,
     Diversification,
+    KeyDescription,
+    KeyKind,
     KeyUse,
     Randomness,
     WrappedKey,
     check_label,
+    check_value,
     diversify,
+    public_fingerprint,
     wrap,
 )
 from jukicard.securechannel.kdf import MacKey
@@ -67,6 +71,12 @@ _NONCE_SIZE = 12
 _VERIFIED = b"jukicard key store: this is the right password"
 _MASTER = "master"
 _MAC = "mac"
+_KINDS = {
+    KeyUse.SIGN.value: KeyKind.SIGN,
+    KeyUse.AGREE.value: KeyKind.AGREE,
+    _MASTER: KeyKind.MASTER,
+    _MAC: KeyKind.MAC,
+}
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _EC_SEED_SIZE = 40  # 64 bits more than the order, so that the remainder is even enough (FIPS 186-5, A.2.1)
 
@@ -138,6 +148,22 @@ class FileKeyStore:
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
         return tuple(sorted(self._keys))
+
+    def describe(self, label: str) -> KeyDescription:
+        """What anybody may know of a key."""
+        secret = self._secret(label, *_KINDS)
+        kind = _KINDS[self._keys[label].kind]
+        if kind is KeyKind.MASTER:
+            fingerprint = check_value(MacKey(secret).mac, kind)
+        elif kind is KeyKind.MAC:
+            fingerprint = check_value(lambda message: self.mac(label, message), kind)
+        else:
+            fingerprint = public_fingerprint(self.public_key(label))
+        return KeyDescription(label, kind, fingerprint)
+
+    def place(self) -> Mapping[str, str]:
+        """What the keys are in."""
+        return {"key store": f"encrypted file {self._path.name}"}
 
     def create_ec(self, label: str, use: KeyUse, *, exportable: bool = False) -> ec.EllipticCurvePublicKey:
         """Make a P-256 key pair (FIPS 186-5, A.2.1) and return its public key."""

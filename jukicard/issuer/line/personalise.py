@@ -42,7 +42,7 @@ from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.line import plan
-from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.line.cardkeys import CardKeyring, newest_key_sets
 from jukicard.issuer.line.facework import FaceMaker
 from jukicard.issuer.line.journal import Journal
 from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
@@ -188,7 +188,7 @@ class Personaliser:
             raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
         matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
         face = plan.FACE_STEP in state.steps_done or (self._face is not None and not matching)
-        return plan.issuing_plan(self._authority.city.code, self._order.services, face=face)
+        return plan.issuing_plan(newest_key_sets(self._authority), self._order.services, face=face)
 
     def _bind(self) -> LedgerState:
         """Tie the chip to the order, once; only that chip is ever written for it."""
@@ -258,7 +258,8 @@ class Personaliser:
 
     def _put_key_set(self, operation: plan.PutKeySet) -> None:
         domain = self._domain(operation.domain)
-        if self._keyring.kvn != operation.keys.kvn:
+        used = self._keyring.used
+        if used is None or used.domain != operation.keys.domain:  # of whichever generation, if that was interrupted
             domain.put_key_set(operation.keys.kvn, self._keyring.encrypted(operation.keys))
             self._client = None
 

@@ -17,6 +17,7 @@ from jukicard.issuer.errors import IssuerError
 from jukicard.issuer.faces import prepare_face
 from jukicard.issuer.faces.face import FaceFiles, PreparedFace
 from jukicard.issuer.line import personalise
+from jukicard.issuer.line.cardkeys import key_sets
 from jukicard.issuer.line.plan import Match, issuing_plan
 from jukicard.issuer.municipal.services import SERVICES
 from jukicard.issuer.records.resident import Face, RecordRules, load_json
@@ -166,7 +167,7 @@ def test_progress_is_on_standard_error_and_results_are_on_standard_output(blank:
     result = blank.run(*onto(blank))
     assert result.exit_code == 0
     names = [line.split(" ", 1)[0] for line in result.stderr.splitlines()]
-    assert names == [operation.name for operation in issuing_plan("99201", ())]
+    assert names == [operation.name for operation in issuing_plan(key_sets("99201"), ())]
     assert [line.split(" ", 1)[0] for line in result.stdout.splitlines()] == ["serial", "card", "expires"]
 
 
@@ -181,7 +182,7 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(blank: Desk) -> None:
     before, card = blank.ledger(), blank.card.read_bytes()
     services = [part for service in SERVICES for part in ("--service", service.name)]
     facts = blank.facts("issue", blank.record, "--dry-run", *services, "--out", str(blank.folder / "out"))
-    steps = [operation.name for operation in issuing_plan("99201", SERVICES, face=True)]
+    steps = [operation.name for operation in issuing_plan(key_sets("99201"), SERVICES, face=True)]
     assert [entry["step"] for entry in facts["plan"]] == steps
     assert all(entry["does"] and entry["domain"] for entry in facts["plan"])
     assert (facts["face"], facts["issued_on"], facts["expires"]) == ("A", "2026-11-21", "2036-11-20")

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer.authority import certificates as c
 from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.authority.city import City
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.authority.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
 from jukicard.issuer.errors import (
@@ -256,7 +256,7 @@ def test_the_keyring_tells_the_domains_by_their_key_versions(made: Path) -> None
         assert len({issuer.enc, juki.enc, municipal.enc}) == 3
         own = key_sets("99201")[1]
         card = Diversification(bytes(own.domain), bytes(10), own.kvn)
-        assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI), card, bytes(16))
+        assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI, 1), card, bytes(16))
         assert keyring.session(update(0xFF), bytes(16)) == derive_session_keys(TRANSPORT_KEYS, bytes(16))
         with pytest.raises(AuthenticationFailed, match="key version 09"):
             keyring.session(update(0x09), bytes(16))
@@ -376,7 +376,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.authority.city import City
+from jukicard.issuer.authority.description import City
 print("ready", flush=True)
 Authority.init(Path(sys.argv[1]), City("99201", "x"), sys.stdin.readline(), today=date(2026, 11, 21))
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.authority.city import City
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.errors import CodeTaken, RecordError
 from jukicard.issuer.ledger.group import CardTerms, Resident
 from jukicard.issuer.ledger.rules import Event, Status
