@@ -20,6 +20,11 @@ from jukicard.issuer.errors import HomeExists, WrongAuthorityPassword
 @click.option("--city-name", required=True, help="The municipality's name, as certificates and faces have it.")
 @click.option("--contact", default="", help="Whom a finder of a card calls, as faces have it.")
 @click.option("--national", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A national root.")
+@click.option(
+    "--ledger-url",
+    metavar="postgresql://WRITER@HOST/DATABASE",
+    help="Keep the books in PostgreSQL, in tables that `juki ledger migrate --url` has made.",
+)
 @authority_password
 @national_password
 @home_option
@@ -31,6 +36,7 @@ def init(
     city_name: str,
     contact: str,
     national: Path | None,
+    ledger_url: str | None,
     authority_password: Source,
     national_password: Source,
     as_json: bool,
@@ -45,6 +51,7 @@ def init(
     Examples:
       juki authority init --city-code 99201 --city-name 見本市
       juki authority init --city-code 99202 --city-name 隣町 --national national --home neighbour
+      juki authority init --city-code 99201 --city-name 見本市 --ledger-url postgresql://books_writer@db/books
     """
     city = City(city_code, city_name, contact)
     home = session.home
@@ -52,14 +59,30 @@ def init(
         raise HomeExists(f"there is an authority in {home} already")
     if national is not None:
         NationalRoot.open(national)
+    if ledger_url is not None:
+        _check_books(ledger_url)
     password = authority_password.read(new=True)
     root = None if national is None else _national_root(national, national_password, password)
     with Authority.init(
-        home, city, password, today=session.world.today, national=root, random=session.world.random
+        home,
+        city,
+        password,
+        today=session.world.today,
+        national=root,
+        ledger_url=ledger_url,
+        random=session.world.random,
     ) as authority:
         names = [terminal.name for terminal in authority.terminals()]
     facts = {"home": str(home), "city_code": city.code, "city_name": city.name, "terminals": names}
     print_facts(facts, as_json=as_json)
+
+
+def _check_books(url: str) -> None:
+    """Refuse (LedgerError) books that cannot be a new authority's, before a password is asked for."""
+    from jukicard.issuer.ledger.ledger import Ledger
+
+    with Ledger.open(url) as books:
+        books.check_empty()
 
 
 def _national_root(directory: Path, source: Source, password: str) -> NationalRoot:

@@ -41,6 +41,7 @@ from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
+from jukicard.issuer.ledger.stock import current_stock
 from jukicard.issuer.line import plan
 from jukicard.issuer.line.cardkeys import CardKeyring
 from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
@@ -108,10 +109,14 @@ def chip_number(connection: CardConnection) -> str:
 
 
 def check_blank(authority: Authority, connection: CardConnection) -> None:
-    """Refuse (RuleRefused) a chip that is a card already: issuing would spoil and terminate it."""
-    bound = authority.ledger.card_on(chip_number(connection))
+    """Refuse (RuleRefused) a chip that is a card already, since issuing would spoil and terminate it, and, in a home
+    that keeps stock, one that is not in stock.
+    """
+    number = chip_number(connection)
+    bound = authority.ledger.card_on(number)
     if bound is not None:
         raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    current_stock(authority.ledger).check(number)
     domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
     domain.select()
     if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
