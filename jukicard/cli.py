@@ -113,6 +113,33 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "list": Lazy("ledger:list_", "List the cards in the books, and how to go on with what is unfinished."),
             "show": Lazy("ledger:show", "Show what the books say of one card, entry by entry."),
             "verify": Lazy("ledger:verify", "Verify the whole ledger, and print its head."),
+            "seal": Lazy("books:seal", "Let the authority sign for all entries, and print the head."),
+            "reconcile": Lazy(
+                "reconciling:reconcile",
+                "Reconcile the blanks: received = issued + spoilt + in stock, and explain every difference.",
+            ),
+            "statistics": Lazy(
+                "reconciling:statistics",
+                "Count what a municipality publishes of its cards, month by month, without personal data.",
+            ),
+            "migrate": Lazy("books:migrate", "Bring the books up to this program's version."),
+            "rebuild": Lazy(
+                "books:rebuild", "Make the table of cards anew from the entries, where only that was damaged."
+            ),
+        },
+    ),
+    "stock": LazyGroup.of(
+        "stock",
+        "The stock of blank chips.",
+        "juki stock list",
+        {
+            "receive": Lazy("stock:receive", "Enter a delivery of blank chips into the books."),
+            "count": Lazy("stock:count", "Enter how many blanks of a delivery were counted by hand."),
+            "discard": Lazy(
+                "stock:discard",
+                "Enter that blanks of a delivery were discarded, for example damaged ones, or are lost.",
+            ),
+            "list": Lazy("stock:list_", "List the deliveries, and what became of their chips."),
         },
     ),
     "batch": LazyGroup.of(

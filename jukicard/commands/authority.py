@@ -27,6 +27,11 @@ NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--city-name", required=True, help="The municipality's name, as certificates and faces have it.")
 @click.option("--contact", default="", help="Whom a finder of a card calls, as faces have it.")
 @click.option("--national", type=NATIONAL, help="A national root.")
+@click.option(
+    "--ledger-url",
+    metavar="postgresql://WRITER@HOST/DATABASE",
+    help="Keep the books in PostgreSQL, in tables that `juki ledger migrate --url` has made.",
+)
 @token_options
 @authority_password
 @national_password
@@ -39,6 +44,7 @@ def init(
     city_name: str,
     contact: str,
     national: Path | None,
+    ledger_url: str | None,
     token: Token | None,
     authority_password: Source,
     national_password: Source,
@@ -58,6 +64,7 @@ def init(
       juki authority init --city-code 99201 --city-name 見本市
       juki authority init --city-code 99202 --city-name 隣町 --national national --home neighbour
       juki authority init --city-code 99201 --city-name 見本市 --hsm p11.so --hsm-token bureau --hsm-serial 7a37c12d
+      juki authority init --city-code 99201 --city-name 見本市 --ledger-url postgresql://books_writer@db/books
     """
     city = City(city_code, city_name, contact)
     home = session.home
@@ -65,17 +72,34 @@ def init(
         raise HomeExists(f"there is an authority in {home} already")
     if national is not None:
         NationalRoot.open(national)
+    if ledger_url is not None:
+        _check_books(ledger_url)
     password = _new_secret(authority_password, token)
     root = None if national is None else _national_root(national, national_password, password, token)
     today = session.world.today
     keys = new_file if token is None else on_token(token)
     with Authority.init(
-        home, city, password, today=today, national=root, keys=keys, random=session.world.random
+        home,
+        city,
+        password,
+        today=today,
+        national=root,
+        keys=keys,
+        ledger_url=ledger_url,
+        random=session.world.random,
     ) as authority:
         names = [terminal.name for terminal in authority.terminals()]
     record = str(founding_record(home, today))
     facts = {"home": str(home), "city_code": city.code, "city_name": city.name, "terminals": names, "record": record}
     print_facts(facts, as_json=as_json)
+
+
+def _check_books(url: str) -> None:
+    """Refuse (LedgerError) books that cannot be a new authority's, before a password is asked for."""
+    from jukicard.issuer.ledger.ledger import Ledger
+
+    with Ledger.open(url) as books:
+        books.check_empty()
 
 
 def _new_secret(source: Source, token: Token | None) -> str:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def in_words(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Take a reason that the books may have."""
     if value is not None and not DETAIL_FORMS["reason"].fullmatch(value):
         raise click.BadParameter(
             "up to 80 lower-case letters, blanks, commas, hyphens; no names or numbers", ctx, param
@@ -47,7 +48,7 @@ def _options(function: F) -> F:
         home_option,
         authority_password,
         terminal_option(COUNTER_TERMINAL),
-        click.option("--reason", metavar="WORDS", callback=_words, help="Why, in a few plain words; never a name."),
+        click.option("--reason", metavar="WORDS", callback=in_words, help="Why, in a few plain words; never a name."),
         card_file_options,
         click.option(
             "--reader",

@@ -53,7 +53,6 @@ from jukicard.issuer.errors import (
     KeyMissing,
     KeyMisuse,
     KeyStoreLocked,
-    LedgerError,
     TerminalError,
 )
 from jukicard.issuer.files import (
@@ -186,11 +185,16 @@ class Authority:
         if self._ledger is None:
             from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
-            self._ledger = Ledger.open(self.description.ledger or self.home / LEDGER_FILE)
+            self._ledger = Ledger.open(self.ledger_place)
             if self._keys is not None:
                 root = x.Signer(self._keys, _MUNICIPAL_ROOT, self._certificates[_MUNICIPAL_ROOT])
                 self._ledger.sealer = open_seal(self.home, self.city, root, self._random)
         return self._ledger
+
+    @property
+    def ledger_place(self) -> Path | str:
+        """Where the books are: a file of the home, or the URL of a PostgreSQL database."""
+        return self.description.ledger or self.home / LEDGER_FILE
 
     @property
     def storage_key(self) -> bytes:
@@ -397,8 +401,7 @@ def _build_ledger(home: Path, url: str | None) -> None:
         Ledger.create(home / LEDGER_FILE).close()
         return
     with Ledger.open(url) as ledger:
-        if not ledger.head().startswith("0:"):
-            raise LedgerError(f"the books in {ledger.database.name} are another authority's: they are not empty")
+        ledger.check_empty()
 
 
 def _build_certificates(

@@ -5,7 +5,7 @@ The rules that look beyond one card stand here: one card for each person, a repl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -17,6 +17,7 @@ from jukicard.issuer.ledger.cards import CardState, advance
 from jukicard.issuer.ledger.chain import (
     GENESIS,
     UNATTENDED,
+    Entry,
     EntrySigner,
     Row,
     canonical,
@@ -94,6 +95,14 @@ class Group:
         for state in projection.of_codes(self._connection, code_digests):
             self._known[state.code_digest].append(state)
 
+    def entries(self, *kinds: AnyEvent) -> Iterator[Entry]:
+        """What stood in the books before this group of these events, or of all, in their order."""
+        return projection.entries(self._connection, kinds=kinds)
+
+    def card_among(self, first: str, last: str) -> CardState | None:
+        """A card whose chip has a number (16 digits) from `first` to `last`, or None. Without this group's."""
+        return projection.on_chips(self._connection, first, last)
+
     def apply(self, terms: CardTerms, resident: Resident, kind: Kind, at: datetime, replaces: str | None = None) -> str:
         """Enter an application and return the serial of its card. As for `order`, and TransitionRefused where an
         application that replaces a card names none, or one of another person, or that cannot be replaced so.
@@ -147,9 +156,11 @@ class Group:
         self._add(subject, event, at, given)
 
     def write(self, sealer: Sealer | None) -> None:
-        """Write everything, signed and, when it is time, sealed."""
+        """Write everything, signed and, when it is time, sealed. LedgerError where an operator would have to sign."""
         if not self._rows:
             return
+        if self._signer is None:
+            self._check_unattended()
         self._connection.execute(events.insert(), self._rows)
         projection.save(self._connection, self._states.values())
         first = self._first + 1
@@ -158,6 +169,12 @@ class Group:
             self._sign(first, self._signer.actor, signature)
         if sealer is not None and self._first // SEAL_EVERY != self._number // SEAL_EVERY:
             self.seal(sealer)
+
+    def _check_unattended(self) -> None:
+        """Once operators sign the books, nobody else writes there: so an entry that was slipped in is found."""
+        before = sa.select(events.c.actor).where(events.c.id == self._first)
+        if self._connection.execute(before).scalar_one_or_none() not in (None, UNATTENDED):
+            raise LedgerError("operators sign these books: an operator logs in first")
 
     def seal(self, sealer: Sealer) -> None:
         """Let the authority sign for all that stands there."""

@@ -97,13 +97,15 @@ def chip_number(connection: CardConnection) -> str:
 def check_blank(journal: Journal, connection: CardConnection) -> str:
     """Return the number of the chip at hand, which is blank.
 
-    Refuse (RuleRefused) one that is a card already: issuing would spoil and terminate it.
+    Refuse (RuleRefused) one that is a card already, since issuing would spoil and terminate it, and, in a home that
+    keeps stock, one that is not in stock.
     """
     domain = _issuer_domain(connection)
     number = _number(domain)
     bound = journal.card_on(number)
     if bound is not None:
         raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    journal.check_in_stock(number)
     if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
         raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
     return number
