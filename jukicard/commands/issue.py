@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,20 +25,22 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
+from jukicard.commands.records import read_record
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.counter.applications import kept_record, latest, order_again
+from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.plan import Operation, issuing_plan
-from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
-from jukicard.issuer.records.table import load_csv
+from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec
 
-CSV_SUFFIX = ".csv"
-
 
 @click.command
-@click.argument("record", type=click.Path(path_type=Path))
+@click.argument("record", type=click.Path(path_type=Path), required=False)
+@click.option("--application", metavar="SERIAL", help="The application to make the card of, in place of a record.")
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
@@ -60,7 +63,8 @@ CSV_SUFFIX = ".csv"
 @pass_session
 def issue(
     session: Session,
-    record: Path,
+    record: Path | None,
+    application: str | None,
     row: int | None,
     face: str | None,
     photo: Path | None,
@@ -73,9 +77,10 @@ def issue(
     authority_password: Source,
     as_json: bool,
 ) -> None:
-    """Issue one card from a resident's record.
+    """Issue one card from a resident's record, or from an application.
 
-    The record is a JSON file, or a row of a CSV file.
+    The record is a JSON file, or a row of a CSV file; that of an application was kept when it was received. A card of
+    an application that was spoilt is made again by the same command, on another chip.
 
     With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
@@ -86,38 +91,63 @@ def issue(
       juki issue examples/residents/taro.json --face A --out out --service library
       juki issue examples/residents/hanako.json --face B --reader pcsc:
       juki issue residents.csv --row 7 --out out
+      juki issue --application 799201000000001 --out out
       juki issue examples/residents/taro.json --face A --dry-run
     """
     day = issued_on or session.world.today
     if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
-    with session.authority(None) as public:
-        rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
-        wished = wish(session, public, _read_record(record, row, rules), service, day, template)
+    if (record is None) is (application is None) or (application and (row or face or photo)):
+        raise click.UsageError("a RECORD, with its options, or --application SERIAL, which has its own")
+    if reader is None and out is None and not dry_run:
+        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
+    make = functools.partial(_make, session, reader=reader, out=out, as_json=as_json)
+    with ExitStack() as stack:
+        if record is not None:
+            public = stack.enter_context(session.authority(None))
+            rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
+            resident = read_record(record, row, rules)
+        else:
+            public = stack.enter_context(session.authority(authority_password.read()))
+            resident = stack.enter_context(_applied(session, public, str(application), day, dry_run=dry_run))
+        wished = wish(session, public, resident, service, day, template)
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
-            return
+        elif record is not None:
+            with session.authority(authority_password.read()) as authority:
+                make(authority, wished)
+        else:
+            make(public, wished)
+
+
+@contextmanager
+def _applied(
+    session: Session, authority: Authority, serial: str, day: date, *, dry_run: bool
+) -> Iterator[ResidentRecord]:
+    """The record of an application, for the card that is made now: a new one where its first one is spoilt."""
+    state = latest(authority, serial)
+    if state.status is Status.SPOILT and not dry_run:
+        state = order_again(authority, state.serial, session.world.now, session.world.random)
+        click.echo(f"Card {serial} was spoilt: it is made again as card {state.serial}.", err=True)
+    if state.status is Status.AWAITING_HANDOVER:
+        raise RuleRefused(f"card {state.serial} is made already: it awaits its handover")
+    with kept_record(authority, state.serial, RecordRules(day, authority.city.code)) as record:
+        yield record
+
+
+def _make(
+    session: Session, authority: Authority, wished: Wish, *, reader: ReaderSpec | None, out: Path | None, as_json: bool
+) -> None:
+    """Make the card, and print what has become of it."""
     if reader is not None:
-        password = authority_password.read()
-        with session.authority(password) as authority, session.card(reader) as connection:
+        with session.card(reader) as connection:
             state, place = onto(session, authority, wished, connection, WATCH, out), str(reader)
     elif out is not None:
-        with session.authority(authority_password.read()) as authority:
-            state, path = into_folder(session, authority, wished, out, WATCH)
-            place = str(path)
-    else:
-        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
+        state, path = into_folder(session, authority, wished, out, WATCH)
+        place = str(path)
     facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
     faces = {name: path and str(path) for name, path in face_files(state, out).items()}
     print_facts({**facts, **faces}, as_json=as_json)
-
-
-def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRecord:
-    if path.suffix.lower() == CSV_SUFFIX:
-        return load_csv(path, rules, row)
-    if row is not None:
-        raise click.UsageError(f"--row is for a CSV file, and {path.name} is none")
-    return load_json(path, rules)
 
 
 def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) -> None:

@@ -153,15 +153,24 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
     return sha256(point).digest()[:20]
 
 
+def first_valid_day(certificate: bytes) -> date:
+    """The day on which a DER certificate begins. Raises CertificateProfileError if that cannot be read."""
+    return _day_of(certificate, "not_valid_before")
+
+
 def last_valid_day(certificate: bytes) -> date:
     """The day on which a DER certificate ends. Raises CertificateProfileError if that cannot be read."""
+    return _day_of(certificate, "not_valid_after")
+
+
+def _day_of(certificate: bytes, which: str) -> date:
     try:
-        end = x509.Certificate.load(certificate).not_valid_after
+        moment = getattr(x509.Certificate.load(certificate), which)
     except (ValueError, AttributeError, TypeError, OverflowError):
-        end = None
-    if not isinstance(end, datetime):
-        raise CertificateProfileError("not a certificate with a last day")
-    return end.date()
+        moment = None
+    if not isinstance(moment, datetime):
+        raise CertificateProfileError("not a certificate with a first and a last day")
+    return moment.date()
 
 
 def to_pem(certificates: tuple[bytes, ...]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,6 +78,12 @@ def in_status(connection: sa.Connection, *statuses: Status) -> tuple[CardState, 
     return _where(connection, cards.c.status.in_(wanted) if wanted else sa.true())
 
 
+def past_last_day(connection: sa.Connection, today: date, *statuses: Status) -> tuple[CardState, ...]:
+    """Return the cards that stand so and whose last day lies before a day, in the order of their serials."""
+    wanted = [status.value for status in statuses]
+    return _where(connection, sa.and_(cards.c.status.in_(wanted), cards.c.expires < today.isoformat()))
+
+
 def on_chip(connection: sa.Connection, chip: str) -> CardState | None:
     """Return the card that a chip was bound to last, or None."""
     found = _where(connection, cards.c.chip == chip)
@@ -128,9 +135,7 @@ def check(connection: sa.Connection) -> None:
         for state in folded(connection):
             line = next(lines, None)
             if line is None or state_of(line) != state:
-                raise LedgerDamaged(
-                    f"the ledger's table of cards has card {state.serial} otherwise than its entries"
-                )
+                raise LedgerDamaged(f"the ledger's table of cards has card {state.serial} otherwise than its entries")
         left = next(lines, None)
     if left is not None:
         raise LedgerDamaged(f"the ledger's table of cards has a card {left.serial} that no entry knows")

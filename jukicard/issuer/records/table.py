@@ -54,6 +54,11 @@ class RecordTable:
 
     def record(self, number: int, rules: RecordRules) -> ResidentRecord:
         """Check a row, 1 being the first resident's. Photo paths start at the file. RecordError with all faults."""
+        label, mapping = self.mapping(number)
+        return ResidentRecord.from_mapping(mapping, rules, label=label, folder=self.path.parent)
+
+    def mapping(self, number: int) -> tuple[str, dict[str, str]]:
+        """Return a row as it stands there: its name in messages, its values by field name. RecordError."""
         if not 1 <= number <= len(self.rows):
             raise file_error(self.path.name, f"has {_residents(len(self.rows))}, no row {number}")
         row = self.rows[number - 1]
@@ -61,8 +66,7 @@ class RecordTable:
         if len(row.values) != len(self.columns):
             counted = f"has {len(row.values)} columns, and the header {len(self.columns)}"
             raise RecordError([Problem(label, "(row)", counted)])
-        mapping = dict(zip(self.columns, row.values, strict=True))
-        return ResidentRecord.from_mapping(mapping, rules, label=label, folder=self.path.parent)
+        return label, dict(zip(self.columns, row.values, strict=True))
 
 
 def read_table(path: Path) -> RecordTable:
