@@ -87,7 +87,7 @@ def test_a_card_moves_with_its_holder_and_back(
     assert "until 2036-11-20" in books(new.facts("auth", *at(new, card)))
     assert "until 2036-11-20" in books(old.facts("auth", *at(old, card)))  # nobody has told the old city yet
     assert "is 99202's now" in refused(old, "card", "suspend", serial, *at(old, card, holder=False))
-    told = old.facts("card", "moved", serial, "--to", "992020", *DAYS, code=2)
+    told = old.facts("card", "moved", serial, "--to", "992029", *DAYS, code=2)
     assert "check digit" in told["error"]["message"]
     assert "make" in refused(old, "card", "moved", serial, "--to", "99202", *LATE)
     assert "this municipality" in refused(old, "card", "moved", serial, "--to", "99201", *DAYS)
