@@ -59,7 +59,49 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "check": Lazy("code:check", "Check the resident codes on standard input, one per line."),
         },
     ),
-    "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
+    "application": LazyGroup.of(
+        "application",
+        "Applications for cards, from the window to the order.",
+        "juki application receive examples/residents/taro.json --face A",
+        {
+            "receive": Lazy(
+                "application:receive",
+                "Receive an application: its card gets its serial, and the record is kept sealed until the handover.",
+            ),
+            "examine": Lazy(
+                "application:examine",
+                "Examine an application: name, birth date, sex and address are the register's.",
+            ),
+            "enquire": Lazy(
+                "application:enquire", "Note that a letter of enquiry (照会書) was sent to the applicant's address."
+            ),
+            "answer": Lazy(
+                "application:answer", "Note that the applicant came back with the letter: the card can be made."
+            ),
+            "confirm": Lazy(
+                "application:confirm",
+                "Note by which document with a photo the applicant was identified: the card can be made the same day.",
+            ),
+            "refuse": Lazy("application:refuse", "Refuse an application; what is kept of the applicant is erased."),
+            "withdraw": Lazy(
+                "application:withdraw",
+                "Withdraw an application, as the applicant wishes; what is kept of the applicant is erased.",
+            ),
+            "notice": Lazy(
+                "application:notice", "Note that the applicant was told by letter (交付通知書) to fetch the card."
+            ),
+            "erase": Lazy(
+                "application:erase",
+                "Erase the personal data that are kept of a card's applicant, once the business is over.",
+            ),
+            "expire": Lazy(
+                "application:expire",
+                "Erase all personal data that have been kept for longer than a year, and give up what nobody goes on "
+                "with.",
+            ),
+        },
+    ),
+    "issue": Lazy("issue:issue", "Issue one card from a resident's record, or from an application."),
     "face": LazyGroup.of(
         "face",
         "Cards' faces: sheets, printers, and what a PDF really prints.",
@@ -78,6 +120,10 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
     ),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
     "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),
+    "identify": Lazy(
+        "identify:identify",
+        "Identify a card's holder: the card proves itself, and its code leads to name, birth date, sex and address.",
+    ),
     "card": LazyGroup.of(
         "card",
         "Cards at hand.",
@@ -89,6 +135,19 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             ),
             "resume": Lazy("cardlife:resume", "Resume a suspended card, whose holder has it again."),
             "void": Lazy("cardlife:void", "Make a card void, for good, and on its chip too if it is at hand."),
+            "endorse": Lazy(
+                "cardbooks:endorse",
+                "Note that a change was written and sealed on a card's back (追記): of address, name or alias (通称).",
+            ),
+            "destroy": Lazy("cardbooks:destroy", "Note that a void or spoilt card was destroyed."),
+            "expire": Lazy("cardbooks:expire", "Make all cards void whose last day has passed, and list them."),
+            "move": Lazy(
+                "moving:move", "Take a card over whose holder has moved here, so that it is used on (継続利用)."
+            ),
+            "moved": Lazy(
+                "moving:moved",
+                "Note that a card's holder has moved away with it, as the new municipality tells (転入通知).",
+            ),
         },
     ),
     "password": LazyGroup.of(

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jukicard.commands.cardlife import in_words
-from jukicard.commands.options import home_option, json_option, print_facts
+from jukicard.commands.options import home_option, json_option, print_facts, words
 from jukicard.commands.reconciling import deliveries, print_deliveries
 from jukicard.commands.session import Session, pass_session
 from jukicard.commands.tables import print_json
@@ -88,7 +87,7 @@ def count(session: Session, name: str, number: int, as_json: bool) -> None:
 @last_option
 @chips_file_option
 @click.option(
-    "--reason", required=True, metavar="WORDS", callback=in_words, help="Why, in a few plain words; never a name."
+    "--reason", required=True, metavar="WORDS", callback=words, help="Why, in a few plain words; never a name."
 )
 @home_option
 @json_option

@@ -179,12 +179,21 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
     return sha256(point).digest()[:20]
 
 
+def first_valid_day(certificate: bytes) -> date:
+    """The day on which a DER certificate begins. Raises CertificateProfileError if that cannot be read."""
+    return _loaded(certificate).not_valid_before_utc.date()
+
+
 def last_valid_day(certificate: bytes) -> date:
     """The day on which a DER certificate ends. Raises CertificateProfileError if that cannot be read."""
+    return _loaded(certificate).not_valid_after_utc.date()
+
+
+def _loaded(certificate: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(certificate).not_valid_after_utc.date()
+        return x509.load_der_x509_certificate(certificate)
     except ValueError:
-        raise CertificateProfileError("not a certificate with a last day") from None
+        raise CertificateProfileError("not a certificate with a first and a last day") from None
 
 
 def to_pem(certificates: tuple[bytes, ...]) -> bytes:

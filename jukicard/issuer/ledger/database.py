@@ -120,6 +120,21 @@ class Database:
         unfinished.replace(to)
         sync_directory(to.parent)
 
+    def clear_log(self) -> None:
+        """Bring SQLite's write-ahead log into the file and empty it: what was erased must not stand there.
+
+        Where somebody reads the books at this moment, that is left to the next time, or to whoever closes them last. On
+        PostgreSQL it is the business of VACUUM, and of the server's own log.
+        """
+        if not self.is_sqlite:
+            return
+        with self._translated():
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()

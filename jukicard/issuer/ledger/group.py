@@ -26,8 +26,17 @@ from jukicard.issuer.ledger.chain import (
     stamp,
 )
 from jukicard.issuer.ledger.details import Cause, Kind, check_detail
-from jukicard.issuer.ledger.rules import APPLICATION, HELD, MID_ISSUE, AnyEvent, BooksEvent, Event, Status
-from jukicard.issuer.ledger.schema import events, signatures
+from jukicard.issuer.ledger.rules import (
+    APPLICATION,
+    ENDS_BUSINESS,
+    HELD,
+    MID_ISSUE,
+    AnyEvent,
+    BooksEvent,
+    Event,
+    Status,
+)
+from jukicard.issuer.ledger.schema import events, people, signatures
 
 SERIAL_PREFIX = "7"
 """The leading digit of our card serials: 7, city code (5), running number (9). No published serial begins so."""
@@ -81,6 +90,7 @@ class Group:
         self._states: dict[str, CardState] = {}
         self._next: dict[str, int] = {}
         self._known: dict[str, list[CardState]] = {}
+        self.has_erased = False
 
     def card(self, serial: str) -> CardState:
         """The state of a card as of now, this group's entries included. LedgerError if there is none."""
@@ -117,29 +127,38 @@ class Group:
     def order(self, terms: CardTerms, resident: Resident, at: datetime, detail: Mapping[str, str] | None = None) -> str:
         """Enter an order without an application and return its serial: 15 digits, never given out before.
 
-        Raises CodeTaken if the code is another person's, CardHeld if the resident has a valid card, or one under way.
+        Raises CodeTaken if the code is another person's, CardHeld if the resident has a valid card, or one under way,
+        that this one does not replace (detail `replaces`).
         """
-        self._check_free(resident, at.date())
+        given = dict(detail or {})
+        self._check_free(resident, at.date(), given.get("replaces"))
         serial = self._new_serial(terms.city_code)
-        self.append(serial, Event.ORDERED, at, {**(detail or {}), **_digests(resident), **terms.details})
+        self.append(serial, Event.ORDERED, at, {**given, **_digests(resident), **terms.details})
         return serial
 
     def order_applied(self, serial: str, issued_on: date, expires: date, at: datetime) -> CardState:
         """Order the card of an application that was confirmed. A lost card that it replaces is void from now on."""
         detail = {"issued": issued_on.isoformat(), "expires": expires.isoformat()}
-        state = self.append(serial, Event.ORDERED, at, detail)
-        if state.facts.get("kind") == Kind.LOST:
-            self._void_replaced(state, Cause.LOST, at)
-        return state
+        return self.append(serial, Event.ORDERED, at, detail)
+
+    def take_over(
+        self, serial: str, terms: CardTerms, resident: Resident, at: datetime, detail: Mapping[str, str]
+    ) -> CardState:
+        """Enter another municipality's card, whose holder has moved here, as one of these books from now on.
+
+        `terms.city_code` is the municipality that issued it; `detail` says whence and when the holder moved. As for
+        `order`.
+        """
+        self._check_free(resident, at.date(), serial)
+        return self.append(serial, Event.TAKEN_OVER, at, {**detail, **_digests(resident), **terms.details})
 
     def hand_over(self, serial: str, at: datetime) -> CardState:
         """Enter a card as handed over: from now on it is the resident's only one, and what it replaces is void."""
-        state = self.append(serial, Event.HANDED_OVER, at)
-        self._void_replaced(state, Cause.REPLACED, at)
-        return state
+        return self.append(serial, Event.HANDED_OVER, at)
 
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
-        """Enter an event of a card and return its state after it.
+        """Enter an event of a card, with what follows from it for the card that it replaces and for the personal data
+        that are kept of it, and return its state after it.
 
         Raises TransitionRefused if it cannot follow, LedgerError for details of another form.
         """
@@ -147,7 +166,24 @@ class Group:
         state = advance(self._find(serial), serial, event, given)
         self._states[serial] = state
         self._add(serial, event, at, given)
+        self._entail(state, event, at)
         return state
+
+    def keep(self, subject: str, kept_until: date, sealed: bytes) -> None:
+        """Keep sealed personal data until a day, in place of what was kept of the same subject; no entry has them."""
+        self._forget(subject)
+        line = {"subject": subject, "kept_until": kept_until.isoformat(), "sealed": sealed}
+        self._connection.execute(people.insert(), line)
+
+    def erase(self, subject: str, at: datetime, detail: Mapping[str, str] | None = None) -> bool:
+        """Erase what is kept of a subject, if anything is, which is returned; of a card the books say so.
+
+        TransitionRefused while the card's business is open.
+        """
+        forgotten = self._forget(subject)
+        if forgotten and self._find(subject) is not None:
+            self.append(subject, Event.ERASED, at, detail)
+        return forgotten
 
     def note(self, subject: str, event: BooksEvent, at: datetime, detail: Mapping[str, str] | None = None) -> None:
         """Enter what concerns no card: a delivery, a run, an operator. LedgerError for details of another form."""
@@ -245,6 +281,19 @@ class Group:
             raise TransitionRefused(f"card {replaces} is {old.status}: there is nothing to replace")
         if (kind is Kind.EXPIRED) != old.is_expired(today) and old.status is not Status.VOID:
             raise TransitionRefused(f"card {replaces} is valid until {old.expires}: that is no case of {kind}")
+
+    def _forget(self, subject: str) -> bool:
+        gone = self._connection.execute(people.delete().where(people.c.subject == subject)).rowcount > 0
+        self.has_erased = self.has_erased or gone
+        return gone
+
+    def _entail(self, state: CardState, event: Event, at: datetime) -> None:
+        if event is Event.HANDED_OVER:
+            self._void_replaced(state, Cause.REPLACED, at)
+        if event is Event.ORDERED and state.facts.get("kind") == Kind.LOST:
+            self._void_replaced(state, Cause.LOST, at)
+        if event in ENDS_BUSINESS:
+            self.erase(state.serial, at)
 
     def _void_replaced(self, state: CardState, cause: Cause, at: datetime) -> None:
         replaces = state.facts.get("replaces")

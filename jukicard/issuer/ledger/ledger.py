@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -34,8 +34,8 @@ from jukicard.issuer.ledger.chain import (
 )
 from jukicard.issuer.ledger.database import Database
 from jukicard.issuer.ledger.group import AUTHORITY, CardTerms, Group, Resident, Sealer, head_of
-from jukicard.issuer.ledger.rules import MID_ISSUE, AnyEvent, Event, Status
-from jukicard.issuer.ledger.schema import cards, events, signatures
+from jukicard.issuer.ledger.rules import HELD, MID_ISSUE, AnyEvent, Event, Status
+from jukicard.issuer.ledger.schema import cards, events, people, signatures
 from jukicard.issuer.ledger.stock import current_stock
 
 Trust = Callable[[str], ec.EllipticCurvePublicKey | None]
@@ -125,6 +125,8 @@ class Ledger:
             group = Group(connection, self.signer)
             yield group
             group.write(self.sealer)
+        if group.has_erased:
+            self.database.clear_log()
 
     def order(self, terms: CardTerms, resident: Resident, at: datetime) -> str:
         """Enter a new card, in a group of its own: see `Group.order`."""
@@ -133,8 +135,8 @@ class Ledger:
 
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
         """Enter an event of a card, in a group of its own: see `Group.append`."""
-        if event in (Event.ORDERED, Event.APPLIED):
-            raise TransitionRefused("a card is entered by applying for it or ordering it")
+        if event in (Event.ORDERED, Event.APPLIED, Event.TAKEN_OVER):
+            raise TransitionRefused("a card is entered by applying for it, ordering it, or taking it over")
         with self.writing() as group:
             return group.append(serial, event, at, detail)
 
@@ -197,6 +199,23 @@ class Ledger:
     def check_in_stock(self, chip: str) -> None:
         """Refuse (RuleRefused) a chip that no delivery has, or that was discarded, where stock is kept."""
         current_stock(self).check(chip)
+
+    def past_last_day(self, today: date) -> tuple[CardState, ...]:
+        """The cards that are somebody's and whose last day has passed, in the order of their serials."""
+        with self.database.reading() as connection:
+            return projection.past_last_day(connection, today, *HELD)
+
+    def sealed(self, subject: str) -> bytes | None:
+        """The sealed personal data that are kept of a subject, or None."""
+        with self.database.reading() as connection:
+            statement = sa.select(people.c.sealed).where(people.c.subject == subject)
+            return connection.execute(statement).scalar_one_or_none()
+
+    def kept_past(self, today: date) -> tuple[str, ...]:
+        """The subjects of which personal data are kept, although the day until which they may be has passed."""
+        with self.database.reading() as connection:
+            statement = sa.select(people.c.subject).where(people.c.kept_until < today.isoformat())
+            return tuple(connection.execute(statement.order_by(people.c.subject)).scalars())
 
     def counts(self) -> dict[Status, int]:
         """How many cards stand where."""

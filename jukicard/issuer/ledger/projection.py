@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -92,6 +93,12 @@ def in_status(connection: sa.Connection, *statuses: Status) -> tuple[CardState, 
     """Return the cards that stand so, all if no status is named, in the order of their serials."""
     wanted = [status.value for status in statuses]
     return _where(connection, cards.c.status.in_(wanted) if wanted else sa.true())
+
+
+def past_last_day(connection: sa.Connection, today: date, *statuses: Status) -> tuple[CardState, ...]:
+    """Return the cards that stand so and whose last day lies before a day, in the order of their serials."""
+    wanted = [status.value for status in statuses]
+    return _where(connection, sa.and_(cards.c.status.in_(wanted), cards.c.expires < today.isoformat()))
 
 
 def on_chip(connection: sa.Connection, chip: str) -> CardState | None:

@@ -32,12 +32,13 @@ from jukicard.applets.service.client import KeyPairClient
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
+from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import TlvError, parse_one
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
-from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused
+from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused, WrongCard
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
@@ -198,7 +199,8 @@ class Personaliser:
         self._resuming = state.chip is not None
         number = chip_number(self._connection) if self._resuming else check_blank(self._journal, self._connection)
         if state.chip not in (None, number):
-            raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
+            raise WrongCard(f"card {state.serial} was begun on another chip; put that one into the reader")
+        self._keyring.chip = number
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
@@ -221,8 +223,23 @@ class Personaliser:
             return state
         return self._note(milestone)
 
-    def _spoil(self, error: HostError) -> CardSpoilt:
-        """Note that the card is spoilt, and terminate the chip if it still lets us."""
+    def _is_other_chip(self) -> bool:
+        """Whether another chip, or a card of another kind, answers now; not if the one there cannot tell."""
+        try:
+            return chip_number(self._connection) != self._keyring.chip
+        except NoCard:
+            return True
+        except CardStatusError as error:
+            return error.sw is StatusWord.FILE_NOT_FOUND
+        except HostError:
+            return False
+
+    def _spoil(self, error: HostError) -> IssuerError:
+        """Note that the card is spoilt, and terminate the chip if it still lets us: unless it is another chip."""
+        if self._is_other_chip():
+            return WrongCard(
+                f"card {self._order.serial}: there is another chip in the reader now; put the one back that was begun"
+            )
         sw = {"sw": f"{error.sw:04X}"} if isinstance(error, CardStatusError) else {}
         self._note(Event.SPOILT, reason="the chip refused or deviated in issuing", **sw)
         with suppress(HostError, IssuerError):
