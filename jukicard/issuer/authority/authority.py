@@ -9,6 +9,7 @@ The home (mode 0700, files 0600 unless said otherwise):
 * `anchors.sqlite`: how far each card file is known to have come
 * `ordinance.json`: the purposes that applications are approved for
 * `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`
+* `operators/`: the operators' cards, if there are any (issuer/operators/register.py)
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
 """
@@ -30,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.anchors import ANCHORS_FILE
 from jukicard.issuer.authority.national import CA_YEARS, NationalRoot, read_certificates
+from jukicard.issuer.authority.signer import EntrySigner
 from jukicard.issuer.authority.terminals import (
     FIRST_TERMINALS,
     Area,
@@ -106,7 +108,7 @@ class Authority:
     """One municipality's authority. Made by `init` or `open`; close it, or use it as a context manager.
 
     Opened without the password it has its public parts, the books and the storage key; whatever needs a key
-    raises KeyStoreLocked.
+    raises KeyStoreLocked.  `signer` is the operator who is logged in, None where there is none.
     """
 
     def __init__(self, home: Path, city: City, keys: KeyStore | None, random: Randomness) -> None:
@@ -115,6 +117,7 @@ class Authority:
         self._keys = keys
         self._random = random
         self._ledger: Ledger | None = None
+        self.signer: EntrySigner | None = None
         self._certificates = {
             name: read_certificates(home / "certificates" / f"{name}.pem")[0]
             for name in ("national-root", _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT)
@@ -251,9 +254,13 @@ class Authority:
         if profile not in (x.CARD_AUTHENTICATION, x.CARD_CHANNEL):
             raise KeyMisuse("a card's key is for authentication or for channels")
         subject = x.Subject(f"Juki card {serial}", self.city.name, self.city.code, serial)
-        label = _CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT
         request = x.Request(profile, subject, public_key, not_before, not_after)
-        return x.issue(x.Signer(self.keys, label, self._certificates[label]), request, self._random)
+        return x.issue(self.card_signer(area), request, self._random)
+
+    def card_signer(self, area: Area) -> x.Signer:
+        """Who certifies the keys of cards in an area: the card CA, or the municipality's own root."""
+        label = _CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT
+        return x.Signer(self.keys, label, self._certificates[label])
 
     def new_terminal(
         self,

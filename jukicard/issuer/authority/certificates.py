@@ -4,12 +4,13 @@ store port.
 One mechanism, `issue`, and a table of profiles. The hierarchy:
 
 * national root → terminal CA of a municipality (says where and which rights at most) → terminals
-* national root → card CA of a municipality → a card's authentication and channel keys in the Juki domain
+* national root → card CA of a municipality → a card's authentication and channel keys in the Juki domain, and the
+  signature keys of its operators' cards
 * municipality's own root → its service terminals, and a card's keys in the municipal domain
 
 A card's subject carries its serial (serialNumber, 2.5.4.5) and the city code (organizationalUnitName).
 Terminals' chains carry TerminalAuthorization, cards' chains never do: a terminal's key cannot pose as a
-card's.
+card's. What an operator may do stands in the certificate of the operator card's signature key, and in no other.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from asn1crypto import pem, x509  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
+from jukicard.issuer.authority.permissions import OID as PERMISSIONS_OID
+from jukicard.issuer.authority.permissions import Permission, encode_permissions
 from jukicard.issuer.errors import CertificateProfileError
 from jukicard.issuer.keys.keystore import KeyStore, Randomness
 from jukicard.securechannel.authorization import OID as AUTHORIZATION_OID
@@ -36,13 +39,14 @@ _UPPER_BOUND = 64  # of names, RFC 5280 appendix A.1
 class Profile:
     """What a kind of certificate says: CA or not, CAs allowed below it (None: any number), key usage bits.
 
-    `terminal`: it must carry a TerminalAuthorization; the others must not.
+    `terminal`: it must carry a TerminalAuthorization; `operator`: it must carry permissions.  The others must not.
     """
 
     ca: bool
     path_length: int | None
     key_usage: frozenset[str]
     terminal: bool = False
+    operator: bool = False
 
 
 _CA_USAGE = frozenset({"key_cert_sign", "crl_sign"})
@@ -53,6 +57,7 @@ CARD_CA = Profile(ca=True, path_length=0, key_usage=_CA_USAGE)
 TERMINAL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}), terminal=True)
 CARD_AUTHENTICATION = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
 CARD_CHANNEL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}))
+OPERATOR = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}), operator=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Request:
     not_before: date
     not_after: date
     authorization: TerminalAuthorization | None = None
+    permissions: frozenset[Permission] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,10 @@ def _check_request(request: Request) -> None:
         raise CertificateProfileError("a terminal's certificate says what the terminal may do")
     if not request.profile.terminal and request.authorization is not None:
         raise CertificateProfileError("only a terminal's certificate carries rights")
+    if request.profile.operator and not request.permissions:
+        raise CertificateProfileError("an operator's certificate says what the operator may do")
+    if not request.profile.operator and request.permissions is not None:
+        raise CertificateProfileError("only an operator's certificate carries permissions")
 
 
 def _issuer_of(signer: Signer, request: Request) -> tuple[x509.Name, bytes]:
@@ -232,6 +242,8 @@ def _extensions(request: Request, issuer_key_identifier: bytes) -> list[dict[str
     ]
     if request.authorization is not None:
         extensions.append(_extension(AUTHORIZATION_OID, request.authorization.encode()))
+    if request.permissions is not None:
+        extensions.append(_extension(PERMISSIONS_OID, encode_permissions(request.permissions)))
     return extensions
 
 

@@ -7,21 +7,18 @@ card spoilt: that is noted, and the chip terminated where it still answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hmac import compare_digest
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
-from jukicard.applets.gp.client import ApplicationClient, DomainClient
+from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import (
     ISSUER_DOMAIN_AID,
     KID_APPROVAL,
     KID_SCP11A,
     KID_SCP11B,
-    KID_TERMINAL_ANCHOR,
     TAG_CARD_NUMBER,
     TRANSPORT_KVN,
 )
@@ -29,7 +26,6 @@ from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardData, CardState
 from jukicard.applets.service.client import KeyPairClient
-from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
 from jukicard.iso7816.tlv import TlvError, parse_one
@@ -42,8 +38,8 @@ from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.ledger.rules import CardState as LedgerState
 from jukicard.issuer.line import plan
-from jukicard.issuer.line.cardkeys import CardKeyring
-from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
+from jukicard.issuer.line.chipwork import COMMON_ACTIONS, Action, ChipWork, MismatchError
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
 from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.issuer.municipal.servicedata import ServiceCard, service_data
@@ -52,7 +48,6 @@ from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.certificates import LeafUsage
 
 ISSUING_TERMINAL = "issuing-machine"
-TERMINATED = 0xFF
 CARD_NUMBER_SIZE = 8
 """Bytes of the card image number: 16 digits in BCD."""
 _MILESTONES = {
@@ -77,6 +72,11 @@ class Order:
     services: tuple[Service, ...] = ()
 
     @property
+    def city_code(self) -> str:
+        """The municipality's, 5 digits."""
+        return self.record.city_code
+
+    @property
     def card_data(self) -> CardData:
         """What EF.CARD of this card holds."""
         expires = f"{self.expires:%Y%m%d}"
@@ -85,10 +85,6 @@ class Order:
 
 WriteFace = Callable[[Order], object]
 """Writes the files of an order's face, whole or not at all; those of an earlier attempt may be there."""
-
-
-class MismatchError(HostError):
-    """What the chip holds is not what was written."""
 
 
 def chip_number(connection: CardConnection) -> str:
@@ -118,7 +114,7 @@ def check_blank(authority: Authority, connection: CardConnection) -> None:
         raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
 
 
-class Personaliser:
+class Personaliser(ChipWork):
     """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files."""
 
     def __init__(
@@ -130,15 +126,10 @@ class Personaliser:
         clock: Clock,
         write_face: WriteFace | None = None,
     ) -> None:
-        self._authority = authority
-        self._connection = connection
-        self._stack = standard(connection)
+        super().__init__(authority, connection, order, random)
         self._order = order
-        self._random = random
         self._clock = clock
         self._write_face = write_face
-        self._keyring = CardKeyring(authority)
-        self._client: ApplicationClient | None = None
 
     def run(self, report: Report = lambda operation: None) -> LedgerState:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
@@ -204,48 +195,8 @@ class Personaliser:
         sw = {"sw": f"{error.sw:04X}"} if isinstance(error, CardStatusError) else {}
         self._note(Event.SPOILT, reason="the chip refused or deviated in issuing", **sw)
         with suppress(HostError, IssuerError):
-            self._domain(ISSUER_DOMAIN_AID).set_card_state(TERMINATED)
+            self.terminate()
         return CardSpoilt(f"card {self._order.serial} is spoilt: {error}")
-
-    def _open(self, client: ApplicationClient) -> None:
-        client.select()
-        client.open_scp03(self._keyring, self._random(8))
-        self._client = client
-
-    def _domain(self, aid: AID) -> DomainClient:
-        """Return a client with an SCP03 session in a security domain: the one that is open, if it is that domain's."""
-        if not isinstance(self._client, DomainClient) or self._client.aid != aid:
-            client = DomainClient(self._stack, aid)
-            self._open(client)
-            return client
-        return self._client
-
-    def _juki(self) -> JukiClient:
-        """Return a client with an SCP03 session in the Juki application."""
-        if not isinstance(self._client, JukiClient):
-            client = JukiClient(self._stack)
-            self._open(client)
-            return client
-        return self._client
-
-    def _put_key_set(self, operation: plan.PutKeySet) -> None:
-        domain = self._domain(operation.domain)
-        if self._keyring.kvn != operation.keys.kvn:
-            domain.put_key_set(operation.keys.kvn, self._keyring.encrypted(operation.keys))
-            self._client = None
-
-    def _set_card_state(self, operation: plan.SetCardState) -> None:
-        domain = self._domain(operation.domain)
-        states = [entry.state for entry in domain.status(0x80)]
-        if len(states) != 1:
-            raise MalformedResponse("GET STATUS: not exactly one issuer's domain")
-        if states[0] < operation.state:
-            domain.set_card_state(operation.state)
-
-    def _install(self, operation: plan.Install) -> None:
-        domain = self._domain(operation.domain)
-        if operation.aid not in {entry.aid for entry in domain.status(0x40)}:
-            domain.install(operation.module, operation.aid, operation.privileges)
 
     def _install_service(self, operation: plan.InstallService) -> None:
         domain, service = self._domain(operation.domain), operation.service
@@ -260,36 +211,12 @@ class Personaliser:
             domain.put_public(KID_APPROVAL, plan.APPROVAL_KVN, self._authority.approval_key)
         domain.store_purposes(list(purposes(self._authority.home)))
 
-    def _put_anchor(self, operation: plan.PutAnchor) -> None:
-        domain = self._domain(operation.domain)
-        if (KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN) not in domain.key_references():
-            domain.put_anchor(plan.ANCHOR_KVN, self._authority.anchor(operation.area))
-        domain.store_date(plan.ANCHOR_KVN, f"{self._order.issued_on:%Y%m%d}")
-
-    def _channel_key(self, operation: plan.ChannelKey) -> None:
-        domain = self._domain(operation.domain)
-        kid, kvn = operation.kid, plan.CHANNEL_KVN
-        stored = domain.certificates(kid, kvn)
-        if stored:
-            self._check_certificates(operation.area, stored, LeafUsage.KEY_AGREEMENT)
-            return
-        present = (kid, kvn) in domain.key_references()
-        key = domain.generate_key(kid, kvn, replaces=kvn if present else 0)
-        leaf = self._certify(operation.area, x.CARD_CHANNEL, key)
-        domain.store_certificates(kid, kvn, (*self._authority.card_authorities(operation.area), leaf))
-
     def _authentication_key(self, operation: plan.AuthenticationKey) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         key = client.generate_authentication_key()
         leaf = self._certify(Area.JUKI, x.CARD_AUTHENTICATION, key)
         chain = b"".join((*self._authority.card_authorities(Area.JUKI), leaf))
         client.write(0x02, chain.ljust(juki.CERTIFICATES_SIZE, b"\0"), "EF.CERTIFICATES")
-
-    def _certify(self, area: Area, profile: x.Profile, key: EllipticCurvePublicKey) -> bytes:
-        order = self._order
-        return self._authority.certify_card(
-            area, profile, order.serial, key, not_before=order.issued_on, not_after=order.expires
-        )
 
     def _personalize(self, operation: plan.Personalize) -> None:
         service, order = operation.service, self._order
@@ -305,12 +232,12 @@ class Personaliser:
         domain.store_data(service_data(service, self._authority, card))
 
     def _write_data(self, operation: plan.WriteData) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         client.write(0x06, self._order.card_data.encode(), "EF.CARD")
         client.write(0x01, self._order.record.resident_code.reveal().encode(), "EF.CODE")
 
     def _read_back(self, operation: plan.ReadBack) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         code = self._order.record.resident_code.reveal().encode()
         if client.card_data() != self._order.card_data or not compare_digest(client.resident_code(), code):
             raise MismatchError("the chip does not hold what was written to it")
@@ -324,15 +251,8 @@ class Personaliser:
         for chain, usage in chains:
             self._check_certificates(Area.JUKI, chain, usage)
 
-    def _check_certificates(self, area: Area, chain: tuple[bytes, ...], usage: LeafUsage) -> None:
-        """Refuse certificates on the chip that do not verify, or are another card's."""
-        order = self._order
-        found = certified(self._authority, area, chain, usage, order.issued_on)
-        if (found.serial, found.city_code, found.last_day) != (order.serial, order.record.city_code, order.expires):
-            raise MismatchError("a certificate on the chip is another card's")
-
     def _close(self, operation: plan.Close) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         if client.status().state is CardState.PERSONALISATION:
             client.activate()
 
@@ -356,14 +276,10 @@ class Personaliser:
             raise MismatchError("the chip does not hold this record's resident code")
 
 
-_ACTIONS: dict[type[plan.Operation], Callable[..., None]] = {
-    plan.PutKeySet: Personaliser._put_key_set,
-    plan.SetCardState: Personaliser._set_card_state,
-    plan.Install: Personaliser._install,
+_ACTIONS: Mapping[type[plan.Operation], Action] = {
+    **COMMON_ACTIONS,
     plan.InstallService: Personaliser._install_service,
     plan.PutApprovalKey: Personaliser._put_approval_key,
-    plan.PutAnchor: Personaliser._put_anchor,
-    plan.ChannelKey: Personaliser._channel_key,
     plan.Personalize: Personaliser._personalize,
     plan.AuthenticationKey: Personaliser._authentication_key,
     plan.WriteData: Personaliser._write_data,
