@@ -10,6 +10,7 @@ import click
 
 from jukicard.commands import completion
 from jukicard.commands.asking import confirm
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.options import (
     card_file_options,
     home_option,
@@ -20,6 +21,7 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import CHANGE_CARD
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Proof
 from jukicard.issuer.counter.lifecycle import Change, Outcome, change_card, how_to_go_on
 from jukicard.issuer.ledger.rules import DETAIL_FORMS
@@ -46,6 +48,7 @@ def _options(function: F) -> F:
         json_option,
         home_option,
         authority_password,
+        operator_options(CHANGE_CARD),
         terminal_option(COUNTER_TERMINAL),
         click.option("--reason", metavar="WORDS", callback=_words, help="Why, in a few plain words; never a name."),
         card_file_options,
@@ -131,7 +134,8 @@ def _change(
 ) -> None:
     carry_out = functools.partial(change_card, serial=serial, change=change, clock=session.world.now, reason=reason)
     if reader is None:
-        with session.authority(None) as authority:
+        password = session.staff_password(authority_password)
+        with session.authority(password) as authority, session.operator(authority):
             outcome = carry_out(authority)
     else:
         with session.authority(None) as public:
@@ -140,6 +144,7 @@ def _change(
         with (
             session.card(reader) as connection,
             session.authority(authority_password.read()) as authority,
+            session.operator(authority),
             connection.transaction(),
         ):
             world = session.world

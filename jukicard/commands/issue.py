@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.issuing import DEFAULT_TEMPLATE, RESUME, Watch, Wish, face_files, into_folder, onto, wish
 from jukicard.commands.options import (
     day_option,
@@ -26,6 +27,7 @@ from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.permissions import ISSUE
 from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
@@ -53,6 +55,7 @@ CSV_SUFFIX = ".csv"
 @click.option("--service", multiple=True, metavar="NAME", help="A municipal service that the holder wants. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Check the record, print the plan, touch nothing.")
 @day_option("--issued-on", "Day of issue (else today).")
+@operator_options(ISSUE)
 @authority_password
 @storage_key_option
 @home_option
@@ -99,10 +102,14 @@ def issue(
             return
     if reader is not None:
         password = authority_password.read()
-        with session.authority(password) as authority, session.card(reader) as connection:
+        with (
+            session.authority(password) as authority,
+            session.operator(authority),
+            session.card(reader) as connection,
+        ):
             state, place = onto(session, authority, wished, connection, WATCH, out), str(reader)
     elif out is not None:
-        with session.authority(authority_password.read()) as authority:
+        with session.authority(authority_password.read()) as authority, session.operator(authority):
             state, path = into_folder(session, authority, wished, out, WATCH)
             place = str(path)
     else:

@@ -23,6 +23,7 @@ from jukicard.issuer.authority.certificates import Subject, last_valid_day, to_p
 from jukicard.issuer.authority.national import read_certificates
 from jukicard.issuer.authority.permissions import (
     FOUR_EYES,
+    MAKE_OPERATOR,
     OID,
     NoSuchPermissionError,
     Permission,
@@ -110,7 +111,7 @@ class Operators:
     @property
     def are_founded(self) -> bool:
         """Whether there were ever two who may make operators: until then the authority's password makes them."""
-        return sum(FOUR_EYES & one.permissions != set() for one in self.all()) >= FEWEST_ADMINISTRATORS
+        return sum(MAKE_OPERATOR in one.permissions for one in self.all()) >= FEWEST_ADMINISTRATORS
 
     def all(self) -> tuple[Operator, ...]:
         """Return every operator ever entered, by serial."""
@@ -118,12 +119,16 @@ class Operators:
         found += [replace(read_entry(path), revoked=True) for path in self._files("revoked")]
         return tuple(sorted(found, key=lambda one: one.serial))
 
+    def find(self, serial: str) -> Operator | None:
+        """Return one operator, revoked or not, or None."""
+        return next((one for one in self.all() if one.serial == serial), None)
+
     def operator(self, serial: str) -> Operator:
         """Return one operator, revoked or not; OperatorRefused where there is none."""
-        for one in self.all():
-            if one.serial == serial:
-                return one
-        raise OperatorRefused(f"there is no operator's card {serial} here")
+        found = self.find(serial)
+        if found is None:
+            raise OperatorRefused(f"there is no operator's card {serial} in the register")
+        return found
 
     def revoke(self, serial: str, *, today: date) -> Operator:
         """Let an operator's card count no more, for good.
