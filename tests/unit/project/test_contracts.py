@@ -28,6 +28,7 @@ MODULES = [
     "issuer.faces.face",
     "issuer.line.plan",
     "issuer.counter.handover",
+    "issuer.operators.session",
     "reader.emulator",
     "reader.pcsc",
     "card.card",
@@ -35,7 +36,7 @@ MODULES = [
     "iso7816.apdu",
     *(
         f"applets.{name}.{module}"
-        for name in ("gp", "juki", "library", "folder", "vending", "points")
+        for name in ("gp", "juki", "library", "folder", "vending", "points", "operator")
         for module in ("layout", "applet", "client")
     ),
     "applets.wasm.engine",
@@ -105,6 +106,8 @@ VIOLATIONS = [
     ("issuer.authority.authority", "jukicard.sdk", LAYERS),
     ("issuer.ledger.ledger", "jukicard.issuer.authority.authority", ISSUER),
     ("issuer.faces.face", "jukicard.issuer.line.plan", ISSUER),
+    ("issuer.line.plan", "jukicard.issuer.operators.session", ISSUER),
+    ("issuer.operators.session", "jukicard.issuer.counter.handover", ISSUER),
     ("issuer.authority.authority", "sqlalchemy", SQLALCHEMY),
 ]
 
