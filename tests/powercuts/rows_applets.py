@@ -246,6 +246,11 @@ def right_old_operators_password(chip: Chip) -> Sending:
     return operatorchips.at_terminal(chip), about_password(EXCHANGE, passwords)
 
 
+@row(OperatorApplet, "CHANGE REFERENCE DATA", on=operatorchips.a_try_fewer, sw=0x63C3)
+def wrong_old_operators_password(chip: Chip) -> Sending:
+    return operatorchips.at_terminal(chip), about_password(EXCHANGE, operatorchips.WRONG_PASSWORD * 2)
+
+
 @row(OperatorApplet, "VERIFY", on=operatorchips.a_try_fewer)
 def right_operators_password(chip: Chip) -> Sending:
     return operatorchips.at_terminal(chip), verify(operatorchips.PASSWORD)
