@@ -26,7 +26,7 @@ from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, Authenticat
 from jukicard.issuer.counter.authentication import authenticate as go_through
 from jukicard.issuer.counter.lifecycle import Change, Outcome
 from jukicard.issuer.counter.lifecycle import change_card as carry_out
-from jukicard.issuer.ledger.rules import CardState
+from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
 from jukicard.reader.cardfile import WrongPassphrase, card_id_of, is_exported

@@ -110,6 +110,17 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "verify": Lazy("ledger:verify", "Verify the whole ledger, and print its head."),
         },
     ),
+    "batch": LazyGroup.of(
+        "batch",
+        "Many cards at a time.",
+        "juki batch run residents.csv --out out/run --no-face",
+        {
+            "run": Lazy("batch.running:run", "Issue a card for each record of a CSV file."),
+            "worker": Lazy(
+                "batch.worker:worker", "Work for a Dask scheduler, until it ends: one process, one card at a time."
+            ),
+        },
+    ),
     "app": LazyGroup.of(
         "app",
         "Municipal applications, from an empty folder to a card.",

@@ -11,7 +11,8 @@ from jukicard.commands.operatorcards import first_operators
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password, national_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.city import City
 from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.errors import HomeExists, WrongAuthorityPassword
 

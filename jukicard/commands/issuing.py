@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.session import Session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
@@ -17,7 +16,8 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError, RuleRefused
 from jukicard.issuer.faces import face_data, prepare_face
 from jukicard.issuer.faces import template as face_template
-from jukicard.issuer.ledger.rules import CardState, Status
+from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.orders import place_order, unfinished_order
 from jukicard.issuer.line.personalise import Order, Personaliser, WriteFace, check_blank
 from jukicard.issuer.line.plan import FACE_STEP, Operation
@@ -25,7 +25,7 @@ from jukicard.issuer.municipal.services import Service, services_named
 from jukicard.issuer.records.expiry import expiry_date
 from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.reader.chips import create_chip
-from jukicard.reader.spec import EmulatorSpec
+from jukicard.reader.spec import CARD_SUFFIX, EmulatorSpec
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.face import PreparedFace
@@ -94,7 +94,7 @@ def onto(
     with connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
         if order is None:
-            check_blank(authority, connection)
+            check_blank(authority.ledger, connection)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
         order = _resumed_or_placed(session, authority, wish, order, watch)

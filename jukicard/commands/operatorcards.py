@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.issuing import RESUME
 from jukicard.commands.progress import steps
 from jukicard.commands.session import Session
@@ -19,7 +18,7 @@ from jukicard.issuer.operators.making import OperatorPersonaliser, order_operato
 from jukicard.issuer.operators.plan import operator_plan
 from jukicard.issuer.operators.register import Operator, OperatorOrder, Operators
 from jukicard.reader.chips import create_chip
-from jukicard.reader.spec import EmulatorSpec, ReaderSpec
+from jukicard.reader.spec import CARD_SUFFIX, EmulatorSpec, ReaderSpec
 
 Ask = Callable[[], str]
 
@@ -51,7 +50,7 @@ def in_reader(
     with session.card(place) as connection:
         number = chip_number(connection)
         if number not in {begun.chip for begun in Operators(authority).unfinished()}:
-            check_blank(authority, connection)
+            check_blank(authority.ledger, connection)
         order = order_operator(authority, permissions, today=session.world.today, chip=number)
         return _make(session, authority, connection, order, password)
 

@@ -101,8 +101,16 @@ class LedgerDamaged(LedgerError):
     """The ledger's entries are not what was written: an entry was edited, removed, or moved."""
 
 
+class LedgerUnavailable(LedgerError):
+    """The database that the books lie in cannot be reached; nothing was written, and it may come back."""
+
+
 class TransitionRefused(LedgerError):
     """That event cannot follow what the ledger already says of the card."""
+
+
+class RunStopped(RuleRefused):
+    """A run gave up; what it has finished stands in the books, and it can be resumed (exit code 1)."""
 
 
 class FaceUnwritten(IssuerError):
@@ -116,6 +124,17 @@ class CodeTaken(RuleRefused):
 
     def __init__(self, serial: str) -> None:
         super().__init__(f"is another person's: the books have card {serial} for it")
+        self.serial = serial
+
+
+class CardHeld(RuleRefused):
+    """The resident has a valid card, or one is being made: nobody has two."""
+
+    def __init__(self, serial: str, standing: str) -> None:
+        super().__init__(
+            f"the books have card {serial} ({standing}) for this resident, and nobody has two: "
+            "void it, or apply for one that replaces it"
+        )
         self.serial = serial
 
 

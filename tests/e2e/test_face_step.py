@@ -11,8 +11,9 @@ import pytest
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.ledger import Ledger
-from jukicard.issuer.ledger.rules import CardState, Event, Status
+from jukicard.issuer.ledger.rules import Event, Status
 from jukicard.issuer.line.personalise import Order, Personaliser
 from jukicard.reader.emulator import EmulatorConnection
 from tests.support.chips import randomness

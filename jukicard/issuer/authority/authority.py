@@ -5,10 +5,10 @@ The home (mode 0700, files 0600 unless said otherwise):
 * `authority.json`: format, version, city code and name, contact, day of making
 * `keys.json`: the encrypted key store, opened by the authority's password
 * `storage.key`: the key that card files are sealed with (64 hex digits)
-* `ledger.sqlite`: the books
+* `ledger.sqlite`: the books, unless `authority.json` names a PostgreSQL database
 * `anchors.sqlite`: how far each card file is known to have come
 * `ordinance.json`: the purposes that applications are approved for
-* `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`
+* `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`, `ledger-seal.pem`
 * `operators/`: the operators' cards, if there are any (issuer/operators/register.py)
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +30,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.anchors import ANCHORS_FILE
+from jukicard.issuer.authority.city import FORMAT, City, read_city, read_description
 from jukicard.issuer.authority.national import CA_YEARS, NationalRoot, read_certificates
-from jukicard.issuer.authority.signer import EntrySigner
+from jukicard.issuer.authority.seals import open_seal
 from jukicard.issuer.authority.terminals import (
     FIRST_TERMINALS,
     Area,
@@ -45,63 +46,40 @@ from jukicard.issuer.authority.terminals import (
 from jukicard.issuer.errors import (
     HomeDamaged,
     HomeMissing,
-    IssuerError,
     KeyMisuse,
     KeyStoreLocked,
-    RuleRefused,
+    LedgerError,
     TerminalError,
 )
 from jukicard.issuer.files import (
     PRIVATE_DIRECTORY,
     check_private,
     new_directory,
-    read_file,
     sync_directory,
     write_atomically,
 )
 from jukicard.issuer.keys.filekeystore import FileKeyStore
-from jukicard.issuer.keys.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
+from jukicard.issuer.keys.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness, ensure_key
 from jukicard.issuer.keys.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
-from jukicard.issuer.records.codes import ResidentCode, parse_municipality_code
+from jukicard.issuer.records.codes import ResidentCode
 from jukicard.issuer.records.expiry import last_day
-from jukicard.issuer.records.resident import ResidentRecord, check_characters
+from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
 
 if TYPE_CHECKING:
+    from jukicard.issuer.ledger.chain import EntrySigner
     from jukicard.issuer.ledger.ledger import Ledger
 
 TERMINAL_YEARS = 12
 """How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
 
-MAX_NAME = 30
-MAX_CONTACT = 80
 
-_FORMAT = "jukicard authority"
-_VERSION = 1
+LEDGER_FILE = "ledger.sqlite"
 _PUBLIC_FILE = 0o644
 _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT = "terminal-ca", "card-ca", "municipal-root"
 _MASTERS = {Area.JUKI: "issuer-master", Area.MUNICIPAL: "municipal-master"}
 _DIGEST_KEY = "ledger-digest"
 _APPROVAL = "approval"
-
-
-@dataclass(frozen=True, slots=True)
-class City:
-    """Whose authority this is. `code` has five digits; `contact` is what a card's face prints, and may be empty."""
-
-    code: str
-    name: str
-    contact: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot stand on a certificate or a face (RuleRefused)."""
-        try:
-            code = parse_municipality_code(self.code)
-        except ValueError as error:
-            raise RuleRefused(f"city code: {error}") from None
-        object.__setattr__(self, "code", code)
-        _check_text("name", self.name, 1, MAX_NAME)
-        _check_text("contact", self.contact, 0, MAX_CONTACT)
 
 
 class Authority:
@@ -118,6 +96,7 @@ class Authority:
         self._random = random
         self._ledger: Ledger | None = None
         self.signer: EntrySigner | None = None
+        self._anchors: dict[Area, EllipticCurvePublicKey] = {}
         self._certificates = {
             name: read_certificates(home / "certificates" / f"{name}.pem")[0]
             for name in ("national-root", _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT)
@@ -132,19 +111,21 @@ class Authority:
         *,
         today: date,
         national: NationalRoot | None = None,
+        ledger_url: str | None = None,
         random: Randomness = os.urandom,
     ) -> Authority:
         """Make an authority in a new home, whole or not at all, and return it open.
 
         Without a national root (opened with its password) one of its own is made inside the home, with the
         same password. A home that holds nothing but a storage key and the anchors of its cards becomes the
-        authority's and keeps them. Raises HomeExists, and RuleRefused for a city that cannot be one.
+        authority's and keeps them. The books are a file of the home, or lie in the PostgreSQL database `ledger_url`,
+        whose tables are there and empty. Raises HomeExists, LedgerError, and RuleRefused for a city that cannot be one.
         """
         with new_directory(home, keep=(STORAGE_KEY_FILE, ANCHORS_FILE)) as building:
             if national is None:
                 (building / "national").mkdir(mode=PRIVATE_DIRECTORY)
                 national = NationalRoot.build(building / "national", password, today=today, random=random)
-            _build(building, city, password, national, today=today, random=random)
+            _build(building, city, password, national, ledger_url, today=today, random=random)
         return cls.open(home, password, random=random)
 
     @classmethod
@@ -156,7 +137,7 @@ class Authority:
         if not (home / "authority.json").exists():
             raise HomeMissing(f"there is no authority in {home}")
         check_private(home)
-        city = _read_city(home / "authority.json")
+        city = read_city(home)
         keys = None if password is None else FileKeyStore.open(home / "keys.json", password, random)
         return cls(home, city, keys, random)
 
@@ -190,7 +171,10 @@ class Authority:
         if self._ledger is None:
             from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
-            self._ledger = Ledger.open(self.home / "ledger.sqlite")
+            self._ledger = Ledger.open(read_description(self.home).get("ledger") or self.home / LEDGER_FILE)
+            if self._keys is not None:
+                root = x.Signer(self._keys, _MUNICIPAL_ROOT, self._certificates[_MUNICIPAL_ROOT])
+                self._ledger.sealer = open_seal(self.home, self.city, root, self._random)
         return self._ledger
 
     @property
@@ -209,10 +193,13 @@ class Authority:
 
     def anchor(self, area: Area) -> EllipticCurvePublicKey:
         """The public key that a chip trusts in an area (KID 10), and that its own certificates go back to."""
-        key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
-        if not isinstance(key, EllipticCurvePublicKey):
-            raise HomeDamaged(f"the {area} anchor has no EC key")
-        return key
+        anchor = self._anchors.get(area)
+        if anchor is None:
+            key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
+            if not isinstance(key, EllipticCurvePublicKey):
+                raise HomeDamaged(f"the {area} anchor has no EC key")
+            anchor = self._anchors[area] = key
+        return anchor
 
     def master_label(self, area: Area) -> str:
         """The label of an area's master key, for `KeyStore.wrap_card_keys`."""
@@ -306,8 +293,7 @@ class Authority:
         return self.keys.public_key(_APPROVAL)
 
     def _ensure_approval_key(self) -> None:
-        if _APPROVAL not in self.keys.labels():
-            self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
+        ensure_key(self.keys, _APPROVAL, lambda label: self.keys.create_ec(label, KeyUse.SIGN))
 
     def sign_approval(self, message: bytes) -> bytes:
         """Sign an approval or a load file's hash: ECDSA with SHA-256, DER."""
@@ -356,33 +342,44 @@ class Authority:
         return self.keys.create_ec(label, KeyUse.AGREE, exportable=True)
 
 
-def _check_text(what: str, text: str, least: int, most: int) -> None:
-    if not least <= len(text) <= most:
-        raise RuleRefused(f"city {what}: must have {least} to {most} characters")
-    try:
-        check_characters(text)
-    except ValueError as error:
-        raise RuleRefused(f"city {what}: {error}") from None
-
-
-def _build(home: Path, city: City, password: str, national: NationalRoot, *, today: date, random: Randomness) -> None:
+def _build(
+    home: Path,
+    city: City,
+    password: str,
+    national: NationalRoot,
+    ledger_url: str | None,
+    *,
+    today: date,
+    random: Randomness,
+) -> None:
     """Fill a new home, in a directory that has not got its name yet."""
     keys = FileKeyStore.create(home / "keys.json", password, random)
     for label in _MASTERS.values():
         keys.create_master(label)
     keys.create_mac_key(_DIGEST_KEY)
     ensure_storage_key(home / STORAGE_KEY_FILE, random)
-    from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
-
-    Ledger.create(home / "ledger.sqlite").close()
+    _build_ledger(home, ledger_url)
     _build_certificates(home, city, keys, national, today=today, random=random)
     (home / "terminals").mkdir(mode=PRIVATE_DIRECTORY)
     with Authority(home, city, keys, random) as authority:
         for plan in FIRST_TERMINALS:
             authority.new_terminal(plan.name, plan.role, plan.rights, not_before=today)
-    description = {"format": _FORMAT, "version": _VERSION, **asdict(city), "made": today.isoformat()}
+    description = {**FORMAT, **asdict(city), "made": today.isoformat()}
+    if ledger_url is not None:
+        description["ledger"] = ledger_url
     text = json.dumps(description, indent=1, ensure_ascii=False)
     write_atomically(home / "authority.json", text.encode() + b"\n")
+
+
+def _build_ledger(home: Path, url: str | None) -> None:
+    from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
+
+    if url is None:
+        Ledger.create(home / LEDGER_FILE).close()
+        return
+    with Ledger.open(url) as ledger:
+        if not ledger.head().startswith("0:"):
+            raise LedgerError(f"the books in {ledger.database.name} are another authority's: they are not empty")
 
 
 def _build_certificates(
@@ -407,14 +404,5 @@ def _build_certificates(
     directory.mkdir(mode=PRIVATE_DIRECTORY)
     for name, certificate in made.items():
         write_atomically(directory / f"{name}.pem", x.to_pem((certificate,)), _PUBLIC_FILE)
+    open_seal(home, city, x.Signer(keys, _MUNICIPAL_ROOT, made[_MUNICIPAL_ROOT]), random)
     sync_directory(home)
-
-
-def _read_city(path: Path) -> City:
-    try:
-        members = json.loads(read_file(path))
-        if (members["format"], members["version"]) != (_FORMAT, _VERSION):
-            raise HomeDamaged(f"{path} describes an authority of another version")
-        return City(members["code"], members["name"], members["contact"])
-    except (ValueError, KeyError, TypeError, IssuerError) as error:
-        raise HomeDamaged(f"{path} describes no authority of this version") from error

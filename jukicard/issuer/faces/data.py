@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from jukicard.issuer.authority.authority import City
+from jukicard.issuer.authority.city import City
 from jukicard.issuer.records.eras import era_of, format_era_date
 from jukicard.issuer.records.resident import Face, ResidentRecord, Sex
 

@@ -53,6 +53,7 @@ from jukicard.issuer.keys.keystore import (
     diversify,
     wrap,
 )
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.scp03 import SessionKeys, derive_session_keys
 
 _FORMAT = "jukicard key store"
@@ -102,6 +103,8 @@ class FileKeyStore:
         self._lock = lock
         self._keys = keys
         self._random = random
+        self._set_up: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._masters: dict[str, MacKey] = {}
 
     @classmethod
     def create(cls, path: Path, password: str, random: Randomness = os.urandom) -> FileKeyStore:
@@ -172,13 +175,13 @@ class FileKeyStore:
 
     def derive_session(self, label: str, diversification: Diversification, context: bytes) -> SessionKeys:
         """Session keys of an SCP03 session with one card."""
-        return derive_session_keys(diversify(self._secret(label, _MASTER), diversification), context)
+        return derive_session_keys(diversify(self._master(label), diversification), context)
 
     def wrap_card_keys(
         self, label: str, diversification: Diversification, dek: bytes
     ) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
         """The card's own ENC, MAC and DEK for PUT KEY, encrypted under the DEK it has now."""
-        return wrap(diversify(self._secret(label, _MASTER), diversification), dek)
+        return wrap(diversify(self._master(label), diversification), dek)
 
     def export_private_pem(self, label: str) -> bytes:
         """The private key as PEM (PKCS #8, not encrypted), if it was made exportable; else KeyMisuse."""
@@ -198,12 +201,24 @@ class FileKeyStore:
         return key.secret
 
     def _private(self, label: str, *uses: KeyUse) -> ec.EllipticCurvePrivateKey:
-        return ec.derive_private_key(int.from_bytes(self._secret(label, *uses), "big"), ec.SECP256R1())
+        scalar = self._secret(label, *uses)
+        key = self._set_up.get(label)
+        if key is None:
+            key = self._set_up[label] = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
+        return key
+
+    def _master(self, label: str) -> MacKey:
+        secret = self._secret(label, _MASTER)
+        key = self._masters.get(label)
+        if key is None:
+            key = self._masters[label] = MacKey(secret)
+        return key
 
     def _add(self, label: str, key: _Key) -> None:
         check_label(label)
         with one_writer(self._path):
             self._keys = _unseal(_read_members(self._path), self._lock)
+            self._set_up, self._masters = {}, {}
             if label in self._keys:
                 raise KeyExists(f"there is a key {label!r} already")
             self._keys[label] = key

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from jukicard.issuer.errors import KeyStoreError
-from jukicard.securechannel.kdf import sp800_108
+from jukicard.issuer.errors import KeyExists, KeyStoreError
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.scp03 import (
     SessionKeys,
     StaticKeys,
@@ -130,6 +131,13 @@ class PrivateKeyExport(Protocol):
         """The private key as PEM (PKCS #8, not encrypted). KeyMisuse unless it was made exportable."""
 
 
+def ensure_key(keys: KeyStore, label: str, make: Callable[[str], object]) -> None:
+    """Have a key made when it is first needed; another process may be making it at the same time."""
+    if label not in keys.labels():
+        with suppress(KeyExists):
+            make(label)
+
+
 def check_label(label: str) -> str:
     """Return the label if it has the form that every key store takes, else raise KeyStoreError."""
     if not _LABEL.fullmatch(label):
@@ -137,11 +145,10 @@ def check_label(label: str) -> str:
     return label
 
 
-def diversify(master: bytes, diversification: Diversification) -> StaticKeys:
+def diversify(master: MacKey, diversification: Diversification) -> StaticKeys:
     """The card's own key set, AES-256. For key stores: nobody else holds a master key."""
-    enc, mac, dek = (
-        sp800_108(master, constant, diversification.context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK)
-    )
+    context = diversification.context
+    enc, mac, dek = (master.derive(constant, context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK))
     return StaticKeys(enc, mac, dek)
 
 

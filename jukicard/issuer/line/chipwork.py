@@ -69,6 +69,7 @@ class ChipWork:
         self._random = random
         self._keyring = CardKeyring(authority)
         self._client: ApplicationClient | None = None
+        self._resuming = True
 
     def terminate(self) -> None:
         """Take a chip that deviated out of use for good.  CardStatusError and others, where it does not let us."""
@@ -93,6 +94,14 @@ class ChipWork:
             self._open(kind(self._stack))
         return cast("C", self._client)
 
+    def _has_application(self, domain: DomainClient, aid: AID) -> bool:
+        """Return whether an earlier attempt has installed it: a chip that was found blank is not asked."""
+        return self._resuming and aid in {entry.aid for entry in domain.status(0x40)}
+
+    def _has_key(self, domain: DomainClient, kid: int, kvn: int) -> bool:
+        """Return whether an earlier attempt has put or generated it: a chip that was found blank is not asked."""
+        return self._resuming and (kid, kvn) in domain.key_references()
+
     def _put_key_set(self, operation: plan.PutKeySet) -> None:
         domain = self._domain(operation.domain)
         if self._keyring.kvn != operation.keys.kvn:
@@ -109,24 +118,23 @@ class ChipWork:
 
     def _install(self, operation: plan.Install) -> None:
         domain = self._domain(operation.domain)
-        if operation.aid not in {entry.aid for entry in domain.status(0x40)}:
+        if not self._has_application(domain, operation.aid):
             domain.install(operation.module, operation.aid, operation.privileges)
 
     def _put_anchor(self, operation: plan.PutAnchor) -> None:
         domain = self._domain(operation.domain)
-        if (KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN) not in domain.key_references():
+        if not self._has_key(domain, KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN):
             domain.put_anchor(plan.ANCHOR_KVN, self._authority.anchor(operation.area))
         domain.store_date(plan.ANCHOR_KVN, f"{self._subject.issued_on:%Y%m%d}")
 
     def _channel_key(self, operation: plan.ChannelKey) -> None:
         domain = self._domain(operation.domain)
         kid, kvn = operation.kid, plan.CHANNEL_KVN
-        stored = domain.certificates(kid, kvn)
+        stored = domain.certificates(kid, kvn) if self._resuming else ()
         if stored:
             self._check_certificates(operation.area, stored, LeafUsage.KEY_AGREEMENT)
             return
-        present = (kid, kvn) in domain.key_references()
-        key = domain.generate_key(kid, kvn, replaces=kvn if present else 0)
+        key = domain.generate_key(kid, kvn, replaces=kvn if self._has_key(domain, kid, kvn) else 0)
         leaf = self._certify(operation.area, x.CARD_CHANNEL, key)
         domain.store_certificates(kid, kvn, (*self._authority.card_authorities(operation.area), leaf))
 

@@ -35,10 +35,11 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
-from jukicard.issuer.ledger.rules import CardState as LedgerState
 from jukicard.issuer.line import plan
 from jukicard.issuer.line.chipwork import COMMON_ACTIONS, Action, ChipWork, MismatchError
+from jukicard.issuer.line.journal import Journal
 from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
 from jukicard.issuer.municipal.ordinance import purposes
@@ -89,9 +90,33 @@ WriteFace = Callable[[Order], object]
 
 def chip_number(connection: CardConnection) -> str:
     """Return the number of the chip at hand (card image number, 16 digits), which anybody may read."""
+    return _number(_issuer_domain(connection))
+
+
+def check_blank(journal: Journal, connection: CardConnection) -> str:
+    """Return the number of the chip at hand, which is blank.
+
+    Refuse (RuleRefused) one that is a card already: issuing would spoil and terminate it.
+    """
+    domain = _issuer_domain(connection)
+    number = _number(domain)
+    bound = journal.card_on(number)
+    if bound is not None:
+        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
+        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
+    return number
+
+
+def _issuer_domain(connection: CardConnection) -> DomainClient:
+    """Select the issuer's domain."""
     client = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
     client.select()
-    stored = client.get_data(TAG_CARD_NUMBER)
+    return client
+
+
+def _number(domain: DomainClient) -> str:
+    stored = domain.get_data(TAG_CARD_NUMBER)
     if stored is None:
         raise NoCard("the chip in the reader has no card image number: it is not a chip for this issuing machine")
     try:
@@ -103,19 +128,11 @@ def chip_number(connection: CardConnection) -> str:
     return number.hex().upper()
 
 
-def check_blank(authority: Authority, connection: CardConnection) -> None:
-    """Refuse (RuleRefused) a chip that is a card already: issuing would spoil and terminate it."""
-    bound = authority.ledger.card_on(chip_number(connection))
-    if bound is not None:
-        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
-    domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
-    domain.select()
-    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
-        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
-
-
 class Personaliser(ChipWork):
-    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files."""
+    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files.
+
+    What is done is noted in the books at once, or in the `journal` that is given in their place.
+    """
 
     def __init__(
         self,
@@ -125,8 +142,10 @@ class Personaliser(ChipWork):
         random: Randomness,
         clock: Clock,
         write_face: WriteFace | None = None,
+        journal: Journal | None = None,
     ) -> None:
         super().__init__(authority, connection, order, random)
+        self._journal = authority.ledger if journal is None else journal
         self._order = order
         self._clock = clock
         self._write_face = write_face
@@ -153,7 +172,7 @@ class Personaliser(ChipWork):
 
     def operations(self) -> tuple[plan.Operation, ...]:
         """Return the order's operations, done or not.  The face comes before the match, or, once that began, not."""
-        state = self._authority.ledger.card(self._order.serial)
+        state = self._journal.card(self._order.serial)
         if state.pending == plan.FACE_STEP and self._write_face is None:
             raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
         matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
@@ -162,12 +181,11 @@ class Personaliser(ChipWork):
 
     def _bind(self) -> LedgerState:
         """Tie the chip to the order, once; only that chip is ever written for it."""
-        state = self._authority.ledger.card(self._order.serial)
-        number = chip_number(self._connection)
-        if state.chip is not None and state.chip != number:
+        state = self._journal.card(self._order.serial)
+        self._resuming = state.chip is not None
+        number = chip_number(self._connection) if self._resuming else check_blank(self._journal, self._connection)
+        if state.chip not in (None, number):
             raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
-        if state.chip is None:
-            check_blank(self._authority, self._connection)
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
@@ -175,7 +193,7 @@ class Personaliser(ChipWork):
         return state
 
     def _note(self, event: Event, **detail: str) -> LedgerState:
-        return self._authority.ledger.append(self._order.serial, event, self._clock(), detail)
+        return self._journal.append(self._order.serial, event, self._clock(), detail)
 
     def _carry_out(self, operation: plan.Operation) -> None:
         self._note(Event.STEP_STARTED, step=operation.name)
@@ -184,7 +202,7 @@ class Personaliser(ChipWork):
 
     def _reach_milestone(self, operation: plan.Operation) -> LedgerState:
         """Note what an operation that is done leads to, unless that was noted before an interruption."""
-        state = self._authority.ledger.card(self._order.serial)
+        state = self._journal.card(self._order.serial)
         milestone = _MILESTONES.get(operation.name)
         if milestone is None or state.status not in TRANSITIONS[milestone].sources:
             return state
@@ -201,13 +219,13 @@ class Personaliser(ChipWork):
     def _install_service(self, operation: plan.InstallService) -> None:
         domain, service = self._domain(operation.domain), operation.service
         aid = service.aid(self._authority.city.code)
-        if aid not in {entry.aid for entry in domain.status(0x40)}:
+        if not self._has_application(domain, aid):
             approval = approve_rom(self._authority, service.module, service.purpose, service.limits)
             domain.install(service.module, aid, approval=approval)
 
     def _put_approval_key(self, operation: plan.PutApprovalKey) -> None:
         domain = self._domain(operation.domain)
-        if (KID_APPROVAL, plan.APPROVAL_KVN) not in domain.key_references():
+        if not self._has_key(domain, KID_APPROVAL, plan.APPROVAL_KVN):
             domain.put_public(KID_APPROVAL, plan.APPROVAL_KVN, self._authority.approval_key)
         domain.store_purposes(list(purposes(self._authority.home)))
 

@@ -189,10 +189,12 @@ def issuing_plan(city_code: str, services: tuple[Service, ...], *, face: bool = 
     `face`: whether the face's files are made too.
     """
     issuer, juki, _ = key_sets(city_code)
+    municipal_domain = municipal_domain_aid(city_code)
     return (
         PutKeySet("issuer-keys", ISSUER_DOMAIN_AID, issuer),
         SetCardState("initialized", ISSUER_DOMAIN_AID, INITIALIZED),
         Install("juki-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, JUKI_DOMAIN_AID, DOMAIN_PRIVILEGES),
+        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, municipal_domain, MUNICIPAL_PRIVILEGES),
         PutKeySet("juki-keys", JUKI_DOMAIN_AID, juki),
         PutAnchor("juki-anchor", JUKI_DOMAIN_AID, Area.JUKI),
         ChannelKey("juki-channel-a", JUKI_DOMAIN_AID, KID_SCP11A, Area.JUKI),
@@ -213,7 +215,6 @@ def _municipal_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Oper
     domain = municipal_domain_aid(city_code)
     *_, municipal = key_sets(city_code)
     operations: list[Operation] = [
-        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, domain, MUNICIPAL_PRIVILEGES),
         PutKeySet("municipal-keys", domain, municipal),
         PutAnchor("municipal-anchor", domain, Area.MUNICIPAL),
         ChannelKey("municipal-channel-a", domain, KID_SCP11A, Area.MUNICIPAL),

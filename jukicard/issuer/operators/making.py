@@ -95,11 +95,10 @@ class OperatorPersonaliser(ChipWork):
         self._operators.save(order)
 
     def _bind(self) -> None:
-        number = chip_number(self._connection)
         if self._order.chip is None:
-            check_blank(self._authority, self._connection)
-            self._note(replace(self._order, chip=number))
-        elif self._order.chip != number:
+            self._note(replace(self._order, chip=check_blank(self._authority.ledger, self._connection)))
+            self._resuming = False
+        elif self._order.chip != chip_number(self._connection):
             raise RuleRefused(f"operator's card {self._order.serial} was begun on another chip; put that one in")
 
     def _spoil(self, error: HostError) -> CardSpoilt:

@@ -32,7 +32,7 @@ _LOGIN = b"jukicard operator login 1\x00"
 
 
 class OperatorSession:
-    """An operator's session (authority.signer.EntrySigner).  Made by `login`; it ends by time, `close`, or the card's
+    """An operator's session (ledger.chain.EntrySigner).  Made by `login`; it ends by time, `close`, or the card's
     removal, and everything but `close` and the facts then raises OperatorSessionEnded.
     """
 

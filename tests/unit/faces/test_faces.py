@@ -13,7 +13,7 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
-from jukicard.issuer.authority.authority import City
+from jukicard.issuer.authority.city import City
 from jukicard.issuer.errors import RecordError, RuleRefused
 from jukicard.issuer.faces import FaceData, PreparedFace, face_data, fonts, prepare_face, template
 from jukicard.issuer.faces.drawing import pictures

@@ -32,6 +32,7 @@ from jukicard.issuer.errors import (
 )
 from jukicard.issuer.keys.filekeystore import FileKeyStore
 from jukicard.issuer.keys.keystore import Diversification, KeyStore, KeyUse, PrivateKeyExport, diversify
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, derive_session_keys
 
 PASSWORD = "a bureau's long password"
@@ -257,7 +258,7 @@ def expected_key(master: bytes, constant: int, card: Diversification) -> bytes:
 
 def test_card_keys_follow_the_documented_derivation() -> None:
     master = bytes(range(32))
-    keys = diversify(master, CARD)
+    keys = diversify(MacKey(master), CARD)
     assert keys.enc == expected_key(master, 0xC1, CARD)
     assert keys.mac == expected_key(master, 0xC2, CARD)
     assert keys.dek == expected_key(master, 0xC3, CARD)
@@ -270,7 +271,7 @@ def test_each_part_of_the_diversification_counts() -> None:
         Diversification(CARD.domain, CARD.card[::-1], 1),
         Diversification(CARD.domain, CARD.card, 2),
     )
-    assert len({diversify(master, d).enc for d in (CARD, *others)}) == 4
+    assert len({diversify(MacKey(master), d).enc for d in (CARD, *others)}) == 4
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_an_interrupted_making_goes_on_with_the_same_chip_wherever_it_was(bureau
     done: set[int] = set()
     with bureau.card(5) as connection:
         for attempt in range(1, 200):
-            reader = PulledReader(connection, 7 * attempt, executed=bool(attempt % 2))
+            reader = PulledReader(connection, 4 + 2 * attempt, executed=bool(attempt % 2))
             found = order if attempt == 1 else Operators(bureau.authority).unfinished()[0]
             done.add(len(found.steps_done))
             personaliser = OperatorPersonaliser(
@@ -146,7 +146,7 @@ def test_a_chip_that_deviates_is_spoilt_and_its_serial_is_never_used_again(burea
 def test_an_operators_card_is_no_blank_chip(bureau: Bureau) -> None:
     with bureau.card(1) as connection:
         with pytest.raises(RuleRefused, match="not blank"):
-            check_blank(bureau.authority, connection)
+            check_blank(bureau.authority.ledger, connection)
         with pytest.raises(RuleRefused, match="not blank"):
             making(bureau, connection).run()
 

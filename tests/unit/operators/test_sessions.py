@@ -21,8 +21,8 @@ from jukicard.issuer.authority.permissions import (
     REVOKE_OPERATOR,
     ROLES,
 )
-from jukicard.issuer.authority.signer import EntrySigner
 from jukicard.issuer.errors import HomeDamaged, OperatorNeeded, OperatorRefused, OperatorSessionEnded
+from jukicard.issuer.ledger.chain import EntrySigner
 from jukicard.issuer.operators.dialogue import open_as_terminal
 from jukicard.issuer.operators.register import Operators
 from jukicard.issuer.operators.session import FourEyes, login

@@ -27,6 +27,7 @@ MODULES = [
     "issuer.municipal.services",
     "issuer.faces.face",
     "issuer.line.plan",
+    "issuer.bureau.workshop",
     "issuer.counter.handover",
     "issuer.operators.session",
     "reader.emulator",
