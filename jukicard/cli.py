@@ -50,6 +50,18 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "export": Lazy("terminal:export", "Write a terminal's certificates, and its key if asked for, as PEM."),
         },
     ),
+    "operator": LazyGroup.of(
+        "operator",
+        "Operators' cards: who may do what at the office.",
+        "juki operator list",
+        {
+            "new": Lazy("operator:new", "Make an operator's card, and set its first password."),
+            "list": Lazy("operator:list_", "List the operators, and what they may do."),
+            "revoke": Lazy("operator:revoke", "Revoke an operator's card, for good: nobody logs in with it any more."),
+            "show": Lazy("operator:show", "Show whose operator's card it is and what it may do, at no cost."),
+            "password": Lazy("operator:password", "Change the password of an operator's card, whose operator logs in."),
+        },
+    ),
     "code": LazyGroup.of(
         "code",
         "Resident codes.",

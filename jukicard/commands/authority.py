@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from jukicard.commands.attendance import operator_password, read_operator_password, second_operator_password
+from jukicard.commands.operatorcards import first_operators
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import AUTHORITY_ASKED, Source, authority_password, national_password
 from jukicard.commands.session import Session, pass_session
@@ -33,6 +35,13 @@ NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Keep the books in PostgreSQL, in tables that `juki ledger migrate --url` has made.",
 )
 @token_options
+@click.option(
+    "--operators",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the cards of two operators, who administer the rest.",
+)
+@operator_password
+@second_operator_password
 @authority_password
 @national_password
 @home_option
@@ -46,6 +55,9 @@ def init(
     national: Path | None,
     ledger_url: str | None,
     token: Token | None,
+    operators: Path | None,
+    operator_password: Source,
+    second_operator_password: Source,
     authority_password: Source,
     national_password: Source,
     as_json: bool,
@@ -59,9 +71,13 @@ def init(
     With --hsm the keys are made in a PKCS#11 token, and never leave it; its PIN takes the place of the authority's
     password, here and in every later command. In either case a record of the key ceremony is left for signing.
 
+    With --operators the home has operators: two administrators, whose cards are made in that folder. From then on
+    nothing is written into the home or its books without an operator's card. Without, every entry is unattended.
+
     \b
     Examples:
       juki authority init --city-code 99201 --city-name 見本市
+      juki authority init --city-code 99201 --city-name 見本市 --operators operators
       juki authority init --city-code 99202 --city-name 隣町 --national national --home neighbour
       juki authority init --city-code 99201 --city-name 見本市 --hsm p11.so --hsm-token bureau --hsm-serial 7a37c12d
       juki authority init --city-code 99201 --city-name 見本市 --ledger-url postgresql://books_writer@db/books
@@ -74,7 +90,9 @@ def init(
         NationalRoot.open(national)
     if ledger_url is not None:
         _check_books(ledger_url)
+    sources = (operator_password, second_operator_password) if operators is not None else ()
     password = _new_secret(authority_password, token)
+    chosen = [read_operator_password(source, new=True) for source in sources]
     root = None if national is None else _national_root(national, national_password, password, token)
     today = session.world.today
     keys = new_file if token is None else on_token(token)
@@ -89,8 +107,16 @@ def init(
         random=session.world.random,
     ) as authority:
         names = [terminal.name for terminal in authority.terminals()]
+        cards = [] if operators is None else first_operators(session, authority, operators, chosen)
     record = str(founding_record(home, today))
-    facts = {"home": str(home), "city_code": city.code, "city_name": city.name, "terminals": names, "record": record}
+    facts: dict[str, object] = {
+        "home": str(home),
+        "city_code": city.code,
+        "city_name": city.name,
+        "terminals": names,
+        "record": record,
+    }
+    facts["operators"] = [str(path) for path in cards]
     print_facts(facts, as_json=as_json)
 
 

@@ -10,6 +10,7 @@ import click
 
 from jukicard.commands import completion
 from jukicard.commands.asking import confirm
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.cardbooks import made_void
 from jukicard.commands.options import (
     card_file_options,
@@ -23,6 +24,7 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import CHANGE_CARD
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.counter.books import void_all
 from jukicard.issuer.counter.lifecycle import Change, Outcome, change_card, how_to_go_on
@@ -45,6 +47,7 @@ def _options(function: F) -> F:
         json_option,
         home_option,
         authority_password,
+        operator_options(CHANGE_CARD),
         terminal_option(COUNTER_TERMINAL),
         click.option("--reason", metavar="WORDS", callback=words, help="Why, in a few plain words; never a name."),
         card_file_options,
@@ -154,7 +157,8 @@ def _change(
         change_card, serial=serial, change=change, clock=session.world.now, reason=reason, cause=cause
     )
     if reader is None:
-        with session.authority(None) as authority:
+        password = session.staff_password(authority_password)
+        with session.authority(password) as authority, session.operator(authority):
             outcome = carry_out(authority)
     else:
         with session.authority(None) as public:
@@ -163,6 +167,7 @@ def _change(
         with (
             session.card(reader) as connection,
             session.authority(authority_password.read()) as authority,
+            session.operator(authority),
             connection.transaction(),
         ):
             world = session.world

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.faceoptions import (
     glyph_images,
     glyphs_option,
@@ -36,6 +37,7 @@ from jukicard.commands.progress import steps
 from jukicard.commands.records import read_record
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.permissions import ISSUE
 from jukicard.issuer.counter.applications import kept_record, latest, order_again
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.faces.look import FaceLook
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
 @click.option("--service", multiple=True, metavar="NAME", help="A municipal service that the holder wants. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Check the record, print the plan, touch nothing.")
 @day_option("--issued-on", "Day of issue (else today).")
+@operator_options(ISSUE)
 @authority_password
 @storage_key_option
 @home_option
@@ -132,12 +135,14 @@ def issue(
         if record is not None:
             resident = read_record(record, row, rules)
         else:
+            if not dry_run:
+                stack.enter_context(session.operator(public))
             resident = stack.enter_context(_applied(session, public, str(application), rules, dry_run=dry_run))
         wished = wish(session, public, resident, service, day, look)
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
         elif record is not None:
-            with session.authority(authority_password.read()) as authority:
+            with session.authority(authority_password.read()) as authority, session.operator(authority):
                 make(authority, wished)
         else:
             make(public, wished)

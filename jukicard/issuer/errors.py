@@ -29,6 +29,18 @@ class WrongCard(CardRefused):
     """There is another card, or chip, in the reader than the one that this is about."""
 
 
+class OperatorNeeded(RuleRefused):
+    """Nobody is logged in, in a home with operators; or one operator, for what takes two."""
+
+
+class OperatorRefused(RuleRefused):
+    """The operator's card is none of this authority's, revoked or over, or its holder may not do this."""
+
+
+class OperatorSessionEnded(RuleRefused):
+    """The operator's session is over: too long, idle too long, closed, or the card is gone."""
+
+
 class CardSpoilt(IssuerError):
     """The chip refused, or did not hold what was written: it is noted as spoilt and never used again (exit code 1)."""
 
