@@ -195,8 +195,8 @@ def statistics(session: Session, year: int | None, as_json: bool) -> None:
     """Count what a municipality publishes of its cards, month by month, without personal data.
 
     Applications by kind, refusals, cards issued by face, handed over, suspended, void by cause, spoilt, passwords
-    reset, and the cards that are valid at the end of the month: handed over, not void and not expired. The month that
-    is not over ends today.
+    reset, and the cards that are valid at the end of the month: handed over or taken over, not void, not moved away and
+    not expired. The month that is not over ends today.
 
     \b
     Examples:

@@ -73,7 +73,11 @@ class Setting:
 
 def clock(start_minute: int = 0, day: dt.date = TODAY) -> Callable[[], dt.datetime]:
     """A clock that goes on by a second whenever it is read, from 9 o'clock and so many minutes on."""
-    moment = dt.datetime(day.year, day.month, day.day, 9, start_minute, tzinfo=dt.UTC)
+    return ticking(dt.datetime(day.year, day.month, day.day, 9, start_minute, tzinfo=dt.UTC))
+
+
+def ticking(moment: dt.datetime) -> Callable[[], dt.datetime]:
+    """The same from a moment on."""
 
     def now() -> dt.datetime:
         nonlocal moment

@@ -17,6 +17,7 @@ from jukicard.testing.offices import (
     blank_cells,
     clock,
     new_card,
+    ticking,
 )
 
 RECORD = Path(__file__).parents[2] / "examples" / "residents" / "taro.json"
@@ -35,4 +36,5 @@ __all__ = [
     "blank_cells",
     "clock",
     "new_card",
+    "ticking",
 ]

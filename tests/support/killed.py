@@ -10,6 +10,7 @@ disk between two acts does not change, so that killing before each of them finds
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -66,14 +67,20 @@ class Commands:
         self._server.communicate()
 
     def run(
-        self, words: Sequence[str], environment: Mapping[str, str], watched: Path, kill_at: int | None = None
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        watched: Path,
+        kill_at: int | None = None,
+        at: dt.datetime | None = None,
     ) -> Ended:
-        """Run `juki` with these words; acts below the folder `watched` count."""
+        """Run `juki` with these words; acts below the folder `watched` count. `at`: what its clock shows."""
         request = {
             "words": list(words),
             "environment": dict(environment),
             "watched": str(watched),
             "kill_at": kill_at,
+            "at": None if at is None else at.isoformat(),
             "files": [str(self._out), str(self._err), str(self._acts)],
         }
         assert self._server.stdin is not None
@@ -146,7 +153,7 @@ class Acts:
 def _child(request: dict[str, Any]) -> int:
     from jukicard.cli import juki
     from jukicard.commands.session import Session, World
-    from tests.support.issued import clock
+    from tests.support.issued import clock, ticking
 
     out, err, acts_file = request["files"]
     for number, path in ((1, out), (2, err)):
@@ -156,9 +163,10 @@ def _child(request: dict[str, Any]) -> int:
     os.environ.update(request["environment"])
     acts = Acts(request["watched"], request["kill_at"])
     acts.install()
+    now = clock() if request["at"] is None else ticking(dt.datetime.fromisoformat(request["at"]))
     code = 0
     try:
-        juki.main(request["words"], obj=Session(World(now=clock())))
+        juki.main(request["words"], obj=Session(World(now=now)))
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 70
     except BaseException:  # noqa: BLE001  whatever it is, the test must see it
