@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from tests.support import quick_keys
 from tests.support.folders_in_memory import folder_in_memory
 from tests.support.inserted import InsertedCard, inserted
 from tests.support.pcscd import PrivatePcscd
-from tests.support.townhall import DAY, Blank, Card, Operator, Record, TownClock, TownHall, elsewhere, people
+from tests.support.townhall import DAY, Blank, Card, Operator, Record, TownClock, TownHall, people
 
 RESIDENTS, OPERATORS = 0, 1
 """The two readers."""
@@ -61,7 +61,7 @@ class Hall:
 
     def blank(self) -> Blank:
         """The next chip of the box, to be put into the residents' reader."""
-        return elsewhere(self.town.take("box"), self.reader(RESIDENTS))
+        return replace(self.town.take("box"), reader=self.reader(RESIDENTS))
 
     @contextmanager
     def inserted(self, path: Path, reader: int = RESIDENTS, torn_at: int = 0) -> Iterator[InsertedCard]:

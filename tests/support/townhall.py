@@ -9,7 +9,8 @@ import csv
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,21 @@ CITY, NEIGHBOUR = "99201", "99202"
 DAY = dt.date(2026, 11, 20)
 """The Friday of the story."""
 WEEKS_BEFORE, MONDAY = dt.date(2026, 11, 2), dt.date(2026, 11, 16)
-OPERATOR_PASSWORD = "Kiku-1947!"  # noqa: S105
-SURNAMES = dict(zip("青木 石川 上田 小川 加藤 佐藤 田中 中村 林 山本".split(), "アオキ イシカワ ウエダ オガワ カトウ サトウ タナカ ナカムラ ハヤシ ヤマモト".split(), strict=True))
-GIVEN = dict(zip("明 勇 和子 京子 健 幸子 進 正 恵 洋子".split(), "アキラ イサム カズコ キョウコ ケン サチコ ススム タダシ メグミ ヨウコ".split(), strict=True))
+OPERATOR_PASSWORD = "Kiku-1947!"
+SURNAMES = dict(
+    zip(
+        ["青木", "石川", "上田", "小川", "加藤", "佐藤", "田中", "中村", "林", "山本"],
+        ["アオキ", "イシカワ", "ウエダ", "オガワ", "カトウ", "サトウ", "タナカ", "ナカムラ", "ハヤシ", "ヤマモト"],
+        strict=True,
+    )
+)
+GIVEN = dict(
+    zip(
+        ["明", "勇", "和子", "京子", "健", "幸子", "進", "正", "恵", "洋子"],
+        ["アキラ", "イサム", "カズコ", "キョウコ", "ケン", "サチコ", "ススム", "タダシ", "メグミ", "ヨウコ"],
+        strict=True,
+    )
+)
 Record = dict[str, str]
 
 
@@ -108,7 +121,6 @@ class TownHall:
     kinds: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     faces: dict[str, str] = field(default_factory=dict)
     runs: int = 0
-    commands: list[tuple[str, ...]] = field(default_factory=list)
     session: Callable[[World], Session] = Session
 
     def __post_init__(self) -> None:
@@ -149,8 +161,9 @@ class TownHall:
     def juki(self, *words: str, code: int = 0) -> Any:
         """Run a command in this process, and return its JSON; it must end with that exit code."""
         self.runs += 1
-        self.commands.append(words)
-        world = World(randomness((self.city, "host", self.runs)), randomness((self.city, "chip", self.runs)), self.clock)
+        world = World(
+            randomness((self.city, "host", self.runs)), randomness((self.city, "chip", self.runs)), self.clock
+        )
         variables = {**ENVIRONMENT, "JUKI_HOME": str(self.home)}
         result = CliRunner().invoke(juki, [*words, "--json"], env=variables, obj=self.session(world))
         assert result.exit_code == code, (words, result.output, result.exception)
@@ -220,15 +233,21 @@ class TownHall:
 
     # --- applications
 
+    @contextmanager
+    def typed(self, person: Record) -> Iterator[str]:
+        """A record that is typed in, as a file that does not stay on the disk."""
+        record = self.folder / "record.json"
+        record.write_text(json.dumps(person, ensure_ascii=False), encoding="utf-8")
+        yield str(record)
+        record.unlink()
+
     def receive(
         self, by: Operator, person: Record, kind: str = "new", replaces: Card | None = None, *photo: str
     ) -> str:
-        """Receive an application: its record is typed in, and does not stay on the disk."""
-        record = self.folder / "record.json"
-        record.write_text(json.dumps(person, ensure_ascii=False), encoding="utf-8")
+        """Receive an application."""
         old = () if replaces is None else ("--replaces", replaces.serial)
-        state = self.by(by, "application", "receive", str(record), "--kind", kind, *old, *photo)
-        record.unlink()
+        with self.typed(person) as record:
+            state = self.by(by, "application", "receive", record, "--kind", kind, *old, *photo)
         serial = str(state["serial"])
         self.kinds[serial] = (kind, None if replaces is None else replaces.serial)
         self.faces[serial] = person["face"]
@@ -314,10 +333,8 @@ class TownHall:
 
     def without_application(self, by: Operator, person: Record, blank: Blank) -> Card:
         """A card from a record alone, as a bureau makes it, handed over."""
-        record = self.folder / "record.json"
-        record.write_text(json.dumps(person, ensure_ascii=False), encoding="utf-8")
-        serial = str(self.by(by, "issue", str(record), "--reader", blank.reader)["serial"])
-        record.unlink()
+        with self.typed(person) as record:
+            serial = str(self.by(by, "issue", record, "--reader", blank.reader)["serial"])
         self.faces[serial] = person["face"]
         self.bind(by, serial)
         self.finish(by, serial)
@@ -399,8 +416,3 @@ class TownHall:
 def foreigner(person: Record, stay_until: dt.date) -> Record:
     """The same person as a foreign resident, whose stay ends on that day."""
     return {**person, "nationality": "ブラジル", "stay_until": stay_until.isoformat()}
-
-
-def elsewhere(blank: Blank, reader: str) -> Blank:
-    """A blank that stands in another reader."""
-    return replace(blank, reader=reader)
