@@ -81,3 +81,19 @@ def test_one_year(tmp_path: Path) -> None:
         assert of_year(months, 2025) == {}
     with Ledger.create(tmp_path / "empty.sqlite") as books:
         assert [month.valid for month in statistics(books.by_subject(), date(2027, 2, 1)).values()] == [0]
+
+
+def test_a_card_is_valid_where_its_holder_lives(tmp_path: Path) -> None:
+    away = {"moved_out": "2026-02-01", "moved_in": "2026-02-02", "reported": "2026-02-03", "moved_to": "99202"}
+    back = {"moved_out": "2026-04-01", "moved_in": "2026-04-02", "reported": "2026-04-03", "moved_from": "99202"}
+    mine, newcomer = Resident("1" * 64, None), Resident("2" * 64, None)
+    with Ledger.create(tmp_path / "ledger.sqlite") as books:
+        with books.writing() as group:
+            gone = group.order(terms("A", date(2036, 1, 4)), mine, at(1, 5))
+            made(group, gone, at(1, 6))
+            group.append(gone, Event.MOVED, at(2, 4), away)
+            group.take_over(gone, terms("A", date(2036, 1, 4)), mine, at(4, 4), back)
+            group.take_over("799202000000001", terms("A", date(2026, 5, 30)), newcomer, at(3, 4), back)
+        months = statistics(books.by_subject(), date(2026, 6, 10), zone=UTC)
+    assert [month.valid for month in months.values()] == [1, 0, 1, 2, 1, 1]
+    assert sum(month.handed_over for month in months.values()) == 1
