@@ -51,7 +51,7 @@ def test_the_back_has_room_for_four_changes(active: Desk) -> None:
         facts = active.facts("card", "endorse", active.serial, "--field", "address")
         assert (facts["endorsements"], facts["room_left"]) == (number, MAX_ENDORSEMENTS - number)
     said = message(active, "card", "endorse", active.serial, "--field", "name")
-    assert f"full after 4 changes: let its holder apply for a replacement" in said
+    assert "full after 4 changes: let its holder apply for a replacement" in said
     assert active.ledger()[-1].detail == {"field": "address"}
 
 
