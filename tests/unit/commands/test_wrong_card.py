@@ -1,4 +1,4 @@
-"""The machine knows which chip is in the reader: one order's data never get onto another's, whenever it is swapped."""
+"""The machine knows which chip is in the reader: one order's data never get onto another's, however swapped."""
 
 from __future__ import annotations
 
