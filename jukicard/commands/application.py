@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
+from jukicard.commands.attendance import office_options, operator_options
 from jukicard.commands.issuing import wish
 from jukicard.commands.options import home_option, json_option, print_facts, words
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.records import read_record
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import APPLY, ERASE
 from jukicard.issuer.counter import applications
 from jukicard.issuer.counter.applications import Document
 from jukicard.issuer.counter.lifecycle import how_to_go_on
@@ -49,6 +51,7 @@ def _of_one(function: F) -> F:
 )
 @click.option("--replaces", metavar="SERIAL", help="The card that it replaces: of every kind but new.")
 @authority_password
+@operator_options(APPLY)
 @_options
 def receive(
     session: Session,
@@ -74,7 +77,7 @@ def receive(
     with session.authority(None) as public:
         rules = RecordRules(world.today, public.city.code, Face(face) if face else None, photo)
         wished = wish(session, public, read_record(record, row, rules), (), world.today)
-    with session.authority(authority_password.read()) as authority:
+    with session.authority(authority_password.read()) as authority, session.operator(authority):
         state = applications.receive(authority, wished.record, Kind(kind), world.now, world.random, replaces=replaces)
     _print(state, as_json)
 
@@ -83,6 +86,7 @@ def receive(
 @click.option("--register", type=REGISTER, help="CSV file of residents to compare with.")
 @click.option("--by-hand", is_flag=True, help="The four items were compared by hand.")
 @authority_password
+@operator_options(APPLY)
 @_of_one
 def examine(
     session: Session,
@@ -104,11 +108,13 @@ def examine(
     if (register is None) is not by_hand:
         raise click.UsageError("compared with what? --register FILE, or --by-hand")
     known = None if register is None else CsvRegister(register, session.world.today)
-    with session.authority(None if known is None else authority_password.read()) as authority:
+    secret = session.staff_password(authority_password) if known is None else authority_password.read()
+    with session.authority(secret) as authority, session.operator(authority):
         _print(applications.examine(authority, serial, known, session.world.now), as_json)
 
 
 @click.command
+@office_options(APPLY)
 @_of_one
 def enquire(session: Session, serial: str, as_json: bool) -> None:
     """Note that a letter of enquiry (照会書) was sent to the applicant's address.
@@ -117,11 +123,12 @@ def enquire(session: Session, serial: str, as_json: bool) -> None:
     Example:
       juki application enquire 799201000000001
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.send_enquiry(authority, serial, session.world.now), as_json)
 
 
 @click.command
+@office_options(APPLY)
 @_of_one
 def answer(session: Session, serial: str, as_json: bool) -> None:
     """Note that the applicant came back with the letter: the card can be made.
@@ -130,12 +137,13 @@ def answer(session: Session, serial: str, as_json: bool) -> None:
     Example:
       juki application answer 799201000000001
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.take_answer(authority, serial, session.world.now), as_json)
 
 
 @click.command
 @click.option("--document", type=click.Choice([str(document) for document in Document]), required=True, help="By what.")
+@office_options(APPLY)
 @_of_one
 def confirm(session: Session, serial: str, document: str, as_json: bool) -> None:
     """Note by which document with a photo the applicant was identified: the card can be made the same day.
@@ -144,12 +152,13 @@ def confirm(session: Session, serial: str, document: str, as_json: bool) -> None
     Example:
       juki application confirm 799201000000001 --document driving-licence
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.identify_applicant(authority, serial, Document(document), session.world.now), as_json)
 
 
 @click.command
 @click.option("--reason", metavar="WORDS", required=True, callback=words, help="Why, in a few plain words.")
+@office_options(APPLY)
 @_of_one
 def refuse(session: Session, serial: str, reason: str, as_json: bool) -> None:
     """Refuse an application; what is kept of the applicant is erased.
@@ -158,11 +167,12 @@ def refuse(session: Session, serial: str, reason: str, as_json: bool) -> None:
     Example:
       juki application refuse 799201000000001 --reason "not a resident"
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.refuse(authority, serial, reason, session.world.now), as_json)
 
 
 @click.command
+@office_options(APPLY)
 @_of_one
 def withdraw(session: Session, serial: str, as_json: bool) -> None:
     """Withdraw an application, as the applicant wishes; what is kept of the applicant is erased.
@@ -171,11 +181,12 @@ def withdraw(session: Session, serial: str, as_json: bool) -> None:
     Example:
       juki application withdraw 799201000000001
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.withdraw(authority, serial, session.world.now), as_json)
 
 
 @click.command
+@office_options(APPLY)
 @_of_one
 def notice(session: Session, serial: str, as_json: bool) -> None:
     """Note that the applicant was told by letter (交付通知書) to fetch the card.
@@ -184,11 +195,12 @@ def notice(session: Session, serial: str, as_json: bool) -> None:
     Example:
       juki application notice 799201000000001
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.send_notice(authority, serial, session.world.now), as_json)
 
 
 @click.command
+@office_options(ERASE)
 @_of_one
 def erase(session: Session, serial: str, as_json: bool) -> None:
     """Erase the personal data that are kept of a card's applicant, once the business is over.
@@ -199,11 +211,12 @@ def erase(session: Session, serial: str, as_json: bool) -> None:
     Example:
       juki application erase 799201000000001
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         _print(applications.erase(authority, serial, session.world.now), as_json)
 
 
 @click.command
+@office_options(ERASE)
 @_options
 def expire(session: Session, as_json: bool) -> None:
     """Erase all personal data that have been kept for longer than a year, and give up what nobody goes on with.
@@ -212,7 +225,7 @@ def expire(session: Session, as_json: bool) -> None:
     Example:
       juki application expire
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         outcome = applications.erase_expired(authority, session.world.today, session.world.now)
     facts = {
         "erased": list(outcome.erased),

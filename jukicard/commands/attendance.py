@@ -16,7 +16,7 @@ import click
 
 from jukicard.commands import completion
 from jukicard.commands.options import reader_spec
-from jukicard.commands.passwords import Source, password_options
+from jukicard.commands.passwords import Source, authority_password, password_options
 
 if TYPE_CHECKING:
     from jukicard.commands.session import Session
@@ -80,6 +80,23 @@ def operator_options(permission: Permission | None) -> Callable[[F], F]:
         ):
             decorated = option(decorated)
         return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def office_options(permission: Permission | None) -> Callable[[F], F]:
+    """The same for a command that needs the authority's password only where operators log in (`Session.office`)."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            from jukicard.commands.session import Session
+
+            session = click.get_current_context().ensure_object(Session)
+            session.staff_source = values.pop("authority_password")
+            return function(*args, **values)
+
+        return operator_options(permission)(authority_password(wrapper))  # type: ignore[return-value]
 
     return decorate
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import click
 
-from jukicard.commands.attendance import operator_password, read_operator_password, second_operator_password
+from jukicard.commands.attendance import (
+    operator_options,
+    operator_password,
+    read_operator_password,
+    second_operator_password,
+)
 from jukicard.commands.operatorcards import first_operators
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import AUTHORITY_ASKED, Source, authority_password, national_password
@@ -18,9 +23,13 @@ from jukicard.issuer.authority.ceremony import founding_record
 from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.generations import Rotated
 from jukicard.issuer.authority.national import NationalRoot
+from jukicard.issuer.authority.permissions import KEY_CEREMONY
 from jukicard.issuer.errors import HomeExists, HomeMissing, WrongAuthorityPassword
 from jukicard.issuer.keys.places import Token, new_file, on_token
+from jukicard.issuer.ledger.rules import BooksEvent
 
+AUTHORITY = "authority"
+"""The subject of what the books have of the authority itself."""
 NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -180,6 +189,7 @@ def national(session: Session, directory: Path, token: Token | None, authority_p
 @click.argument("what", type=click.Choice([what.value for what in Rotated]))
 @click.option("--national", type=NATIONAL, help="The national root that certifies a CA (else the home's own).")
 @authority_password
+@operator_options(KEY_CEREMONY)
 @national_password
 @home_option
 @json_option
@@ -213,9 +223,11 @@ def rotate(
                 f"there is no national root in {directory}: name the one that it stands under, --national"
             )
     password = authority_password.read()
-    with session.authority(password) as authority:
+    with session.authority(password) as authority, session.operator(authority):
         token = authority.description.place.token
         root = None if directory is None else _national_root(directory, national_password, password, token)
         done = rotate_keys(authority, rotated, today=session.world.today, national=root)
+        with authority.ledger.writing() as group:
+            group.note(AUTHORITY, BooksEvent.KEYS_CHANGED, session.world.now(), {"what": what})
     facts = {"rotated": what, "generation": done.generation, "keys": list(done.labels), "record": str(done.record)}
     print_facts(facts, as_json=as_json)

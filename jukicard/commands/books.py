@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.heads import head_options, verified
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import KEEP_BOOKS
 from jukicard.issuer.authority.trust import HomeTrust
 from jukicard.issuer.errors import RuleRefused
 
@@ -47,6 +49,7 @@ def migrate(session: Session, url: str | None, role: str | None, as_json: bool) 
 
 @click.command
 @authority_password
+@operator_options(KEEP_BOOKS)
 @home_option
 @json_option
 @pass_session
@@ -62,7 +65,7 @@ def seal(session: Session, authority_password: Source, as_json: bool) -> None:
     """
     with session.authority(None) as public:
         public.ledger.head()
-    with session.authority(authority_password.read()) as authority:
+    with session.authority(authority_password.read()) as authority, session.operator(authority):
         head = authority.ledger.seal()
     print_facts({"head": head, "sealed_up_to": int(head.partition(":")[0])}, as_json=as_json)
 

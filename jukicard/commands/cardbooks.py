@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from jukicard.commands.asking import confirm
+from jukicard.commands.attendance import office_options
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import CHANGE_CARD, VOID_IN_BULK
 from jukicard.issuer.counter import books
 from jukicard.issuer.counter.books import MAX_ENDORSEMENTS, MadeVoid
 from jukicard.issuer.ledger.details import Endorsement
@@ -17,6 +19,7 @@ from jukicard.issuer.ledger.details import Endorsement
 @click.option(
     "--field", type=click.Choice([str(field) for field in Endorsement]), required=True, help="What has changed."
 )
+@office_options(CHANGE_CARD)
 @home_option
 @json_option
 @pass_session
@@ -29,7 +32,7 @@ def endorse(session: Session, serial: str, field: str, as_json: bool) -> None:
     Example:
       juki card endorse 799201000000001 --field address
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         state = books.endorse(authority, serial, Endorsement(field), session.world.now)
     facts = {
         "serial": serial,
@@ -43,6 +46,7 @@ def endorse(session: Session, serial: str, field: str, as_json: bool) -> None:
 @click.command
 @click.argument("serial")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@office_options(CHANGE_CARD)
 @home_option
 @json_option
 @pass_session
@@ -55,12 +59,13 @@ def destroy(session: Session, serial: str, yes: bool, as_json: bool) -> None:
     """
     if not yes:
         confirm(f"Has card {serial} been destroyed?", f"card {serial} is as it was")
-    with session.authority(None) as authority:
+    with session.office() as authority:
         state = books.destroy(authority, serial, session.world.now)
     print_facts({"serial": serial, "status": state.status.value}, as_json=as_json)
 
 
 @click.command
+@office_options(VOID_IN_BULK)
 @home_option
 @json_option
 @pass_session
@@ -73,7 +78,7 @@ def expire(session: Session, as_json: bool) -> None:
     Example:
       juki card expire
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         outcome = books.void_expired(authority, session.world.today, session.world.now)
     print_facts(made_void(outcome), as_json=as_json)
 

@@ -24,7 +24,7 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authority.permissions import CHANGE_CARD
+from jukicard.issuer.authority.permissions import CHANGE_CARD, VOID_IN_BULK
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.counter.books import void_all
 from jukicard.issuer.counter.lifecycle import Change, Outcome, change_card, how_to_go_on
@@ -128,7 +128,10 @@ def void(
     serials = [line.strip() for line in from_file or () if line.strip()]
     if not yes:
         confirm(f"{len(serials)} cards will be void for good. Go on?", "the cards are as they were")
-    with session.authority(None) as authority:
+    password = session.staff_password(values["authority_password"])
+    with session.authority(password) as authority, session.operator(authority) as operator:
+        if operator is not None:
+            operator.require(VOID_IN_BULK)
         outcome = void_all(authority, serials, chosen, session.world.now, values["reason"])
     print_facts(made_void(outcome), as_json=values["as_json"])
 

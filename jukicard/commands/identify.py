@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.options import (
     home_option,
     json_option,
@@ -18,6 +19,7 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import IDENTIFY
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.counter.identification import identify as identify_holder
 from jukicard.issuer.records.register import CsvRegister
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 @terminal_option(COUNTER_TERMINAL)
 @holder_password
 @authority_password
+@operator_options(IDENTIFY)
 @home_option
 @json_option
 @pass_session
@@ -70,6 +73,7 @@ def identify(
     with (
         session.card(reader) as connection,
         session.authority(authority_password.read()) as authority,
+        session.operator(authority),
         connection.transaction(),
     ):
         dialogue = CardDialogue(

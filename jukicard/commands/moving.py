@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from jukicard.commands.attendance import office_options, operator_options
 from jukicard.commands.options import (
     day_option,
     home_option,
@@ -19,6 +20,7 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import CHANGE_CARD
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.counter.lifecycle import how_to_go_on
 from jukicard.issuer.counter.moving import Move, note_moved, take_over
@@ -49,6 +51,7 @@ def _days(function: F) -> F:
 @terminal_option(COUNTER_TERMINAL)
 @holder_password
 @authority_password
+@operator_options(CHANGE_CARD)
 @home_option
 @json_option
 @pass_session
@@ -78,6 +81,7 @@ def move(
     with (
         session.card(reader) as connection,
         session.authority(authority_password.read()) as authority,
+        session.operator(authority),
         connection.transaction(),
     ):
         dialogue = CardDialogue(
@@ -91,6 +95,7 @@ def move(
 @click.argument("serial")
 @click.option("--to", "city", metavar="CITY", required=True, help="Code of the new municipality, 5 or 6 digits.")
 @_days
+@office_options(CHANGE_CARD)
 @home_option
 @json_option
 @pass_session
@@ -109,7 +114,7 @@ def moved(
         code = parse_municipality_code(city)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from None
-    with session.authority(None) as authority:
+    with session.office() as authority:
         state = note_moved(authority, serial, code, Move(moved_out, moved_in, reported), session.world.now)
     _print(state, as_json)
 

@@ -63,6 +63,7 @@ class Session:
     passphrase_file: Path | None = None
     passphrase_fd: int | None = None
     attendance: Attendance | None = None
+    staff_source: Source | None = None
     facts: dict[str, object] = field(default_factory=dict)
     _derived: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
@@ -183,6 +184,17 @@ class Session:
                 yield there
             finally:
                 authority.signer = None
+
+    @contextmanager
+    def office(self) -> Iterator[Authority]:
+        """Open the authority for what writes books without a key, its operators logged in where it has any.
+
+        The command declares what they need (`attendance.office_options`).
+        """
+        if self.staff_source is None:
+            raise RuntimeError("a command that declares no permission asks for an operator")
+        with self.authority(self.staff_password(self.staff_source)) as authority, self.operator(authority):
+            yield authority
 
     def staff_password(self, source: Source) -> str | None:
         """The authority's password, for what needs it only where operators log in: their terminal's key does."""

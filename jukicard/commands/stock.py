@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jukicard.commands.attendance import office_options
 from jukicard.commands.options import home_option, json_option, print_facts, words
 from jukicard.commands.reconciling import deliveries, print_deliveries
 from jukicard.commands.session import Session, pass_session
 from jukicard.commands.tables import print_json
+from jukicard.issuer.authority.permissions import DISCARD_STOCK, KEEP_STOCK
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.ledger import stock
 from jukicard.issuer.ledger.reconcile import reconcile
@@ -33,6 +35,7 @@ last_option = click.option("--last", metavar="NUMBER", help="The highest number,
 @first_option
 @last_option
 @chips_file_option
+@office_options(KEEP_STOCK)
 @home_option
 @json_option
 @pass_session
@@ -51,7 +54,7 @@ def receive(
       juki stock receive box-2026-2 --chips delivered.txt
     """
     numbers = _numbers(first, last, chips)
-    with session.authority(None) as authority:
+    with session.office() as authority:
         delivery = stock.receive(authority.ledger, name, numbers, session.world.now())
     _print(delivery, as_json=as_json)
 
@@ -59,6 +62,7 @@ def receive(
 @click.command
 @click.argument("name")
 @click.argument("number", metavar="COUNT", type=click.IntRange(0, stock.LARGEST))
+@office_options(KEEP_STOCK)
 @home_option
 @json_option
 @pass_session
@@ -72,7 +76,7 @@ def count(session: Session, name: str, number: int, as_json: bool) -> None:
     Example:
       juki stock count box-2026-1 940
     """
-    with session.authority(None) as authority:
+    with session.office() as authority:
         stock.count(authority.ledger, name, number, session.world.now())
         found = reconcile(authority.ledger.stream()).counts[name]
     facts = {"delivery": name, "counted": found.counted, "in_stock": found.by_the_books}
@@ -89,6 +93,7 @@ def count(session: Session, name: str, number: int, as_json: bool) -> None:
 @click.option(
     "--reason", required=True, metavar="WORDS", callback=words, help="Why, in a few plain words; never a name."
 )
+@office_options(DISCARD_STOCK)
 @home_option
 @json_option
 @pass_session
@@ -105,7 +110,7 @@ def discard(
       juki stock discard box-2026-1 --first 0000000000001007 --last 0000000000001007 --reason "bent"
     """
     numbers = _numbers(first, last, chips)
-    with session.authority(None) as authority:
+    with session.office() as authority:
         delivery = stock.discard(authority.ledger, name, numbers, reason, session.world.now())
     _print(delivery, as_json=as_json)
 

@@ -113,9 +113,16 @@ _ADMINISTRATOR = frozenset[Permission]().union(
 ROLES: Final = {"clerk": _CLERK, "supervisor": _SUPERVISOR, "administrator": _ADMINISTRATOR}
 """Usual sets of permissions.  Who makes operators and keys issues no cards."""
 
+APPLY = Permission(_F.APPLICATIONS, _WRITE)
 ISSUE = Permission(_F.ORDERS, _EXECUTE)
 HAND_OVER = Permission(_F.HANDOVER, _EXECUTE)
 CHANGE_CARD = Permission(_F.CARD_LIFE, _WRITE)
+KEEP_STOCK = Permission(_F.STOCK, _WRITE)
+DISCARD_STOCK = Permission(_F.STOCK, _EXECUTE)
+KEEP_BOOKS = Permission(_F.LEDGER, _EXECUTE)
+ERASE = Permission(_F.PERSONAL_DATA, _WRITE)
+IDENTIFY = Permission(_F.IDENTIFY, _EXECUTE)
+RUN_BATCH = Permission(_F.BATCH, _EXECUTE)
 VOID_IN_BULK = Permission(_F.CARD_LIFE, _EXECUTE)
 RESET_PASSWORD = Permission(_F.PASSWORD, _EXECUTE)
 CHANGE_ORDINANCE = Permission(_F.MUNICIPAL, _WRITE)
