@@ -16,7 +16,10 @@ from jukicard.issuer.ledger.rules import Event
 
 NOT_GIVEN = "not-given"
 """The cause of cards that were made void without one."""
-_FIRST = (Event.APPLIED, Event.ORDERED)
+_FIRST = (Event.APPLIED, Event.ORDERED, Event.TAKEN_OVER)
+_BEGINS = (Event.HANDED_OVER, Event.TAKEN_OVER)
+_ENDS = (Event.VOIDED, Event.MOVED)
+"""The events that begin and end a card's being one of the valid ones here; it may come back from another city."""
 
 
 @dataclass(slots=True)
@@ -24,7 +27,8 @@ class Month:
     """One month's numbers.
 
     `applications` by kind, `issued` (finished, to be handed over) by face, `void` by cause. `valid` are the cards that
-    at the month's end were handed over, not void and not expired; suspended ones are among them.
+    at the month's end were handed over or taken over, and not void, moved away or expired; suspended ones are among
+    them.
     """
 
     applications: Counter[str] = field(default_factory=Counter)
@@ -75,7 +79,7 @@ class _Counter:
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Count all entries of one card; those of anything else count nothing."""
-        face, expires, handed_over, void = "", "", None, None
+        face, expires, begun = "", "", None
         for entry in entries:
             if not isinstance(entry.event, Event):
                 continue
@@ -83,13 +87,14 @@ class _Counter:
             month = self._months[_name(day)]
             if entry.event in _FIRST:
                 face, expires = entry.detail.get("face", face), entry.detail["expires"]
-            elif entry.event is Event.HANDED_OVER:
-                handed_over = day
-            elif entry.event is Event.VOIDED:
-                void = day
+            if entry.event in _BEGINS:
+                begun = day
+            elif entry.event in _ENDS and begun is not None:
+                self._live(begun, day, date.fromisoformat(expires))
+                begun = None
             self._count(month, entry, face)
-        if handed_over is not None:
-            self._live(handed_over, void, date.fromisoformat(expires))
+        if begun is not None:
+            self._live(begun, None, date.fromisoformat(expires))
 
     def months(self) -> dict[str, Month]:
         """The months without a gap, each with the cards valid at its end."""
@@ -116,14 +121,14 @@ class _Counter:
             name = _COUNTED[Event(entry.event)]
             setattr(month, name, getattr(month, name) + 1)
 
-    def _live(self, handed_over: date, void: date | None, expires: date) -> None:
-        """Count a card as valid from its handover until it is void, or the day after its last."""
+    def _live(self, begun: date, ended: date | None, expires: date) -> None:
+        """Count a card as valid from one day until another, or the day after its last."""
         end = expires + timedelta(days=1)
-        if void is not None:
-            end = min(end, void)
-        self._valid[_name(handed_over)] += 1
+        if ended is not None:
+            end = min(end, ended)
+        self._valid[_name(begun)] += 1
         if end <= self._today:
-            self._valid[_name(max(end, handed_over))] -= 1
+            self._valid[_name(max(end, begun))] -= 1
 
 
 def _name(day: date) -> str:
