@@ -49,10 +49,8 @@ def _measure(kind: str, cards: int, *, faces: bool) -> tuple[float, float]:
     """Return cards a second of a run, and the processor's milliseconds for each, start of all processes included."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         batch = BatchHome(Path(folder), cards, group="50", faces=faces).prepare()
-        if kind == KINDS[2]:
-            words = ("--scheduler", stack.enter_context(_dask(batch)))
-        else:
-            words = ("--workers", kind[0])
+        on_dask = kind == KINDS[2]
+        words = ("--scheduler", stack.enter_context(_dask(batch))) if on_dask else ("--workers", kind[0])
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         told = json.loads(batch.run_to_end(*words))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
