@@ -13,6 +13,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.embedding import EmbeddedFonts
+from jukicard.issuer.faces.emboss import emboss_dots
+from jukicard.issuer.faces.embosslayer import draw_emboss
 from jukicard.issuer.faces.fonts import glyphs
 from jukicard.issuer.faces.layout import width
 from jukicard.issuer.faces.placing import MM, Line, Placed, Placing
@@ -44,6 +46,9 @@ class FaceDrawing:
                 self._draw(layer)
         self._texts(self._placing.front)
         self._specimen()
+        if self._data.braille is not None:
+            dots = emboss_dots(self._data.braille, self._template, self._data.version)
+            draw_emboss(self._canvas, self._template, dots)
         self._canvas.showPage()
         if self._placing.back:
             self._back()

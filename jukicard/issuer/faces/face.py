@@ -10,6 +10,7 @@ from pathlib import Path
 from jukicard.issuer.errors import Problem, RecordError
 from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.drawing import DPI, FaceDrawing, pictures
+from jukicard.issuer.faces.emboss import braille_facts
 from jukicard.issuer.faces.photo import PhotoError, load_photo
 from jukicard.issuer.faces.placing import Placing, place
 from jukicard.issuer.faces.template import Photo, Template, template
@@ -68,7 +69,8 @@ class PreparedFace:
         }
         facts: dict[str, object] = {"version": self.data.version.value, "template": self.template.name}
         facts |= self.data.fields()
-        return facts | ({"continued_on_back": continued} if continued else {})
+        facts |= {"continued_on_back": continued} if continued else {}
+        return facts | braille_facts(self.data, self.template)
 
 
 def prepare_face(data: FaceData, wanted: Template | None = None) -> PreparedFace:
@@ -84,7 +86,7 @@ def _photo(data: FaceData, chosen: Template) -> bytes | None:
         if isinstance(layer, Photo) and data.version.value in layer.versions and data.photo is not None:
             try:
                 height = round(2 * layer.height / 25.4 * DPI)
-                return load_photo(data.photo, layer.width / layer.height, height)
+                return load_photo(data.photo, layer.width / layer.height, height, data.photo_crop)
             except PhotoError as error:
-                raise RecordError([Problem(data.photo.name, "photo", str(error))]) from None
+                raise RecordError(Problem(data.photo.name, "photo", reason) for reason in error.reasons) from None
     return None

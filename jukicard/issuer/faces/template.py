@@ -81,6 +81,20 @@ class Code(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Emboss(Layer):
+    """The place of the braille: the middle of the first cell's first dot, and the pitches of dots and cells.
+
+    `dot` is a dot's diameter at its foot.  `emboss` says between what the pitches may lie.
+    """
+
+    x: float = 17.0
+    y: float = 41.05
+    dot_pitch: float = 2.2
+    cell_pitch: float = 5.4
+    dot: float = 1.4
+
+
+@dataclass(frozen=True, slots=True)
 class Specimen(Layer):
     """Words across the card, so that nobody takes it for a valid one."""
 
@@ -109,6 +123,7 @@ _KINDS: Mapping[str, type[Layer]] = {
     "text": Text,
     "photo": Photo,
     "code": Code,
+    "emboss": Emboss,
     "specimen": Specimen,
 }
 
