@@ -58,6 +58,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "check": Lazy("code:check", "Check the resident codes on standard input, one per line."),
         },
     ),
+    "braille": Lazy("braille:braille", "Show a name in braille, as a card would have it."),
     "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
     "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),

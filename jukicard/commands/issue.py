@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
+from jukicard.commands.facechoices import ask_choices, proposal_facts, region
 from jukicard.commands.issuing import DEFAULT_TEMPLATE, RESUME, Watch, Wish, face_files, into_folder, onto, wish
 from jukicard.commands.options import (
     day_option,
@@ -26,11 +27,13 @@ from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
 
 if TYPE_CHECKING:
+    from jukicard.issuer.faces.region import Region
     from jukicard.reader.spec import ReaderSpec
 
 CSV_SUFFIX = ".csv"
@@ -41,6 +44,8 @@ CSV_SUFFIX = ".csv"
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
+@click.option("--photo-crop", metavar="X,Y,W,H", callback=region, help="Part of the photo to print, in its pixels.")
+@click.option("--braille-reading", metavar="KANA", help="The confirmed reading for the braille that is wanted.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file and its face.")
 @click.option("--template", metavar="NAME", default=DEFAULT_TEMPLATE, show_default=True, help="Face template or file.")
 @click.option(
@@ -64,6 +69,8 @@ def issue(
     row: int | None,
     face: str | None,
     photo: Path | None,
+    photo_crop: Region | None,
+    braille_reading: str | None,
     out: Path | None,
     template: str,
     reader: ReaderSpec | None,
@@ -81,6 +88,9 @@ def issue(
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
     `juki handover`. An interrupted issue is resumed by the same command.
 
+    If the record wants braille and its face is made, the reading for it is proposed, and has to be confirmed: at the
+    terminal, or by --braille-reading.
+
     \b
     Examples:
       juki issue examples/residents/taro.json --face A --out out --service library
@@ -93,7 +103,11 @@ def issue(
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
     with session.authority(None) as public:
         rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
-        wished = wish(session, public, _read_record(record, row, rules), service, day, template)
+        resident = _read_record(record, row, rules)
+        choices = FaceChoices.of(resident, braille_reading, photo_crop)
+        if resident.braille and braille_reading is None and out is not None and not dry_run:
+            choices = ask_choices(resident, photo_crop)
+        wished = wish(session, public, resident, service, day, template, choices)
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
             return
@@ -128,11 +142,14 @@ def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) 
         "expires": wish.expires.isoformat(),
         "services": [service.name for service in wish.services],
     }
+    braille = proposal_facts(wish.record, wish.choices)
     if as_json:
         plan = [{"step": o.name, "domain": str(o.domain), "does": o.describe()} for o in operations]
-        click.echo(json.dumps({**facts, "plan": plan}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({**facts, "braille": braille, "plan": plan}, ensure_ascii=False, indent=2))
         return
     print_facts(facts, as_json=False)
+    if braille is not None:
+        print_facts({f"braille_{name}": value for name, value in braille.items()}, as_json=False)
     for number, operation in enumerate(operations, 1):
         click.echo(f"{number:3}  {operation.name:22} {operation.describe()}")
 

@@ -17,6 +17,7 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError, RuleRefused
 from jukicard.issuer.faces import face_data, prepare_face
 from jukicard.issuer.faces import template as face_template
+from jukicard.issuer.faces.choices import UNDECIDED, FaceChoices
 from jukicard.issuer.ledger.rules import CardState, Status
 from jukicard.issuer.line.orders import place_order, unfinished_order
 from jukicard.issuer.line.personalise import Order, Personaliser, WriteFace, check_blank
@@ -45,6 +46,7 @@ class Wish:
     services: tuple[Service, ...]
     template: str
     face: PreparedFace
+    choices: FaceChoices = UNDECIDED
 
 
 @contextmanager
@@ -70,13 +72,15 @@ def wish(
     services: tuple[str, ...],
     day: date,
     template: str = DEFAULT_TEMPLATE,
+    choices: FaceChoices = UNDECIDED,
 ) -> Wish:
     """Check services, dates and face: with the record, all that can be refused before anything is touched."""
     chosen = services_named(services)
     expires = expiry_date(day, record.stay_until)
     if expires < session.world.today:
         raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
-    return Wish(record, day, expires, chosen, template, _prepared(authority, record, expires, template))
+    face = _prepared(authority, record, expires, template, choices)
+    return Wish(record, day, expires, chosen, template, face, choices)
 
 
 def onto(
@@ -91,6 +95,8 @@ def onto(
 
     The chip is looked at before anything is entered into the books.
     """
+    if out is not None:
+        _check_confirmed(wish)
     with connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
         if order is None:
@@ -103,6 +109,7 @@ def onto(
 
 def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, watch: Watch) -> tuple[CardState, Path]:
     """Make the card in a card file of its own, `out`/SERIAL.juki, its face beside it; return its state and the file."""
+    _check_confirmed(wish)
     key = session.storage_key()
     unfinished = unfinished_order(authority, wish.record, wish.services)
     out.mkdir(parents=True, exist_ok=True)
@@ -127,10 +134,20 @@ def face_files(state: CardState, out: Path | None) -> dict[str, Path | None]:
     return {name: path if path is not None and path.exists() else None for name, path in paths.items()}
 
 
-def _prepared(authority: Authority, record: ResidentRecord, expires: date, template: str) -> PreparedFace:
+def _check_confirmed(wish: Wish) -> None:
+    """Braille is embossed from a reading that somebody confirmed, and from no other."""
+    if wish.record.braille and wish.choices.braille is None:
+        raise RuleRefused(
+            f"{wish.record.label}: wants braille, whose reading nobody has confirmed: --braille-reading KANA does"
+        )
+
+
+def _prepared(
+    authority: Authority, record: ResidentRecord, expires: date, template: str, choices: FaceChoices
+) -> PreparedFace:
     """Check a face and lay it out.  What is wrong with it is told of the record."""
     try:
-        return prepare_face(face_data(record, authority.city, expires), face_template(template))
+        return prepare_face(choices.applied(face_data(record, authority.city, expires)), face_template(template))
     except RecordError as error:
         raise RecordError(replace(problem, record=record.label) for problem in error.problems) from error
 
@@ -141,7 +158,7 @@ def _face_writer(authority: Authority, wish: Wish, order: Order, out: Path | Non
         return None
     face = wish.face
     if order.expires != wish.expires:
-        face = _prepared(authority, wish.record, order.expires, wish.template)
+        face = _prepared(authority, wish.record, order.expires, wish.template, wish.choices)
 
     def write(order: Order) -> None:
         try:

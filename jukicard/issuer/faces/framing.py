@@ -15,8 +15,8 @@ RATIO_TOLERANCE = 0.025
 (4 : 5 is, 3 : 4 is not)."""
 
 HEAD_SHARES = (0.40, 0.92)
-"""The head's part of an application photo's height.  70 to 80 % is what photographers aim at; only what is far from it is
-refused, since where hair ends and a chin begins is estimated."""
+"""The head's part of an application photo's height.  70 to 80 % is what photographers aim at; only what is far from
+that is refused, since where hair and chin end is estimated."""
 
 OFF_MIDDLE = 0.15
 """The middle of the head may be as far from the middle of an application photo, in widths of the photo."""

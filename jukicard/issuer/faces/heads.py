@@ -96,7 +96,9 @@ def _skin(picture: Image.Image) -> Image.Image:
     """Return a picture that is white where the colour is one of skin."""
     luma, cb, cr = picture.convert("YCbCr").split()
     ranges = ((luma, _LUMA), (cb, _CB), (cr, _CR), (ImageChops.subtract(cr, cb), (_RED_OVER_BLUE, 255)))
-    masks = [channel.point([255 * (least <= value <= most) for value in range(256)]) for channel, (least, most) in ranges]
+    masks = [
+        channel.point([255 * (least <= value <= most) for value in range(256)]) for channel, (least, most) in ranges
+    ]
     return reduce(ImageChops.darker, masks).filter(ImageFilter.MedianFilter(3))
 
 
@@ -141,19 +143,17 @@ def _head(picture: Image.Image, skin: _Patch) -> Head | None:
 
 def _crown(picture: Image.Image, skin: Region) -> int:
     """Return the row where the hair above a face begins: where it begins to differ from the ground beside it."""
-    pixels, middle = picture.load(), skin.x + skin.width // 2
-    assert pixels is not None
     columns = {skin.x - round(far * skin.width) for far in _BESIDE}
     columns |= {skin.x + round((1 + far) * skin.width) for far in _BESIDE}
     beside = {min(max(column, 0), picture.width - 1) for column in columns}
+    middle, pixels = skin.x + skin.width // 2, picture.tobytes()
     for row in range(skin.y, -1, -1):
-        hair = pixels[middle, row]
-        if any(_distance(hair, pixels[column, row]) < _HAIR_DISTANCE for column in beside):
+        hair = _pixel(pixels, row * picture.width + middle)
+        ground = (_pixel(pixels, row * picture.width + column) for column in beside)
+        if any(sum(abs(a - b) for a, b in zip(hair, other, strict=True)) < _HAIR_DISTANCE for other in ground):
             return row + 1
     return 0
 
 
-def _distance(one: object, other: object) -> int:
-    assert isinstance(one, tuple)
-    assert isinstance(other, tuple)
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+def _pixel(pixels: bytes, number: int) -> bytes:
+    return pixels[3 * number : 3 * number + 3]

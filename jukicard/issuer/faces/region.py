@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Left and upper edge, width and height, in pixels of the upright picture."""
+    """Left and upper edge, width and height, in pixels of the upright picture.  ValueError for what is no rectangle."""
 
     x: int
     y: int
     width: int
     height: int
+
+    def __post_init__(self) -> None:
+        if min(self.x, self.y) < 0 or min(self.width, self.height) < 1:
+            raise ValueError("must have a width and a height, and begin inside of the picture")
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -21,11 +25,8 @@ class Region:
 
     @classmethod
     def parse(cls, text: str) -> Region:
-        """Read X,Y,W,H.  ValueError for anything else than four whole numbers that make a rectangle."""
+        """Read X,Y,W,H.  ValueError for anything else."""
         parts = text.split(",")
         if len(parts) != 4 or not all(part.strip().isdecimal() and len(part) < 8 for part in parts):
             raise ValueError("must be four whole numbers X,Y,W,H, in pixels of the upright picture")
-        region = cls(*map(int, parts))
-        if not region.width or not region.height:
-            raise ValueError("must have a width and a height")
-        return region
+        return cls(*map(int, parts))

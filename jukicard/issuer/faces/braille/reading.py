@@ -1,8 +1,8 @@
 """From the kana of a record to the reading that braille writes.
 
 Kana braille writes long vowels as they sound: what is written with ウ after a sound in ウ or オ becomes ー (タロウ is
-タロー); what is written with オ stays (オオヤマ), and so do ア, イ and エ.  But where ウ begins another part of the name
-it is no long vowel (井上 イノ|ウエ, 松浦 マツ|ウラ), and kana do not show that: the rules propose, a person confirms.
+タロー); what is written with オ stays (オオヤマ), and so do ア, イ and エ.  But where ウ begins another part of the
+name it is no long vowel (井上 イノ|ウエ, 松浦 マツ|ウラ), and kana do not show that: the rules propose, a person confirms.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ class Decision:
     long: bool
 
     def __str__(self) -> str:
+        long, kept = f"{self.sound}{_LONG}", f"{self.sound}{BOUNDARY}ウ"
         if self.long:
-            return f"{self.sound}ウ is a long vowel, {self.sound}{_LONG}: if not, write {self.sound}{BOUNDARY}ウ"
-        return f"{self.sound}{BOUNDARY}ウ: ウ begins another part of the name; if it is a long vowel, write {self.sound}{_LONG}"
+            return f"{self.sound}ウ is a long vowel, {long}: if not, write {kept}"
+        return f"{kept}: ウ begins another part of the name; if it is a long vowel, write {long}"
 
 
 @dataclass(frozen=True, slots=True)

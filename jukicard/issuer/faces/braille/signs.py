@@ -9,8 +9,8 @@ from jukicard.issuer.faces.braille.reading import BOUNDARY, BrailleError, Readin
 from jukicard.issuer.faces.braille.table import BLANK, CAPITAL, DIGITS, FOREIGN, JOINER, KANA, LETTERS, NUMBER
 
 MAX_CELLS = 11
-"""What a card has room for, as My Number cards have it.  濁音符 and the like count as one, and so does the blank between
-the names: each of them is a cell."""
+"""What a card has room for, as My Number cards have it.  濁音符 and the like count as one, and so does the blank
+between the names: each of them is a cell."""
 
 _BRF = " A1B'K2L@CIF/MSP\"E3H9O6R^DJG>NTQ,*5<-U8V.%[$+X!&;:4\\0Z7(_?W]#Y)="
 """North American ASCII braille, in the order of Unicode's block."""

@@ -6,7 +6,7 @@ of its own: 濁音符, 半濁音符, and the prefixes of contracted and foreign 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 BLANK = "\u2800"
 
@@ -53,18 +53,27 @@ _OTHERS = {
 _SPECIAL: Mapping[str, str] = {
     cell(4): "イェ=エ キェ=ケ シェ=セ チェ=テ ニェ=ネ ヒェ=ヘ スィ=シ ティ=チ",
     cell(4, 5): "ジェ=セ ヂェ=テ ズィ=シ ディ=チ",
-    cell(2, 6): "ウィ=イ ウェ=エ ウォ=オ クァ=カ クヮ=カ クィ=キ クェ=ケ クォ=コ ツァ=タ ツィ=チ ツェ=テ ツォ=ト トゥ=ツ "
-    "ファ=ハ フィ=ヒ フェ=ヘ フォ=ホ",
+    cell(2, 6): "ウィ=イ ウェ=エ ウォ=オ クァ=カ クヮ=カ クィ=キ クェ=ケ クォ=コ ツァ=タ ツィ=チ ツェ=テ ツォ=ト "
+    "トゥ=ツ ファ=ハ フィ=ヒ フェ=ヘ フォ=ホ",
     cell(2, 5, 6): "グァ=カ グヮ=カ グィ=キ グェ=ケ グォ=コ ドゥ=ツ ヴァ=ハ ヴィ=ヒ ヴェ=ヘ ヴォ=ホ",
     cell(4, 6): "テュ=ツ フュ=ユ フョ=ヨ",
     cell(4, 5, 6): "デュ=ツ ヴュ=ユ ヴョ=ヨ",
 }
 """特殊音: the prefix, and the kana whose cell follows it."""
 
-_CONTRACTED: Mapping[str, str] = {cell(4): "キシチニヒミリ", cell(4, 5): "ギジヂビ", cell(4, 6): "ピ"}
-"""拗音, 拗濁音, 拗半濁音: these with ャ, ュ, ョ are the prefix and the row's kana in ア, ウ, オ."""
+_CONTRACTED: Mapping[str, str] = {
+    cell(4): "キ=カクコ シ=サスソ チ=タツト ニ=ナヌノ ヒ=ハフホ ミ=マムモ リ=ラルロ",
+    cell(4, 5): "ギ=カクコ ジ=サスソ ヂ=タツト ビ=ハフホ",
+    cell(4, 6): "ピ=ハフホ",
+}
+"""拗音, 拗濁音, 拗半濁音: the prefix, and the kana whose cells follow it for ャ, ュ and ョ."""
 
-_VOICED_ROWS = {"カキクケコ": "ガギグゲゴ", "サシスセソ": "ザジズゼゾ", "タチツテト": "ダヂヅデド", "ハヒフヘホ": "バビブベボ"}
+_VOICED_ROWS = {
+    "カキクケコ": "ガギグゲゴ",
+    "サシスセソ": "ザジズゼゾ",
+    "タチツテト": "ダヂヅデド",
+    "ハヒフヘホ": "バビブベボ",
+}
 _HALF_VOICED_ROW = "パピプペポ"
 
 
@@ -79,19 +88,12 @@ def _kana() -> dict[str, str]:
         made |= {kana: VOICED + made[base] for kana, base in zip(voiced, plain, strict=True)}
     made |= {kana: HALF_VOICED + made[base] for kana, base in zip(_HALF_VOICED_ROW, "ハヒフヘホ", strict=True)}
     made["ヴ"] = VOICED + made["ウ"]
-    for prefix, firsts in _CONTRACTED.items():
-        for first in firsts:
-            row = _row(first)
-            made |= {first + small: prefix + made[row[at]] for small, at in (("ャ", 0), ("ュ", 2), ("ョ", 4))}
+    for prefix, entries in _CONTRACTED.items():
+        for first, likes in (entry.split("=") for entry in entries.split()):
+            made |= {first + small: prefix + made[like] for small, like in zip("ャュョ", likes, strict=True)}
     for prefix, sounds in _SPECIAL.items():
         made |= {sound: prefix + made[like] for sound, like in (entry.split("=") for entry in sounds.split())}
     return made
-
-
-def _row(kana: str) -> str:
-    """Return the unvoiced row that a kana in イ belongs to."""
-    rows: Iterable[tuple[str, str]] = [*_VOICED_ROWS.items(), ("ハヒフヘホ", _HALF_VOICED_ROW)]
-    return next((plain for plain, voiced in rows if kana in voiced), "") or next(row for row in _ROW_DOTS if kana in row)
 
 
 KANA: Mapping[str, str] = _kana()
