@@ -26,8 +26,8 @@ def braille(kana: tuple[str, ...], face: str, template: str, as_json: bool) -> N
     """Show a name in braille, as a card would have it.
 
     KANA is the reading, a blank between family and given name. Shown are the reading for braille, with long vowels
-    as they are written there (タロウ becomes タロー), its cells as Unicode and as BRF, and the dots in mm from the upper
-    left corner of the card. A | before ウ says that it begins another part of the name: コ|ウラ.
+    as they are written there (タロウ becomes タロー), its cells as Unicode and as BRF, and the dots in mm from the
+    upper left corner of the card. A | before ウ says that it begins another part of the name: コ|ウラ.
 
     \b
     Examples:

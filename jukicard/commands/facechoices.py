@@ -49,8 +49,9 @@ def proposal_facts(record: ResidentRecord, choices: FaceChoices) -> dict[str, ob
     if choices.braille is not None:
         return {**sign_facts(choices.braille), "confirmed": True, "refused": None}
     proposed, refused = _proposed(record.kana)
-    told = sign_facts(proposed) if proposed else {"reading": None, "unicode": None, "brf": None, "cells": None}
-    return {"notes": [], **told, "confirmed": False, "refused": refused}
+    told: dict[str, object] = {**dict.fromkeys(("reading", "unicode", "brf", "cells")), "notes": []}
+    told |= sign_facts(proposed) if proposed else {}
+    return {**told, "confirmed": False, "refused": refused}
 
 
 def sign_facts(written: Braille) -> dict[str, object]:

@@ -11,8 +11,9 @@ from PIL import Image, ImageFilter, ImageStat
 MEASURED_HEIGHT = 236
 """Pixels: the photo's 20 mm at 300 dpi."""
 
-LEAST_FOCUS = 30.0
-"""Variance of the Laplacian (4 neighbours) of the luminance, 0 to 255."""
+LEAST_FOCUS = 5.0
+"""Variance of the Laplacian (4 neighbours) of the luminance, in thousandths of the luminance's own variance: so a dark
+or a flat photo is not taken for a blurred one."""
 
 BRIGHTNESS = (50, 225)
 """Mean luminance of the middle of the photo, where the face is."""
@@ -53,7 +54,7 @@ def faults_unframed(picture: Image.Image) -> list[str]:
 def _measured(photo: Image.Image) -> Image.Image:
     """Return a photo as YCbCr of the height that all is measured at."""
     wide = max(1, round(photo.width * MEASURED_HEIGHT / photo.height))
-    return photo.resize((wide, MEASURED_HEIGHT), Image.Resampling.BOX).convert("YCbCr")
+    return photo.resize((wide, MEASURED_HEIGHT), Image.Resampling.BILINEAR).convert("YCbCr")
 
 
 def _faults_anywhere(measured: Image.Image) -> list[str]:
@@ -62,9 +63,9 @@ def _faults_anywhere(measured: Image.Image) -> list[str]:
 
 
 def focus(luma: Image.Image) -> float:
-    """Return the variance of the Laplacian of a grey picture."""
+    """Return the variance of the Laplacian of a grey picture, in thousandths of the picture's own; 0 for one tone."""
     edges = luma.filter(_LAPLACIAN).crop((1, 1, luma.width - 1, luma.height - 1))
-    return ImageStat.Stat(edges).var[0]
+    return 1000 * ImageStat.Stat(edges).var[0] / (ImageStat.Stat(luma).var[0] or 1.0)
 
 
 def _focus_and_contrast(luma: Image.Image) -> list[str]:
@@ -72,7 +73,7 @@ def _focus_and_contrast(luma: Image.Image) -> list[str]:
     if contrast < LEAST_CONTRAST:
         return [f"has too little contrast ({contrast:.0f}, at least {LEAST_CONTRAST:.0f})"]
     sharpness = focus(luma)
-    return [f"is out of focus ({sharpness:.0f}, at least {LEAST_FOCUS:.0f})"] if sharpness < LEAST_FOCUS else []
+    return [f"is out of focus ({sharpness:.1f}, at least {LEAST_FOCUS:.0f})"] if sharpness < LEAST_FOCUS else []
 
 
 def _exposure(middle: Image.Image) -> list[str]:

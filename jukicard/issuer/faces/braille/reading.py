@@ -2,7 +2,8 @@
 
 Kana braille writes long vowels as they sound: what is written with ウ after a sound in ウ or オ becomes ー (タロウ is
 タロー); what is written with オ stays (オオヤマ), and so do ア, イ and エ.  But where ウ begins another part of the
-name it is no long vowel (井上 イノ|ウエ, 松浦 マツ|ウラ), and kana do not show that: the rules propose, a person confirms.
+name it is no long vowel (井上 イノ|ウエ, 松浦 マツ|ウラ), and kana do not show that: the rules propose, a person
+confirms.
 """
 
 from __future__ import annotations
