@@ -88,8 +88,7 @@ def issue(
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
     `juki handover`. An interrupted issue is resumed by the same command.
 
-    If the record wants braille and its face is made, the reading for it is proposed, and has to be confirmed: at the
-    terminal, or by --braille-reading.
+    Where the record wants braille, its reading is proposed and has to be confirmed, or given by --braille-reading.
 
     \b
     Examples:
@@ -122,8 +121,7 @@ def issue(
     else:
         raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
     facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
-    faces = {name: path and str(path) for name, path in face_files(state, out).items()}
-    print_facts({**facts, **faces}, as_json=as_json)
+    print_facts(facts | {name: path and str(path) for name, path in face_files(state, out).items()}, as_json=as_json)
 
 
 def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRecord:
