@@ -37,7 +37,8 @@ if TYPE_CHECKING:  # what `__getattr__` gives at run time, said so that type che
         TransportError,
     )
     from jukicard.iso7816.status import StatusWord
-    from jukicard.issuer.authority.authority import Authority, City
+    from jukicard.issuer.authority.authority import Authority
+    from jukicard.issuer.authority.description import City
     from jukicard.issuer.counter.authentication import Authentication, Proof
     from jukicard.issuer.counter.lifecycle import Change
     from jukicard.issuer.errors import CardRefused, CardSpoilt, IssuerError, RecordError, RuleRefused

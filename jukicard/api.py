@@ -18,6 +18,7 @@ import click
 from jukicard.commands import issuing
 from jukicard.commands.atrs import brief_atr
 from jukicard.commands.cardinfo import public_facts
+from jukicard.commands.faceoptions import glyph_images
 from jukicard.commands.session import Session, World
 from jukicard.iso7816.connection import CardConnection, ConnectionWrapper
 from jukicard.issuer.authority.authority import Authority
@@ -27,8 +28,9 @@ from jukicard.issuer.counter.authentication import authenticate as go_through
 from jukicard.issuer.counter.lifecycle import Change, Outcome
 from jukicard.issuer.counter.lifecycle import change_card as carry_out
 from jukicard.issuer.faces.choices import FaceChoices
+from jukicard.issuer.faces.look import DEFAULT_TEMPLATE, FaceLook
 from jukicard.issuer.faces.region import Region
-from jukicard.issuer.ledger.rules import CardState
+from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
 from jukicard.reader.cardfile import WrongPassphrase, card_id_of, is_exported
@@ -197,15 +199,15 @@ def issue(
     reader: CardConnection | None = None,
     services: Iterable[str] = (),
     issued_on: date | None = None,
-    template: str = issuing.DEFAULT_TEMPLATE,
+    template: str = DEFAULT_TEMPLATE,
     braille_reading: str | None = None,
     photo_crop: tuple[int, int, int, int] | None = None,
 ) -> IssuedCard:
     """Issue a card: of the blank chip in `reader`, or without one, in a new card file in the folder `out`.
 
     The face's files (PDF, PNG, JSON) are written into `out`, if it is named; `template` is the face's, by name or file.
-    A record that wants braille needs `braille_reading`, its reading in kana, confirmed by a person; `photo_crop` (x, y,
-    width, height in pixels) is the part of the photo to print.
+    A record that wants braille needs `braille_reading`, its reading in kana, confirmed by a person, unless it has one
+    itself; `photo_crop` (x, y, width, height in pixels) is the part of the photo to print.
     `authority` is open with its password.  `services` are the municipal ones that the holder wants, by name.  The card
     is then locked, until `hand_over`.  An issue that was interrupted is resumed by calling this again.
     ValueError for no place; RecordError, RuleRefused, CardSpoilt, TransportError, CardFileError.
@@ -213,8 +215,8 @@ def issue(
     folder, path = _path(out), None
     session = Session(_WORLD, home_given=authority.home)
     choices = FaceChoices.of(record, braille_reading, photo_crop and Region(*photo_crop))
-    day = issued_on or _WORLD.today
-    wished = issuing.wish(session, authority, record, tuple(services), day, template, choices)
+    look = FaceLook(template, images=glyph_images(None, authority.home))
+    wished = issuing.wish(session, authority, record, tuple(services), issued_on or _WORLD.today, look, choices)
     if reader is not None:
         state = issuing.onto(session, authority, wished, reader, issuing.Watch(), folder)
     elif folder is not None:

@@ -34,6 +34,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         {
             "init": Lazy("authority:init", "Set up a municipality's issuing authority."),
             "national": Lazy("authority:national", "Make a TEST national root that several municipalities share."),
+            "rotate": Lazy("authority:rotate", "Make new master keys or a new CA; older cards stay served."),
             "ordinance": Lazy(
                 "ordinance:ordinance", "Show or change the purposes that the municipality's ordinance allows."
             ),
@@ -60,6 +61,22 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
     ),
     "braille": Lazy("braille:braille", "Show a name in braille, as a card would have it."),
     "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
+    "face": LazyGroup.of(
+        "face",
+        "Cards' faces: sheets, printers, and what a PDF really prints.",
+        "juki face sheet cards --out sheet.pdf",
+        {
+            "sheet": Lazy(
+                "face:sheet", "Put faces on sheets of A4, ten on each, with cut marks, for an office's printer."
+            ),
+            "print": Lazy(
+                "face:print_", "Print faces on a printer of the system's (CUPS): card by card, or on sheets of A4."
+            ),
+            "check": Lazy(
+                "face:check", "Read a face's PDF back and compare it with the resident's record, glyph by glyph."
+            ),
+        },
+    ),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
     "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),
     "card": LazyGroup.of(
@@ -97,6 +114,17 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "list": Lazy("ledger:list_", "List the cards in the books, and how to go on with what is unfinished."),
             "show": Lazy("ledger:show", "Show what the books say of one card, entry by entry."),
             "verify": Lazy("ledger:verify", "Verify the whole ledger, and print its head."),
+        },
+    ),
+    "batch": LazyGroup.of(
+        "batch",
+        "Many cards at a time.",
+        "juki batch run residents.csv --out out/run --no-face",
+        {
+            "run": Lazy("batch.running:run", "Issue a card for each record of a CSV file."),
+            "worker": Lazy(
+                "batch.worker:worker", "Work for a Dask scheduler, until it ends: one process, one card at a time."
+            ),
         },
     ),
     "app": LazyGroup.of(

@@ -86,19 +86,8 @@ class Memory:
                 yield file.domain
 
     def _check_domain(self, domain: Entry, growth: Mapping[str, int], contents: Contents) -> None:
-        total = sum(self.used(area) + growth.get(area, 0) for area in _areas(domain, contents))
+        total = sum(self.used(area) + growth.get(area, 0) for area in contents.areas_of(domain))
         below = [entry.limits for entry in contents.domains_below(domain)]
         total += sum(limits.storage for limits in below)
         if total > domain.limits.storage or sum(limits.memory for limits in below) > domain.limits.memory:
             raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "more than is reserved for the security domain")
-
-
-def _areas(domain: Entry, contents: Contents) -> Iterator[str]:
-    """Yield the areas that a domain's reserve holds: its own, its applications', its load files'."""
-    yield domain.area
-    for entry in contents.entries:
-        if entry.domain == domain.instance and not entry.is_domain:
-            yield entry.area
-    for file in contents.load_files:
-        if file.domain == domain.instance:
-            yield file.area

@@ -189,7 +189,18 @@ class Contents:
     files in the order of their loading.
     """
 
-    __slots__ = ("_by_aid", "_by_instance", "_load_files", "card_state", "entries", "load_files", "next_instance")
+    __slots__ = (
+        "_below",
+        "_by_aid",
+        "_by_instance",
+        "_encoded",
+        "_load_files",
+        "_reserved",
+        "card_state",
+        "entries",
+        "load_files",
+        "next_instance",
+    )
 
     def __init__(self, next_instance: int, entries: tuple[Entry, ...], load_files: tuple[LoadFile, ...] = ()) -> None:
         self.next_instance = next_instance
@@ -200,6 +211,9 @@ class Contents:
         self._by_aid = {bytes(entry.aid): entry for entry in entries}
         issuer = self._by_instance.get(ISSUER_DOMAIN)
         self.card_state = CardState(issuer.state) if issuer else CardState.OP_READY
+        self._encoded: bytes | None = None
+        self._below: dict[int, tuple[Entry, ...]] = {}
+        self._reserved: dict[int, tuple[str, ...]] = {}
 
     def by_instance(self, instance: int) -> Entry:
         """Return the entry with that instance number; 6985 where it is gone."""
@@ -219,7 +233,21 @@ class Contents:
     def domains_below(self, domain: Entry) -> tuple[Entry, ...]:
         """Return the security domains directly below a domain: what they reserve is of its own."""
         number = domain.instance
-        return tuple(e for e in self.entries if e.is_domain and e.domain == number and e.instance != number)
+        below = self._below.get(number)
+        if below is None:
+            below = tuple(e for e in self.entries if e.is_domain and e.domain == number and e.instance != number)
+            self._below[number] = below
+        return below
+
+    def areas_of(self, domain: Entry) -> tuple[str, ...]:
+        """Return the areas that a domain's reserve holds: its own, its applications', its load files'."""
+        number = domain.instance
+        areas = self._reserved.get(number)
+        if areas is None:
+            applications = (entry.area for entry in self.entries if entry.domain == number and not entry.is_domain)
+            files = (file.area for file in self.load_files if file.domain == number)
+            areas = self._reserved[number] = (domain.area, *applications, *files)
+        return areas
 
     def is_usable(self, entry: Entry) -> bool:
         """Return whether an application may run: it is not locked, nor the card: then the issuer's domain alone is."""
@@ -240,8 +268,31 @@ class Contents:
 
     def encode(self) -> bytes:
         """Return the stored form: the counter, the applications, the load files."""
-        kept = (*(entry.encode() for entry in self.entries), *(file.encode() for file in self.load_files))
-        return b"".join(part.encode() for part in (Tlv(0x80, self.next_instance.to_bytes(2)), *kept))
+        if self._encoded is None:
+            kept = (*(entry.encode() for entry in self.entries), *(file.encode() for file in self.load_files))
+            self._encoded = b"".join(part.encode() for part in (Tlv(0x80, self.next_instance.to_bytes(2)), *kept))
+        return self._encoded
+
+
+# What a registry becomes by a change follows from the two alone: it is worked out once for all chips (ADR 7).
+
+
+@lru_cache(maxsize=1024)
+def _with(contents: Contents, entry: Entry) -> Contents:
+    """Return a registry with a new entry, whose number is the next one."""
+    return Contents(entry.instance + 1, (*contents.entries, entry), contents.load_files)
+
+
+@lru_cache(maxsize=1024)
+def _changed(contents: Contents, entry: Entry) -> Contents:
+    """Return a registry with an entry in the place of the one with its instance number."""
+    changed = tuple(entry if e.instance == entry.instance else e for e in contents.entries)
+    return Contents(contents.next_instance, changed, contents.load_files)
+
+
+@lru_cache(maxsize=1024)
+def _moved(contents: Contents, entry: Entry, state: int) -> Contents:
+    return _changed(contents, replace(entry, state=state))
 
 
 class Registry:
@@ -286,7 +337,7 @@ class Registry:
         contents = self._with_room(aid)
         number = contents.next_instance
         entry = Entry(number, aid, load_file, module, domain or number, privileges, state, granted)
-        self._save(Contents(number + 1, (*contents.entries, entry), contents.load_files))
+        self._save(_with(contents, entry))
         return entry
 
     def add_load_file(
@@ -309,13 +360,11 @@ class Registry:
 
     def change(self, entry: Entry) -> None:
         """Put an entry in the place of the one with its instance number."""
-        contents = self.contents
-        changed = tuple(entry if e.instance == entry.instance else e for e in contents.entries)
-        self._save(Contents(contents.next_instance, changed, contents.load_files))
+        self._save(_changed(self.contents, entry))
 
     def set_state(self, entry: Entry, state: int) -> None:
         """Move an entry to another life cycle state."""
-        self.change(replace(entry, state=state))
+        self._save(_moved(self.contents, entry, state))
 
     def remove(self, entry: Entry) -> None:
         """Delete an application with every cell of its area."""

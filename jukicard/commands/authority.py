@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from jukicard.commands.options import home_option, json_option, print_facts
-from jukicard.commands.passwords import Source, authority_password, national_password
+from jukicard.commands.passwords import AUTHORITY_ASKED, Source, authority_password, national_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.commands.tokens import token_options
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.ceremony import founding_record
+from jukicard.issuer.authority.description import City
+from jukicard.issuer.authority.generations import Rotated
 from jukicard.issuer.authority.national import NationalRoot
-from jukicard.issuer.errors import HomeExists, WrongAuthorityPassword
+from jukicard.issuer.errors import HomeExists, HomeMissing, WrongAuthorityPassword
+from jukicard.issuer.keys.places import Token, new_file, on_token
+
+NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command
 @click.option("--city-code", required=True, help="Municipality code, 5 digits, or 6 with the check digit.")
 @click.option("--city-name", required=True, help="The municipality's name, as certificates and faces have it.")
 @click.option("--contact", default="", help="Whom a finder of a card calls, as faces have it.")
-@click.option("--national", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A national root.")
+@click.option("--national", type=NATIONAL, help="A national root.")
+@token_options
 @authority_password
 @national_password
 @home_option
@@ -30,6 +39,7 @@ def init(
     city_name: str,
     contact: str,
     national: Path | None,
+    token: Token | None,
     authority_password: Source,
     national_password: Source,
     as_json: bool,
@@ -40,10 +50,14 @@ def init(
     of card files, and three terminals: issuing-machine, counter, municipal-service. Without --national it gets a
     national root of its own. The password of a shared national root is the authority's, unless another is given.
 
+    With --hsm the keys are made in a PKCS#11 token, and never leave it; its PIN takes the place of the authority's
+    password, here and in every later command. In either case a record of the key ceremony is left for signing.
+
     \b
     Examples:
       juki authority init --city-code 99201 --city-name 見本市
       juki authority init --city-code 99202 --city-name 隣町 --national national --home neighbour
+      juki authority init --city-code 99201 --city-name 見本市 --hsm p11.so --hsm-token bureau --hsm-serial 7a37c12d
     """
     city = City(city_code, city_name, contact)
     home = session.home
@@ -51,19 +65,35 @@ def init(
         raise HomeExists(f"there is an authority in {home} already")
     if national is not None:
         NationalRoot.open(national)
-    password = authority_password.read(new=True)
-    root = None if national is None else _national_root(national, national_password, password)
+    password = _new_secret(authority_password, token)
+    root = None if national is None else _national_root(national, national_password, password, token)
+    today = session.world.today
+    keys = new_file if token is None else on_token(token)
     with Authority.init(
-        home, city, password, today=session.world.today, national=root, random=session.world.random
+        home, city, password, today=today, national=root, keys=keys, random=session.world.random
     ) as authority:
         names = [terminal.name for terminal in authority.terminals()]
-    facts = {"home": str(home), "city_code": city.code, "city_name": city.name, "terminals": names}
+    record = str(founding_record(home, today))
+    facts = {"home": str(home), "city_code": city.code, "city_name": city.name, "terminals": names, "record": record}
     print_facts(facts, as_json=as_json)
 
 
-def _national_root(directory: Path, source: Source, password: str) -> NationalRoot:
-    """Open the national root with its own password if one is given; else with the authority's, else ask."""
-    if not source.given:
+def _new_secret(source: Source, token: Token | None) -> str:
+    """Ask for a new password, or for the PIN that the token has."""
+    if token is None:
+        return replace(source, asked=AUTHORITY_ASKED).read(new=True)
+    return replace(source, asked=f"PIN of {token}").read()
+
+
+def _national_root(directory: Path, source: Source, password: str, token: Token | None) -> NationalRoot:
+    """Open the national root with its own password or PIN if one is given; else with the authority's, else ask.
+
+    The authority's is tried where it may be the same: in a file too, or in the same token, whose tries are few.
+    """
+    own = NationalRoot.open(directory).place.token
+    if own is not None:
+        source = replace(source, asked=f"PIN of {own}")
+    if not source.given and own == token:
         try:
             return NationalRoot.open(directory, password)
         except WrongAuthorityPassword:
@@ -73,13 +103,14 @@ def _national_root(directory: Path, source: Source, password: str) -> NationalRo
 
 @click.command
 @click.argument("directory", type=click.Path(path_type=Path))
+@token_options
 @authority_password
 @json_option
 @pass_session
-def national(session: Session, directory: Path, authority_password: Source, as_json: bool) -> None:
+def national(session: Session, directory: Path, token: Token | None, authority_password: Source, as_json: bool) -> None:
     """Make a TEST national root that several municipalities share.
 
-    DIRECTORY is made; its keys get a password of their own.
+    DIRECTORY is made; its key gets a password of its own, or is made in a PKCS#11 token (--hsm).
 
     \b
     Example:
@@ -87,6 +118,54 @@ def national(session: Session, directory: Path, authority_password: Source, as_j
     """
     if directory.exists() and any(directory.iterdir()):
         raise HomeExists(f"{directory} exists already, and is not empty")
-    password = authority_password.read(new=True)
-    NationalRoot.init(directory, password, today=session.world.today, random=session.world.random)
-    print_facts({"national_root": str(directory)}, as_json=as_json)
+    password = _new_secret(authority_password, token)
+    today = session.world.today
+    keys = new_file if token is None else on_token(token)
+    NationalRoot.init(directory, password, today=today, keys=keys, random=session.world.random)
+    facts = {"national_root": str(directory), "record": str(founding_record(directory, today))}
+    print_facts(facts, as_json=as_json)
+
+
+@click.command
+@click.argument("what", type=click.Choice([what.value for what in Rotated]))
+@click.option("--national", type=NATIONAL, help="The national root that certifies a CA (else the home's own).")
+@authority_password
+@national_password
+@home_option
+@json_option
+@pass_session
+def rotate(
+    session: Session,
+    what: str,
+    national: Path | None,
+    authority_password: Source,
+    national_password: Source,
+    as_json: bool,
+) -> None:
+    """Make new master keys or a new CA; older cards stay served.
+
+    Cards made from now on have keys from the new generation, and terminals its certificates. No older key is given up:
+    a card's key version tells its generation. What is interrupted changed nothing, and is taken up by the same command.
+    A CA is certified by the national root, whose password is the authority's, unless another is given.
+
+    \b
+    Examples:
+      juki authority rotate masters
+      juki authority rotate card-ca --national national --national-password-file national.txt
+    """
+    from jukicard.issuer.authority.rotation import rotate as rotate_keys
+
+    rotated = Rotated(what)
+    with session.authority(None):  # that there is one, before anything is asked for
+        directory = None if rotated is Rotated.MASTERS else national or session.home / "national"
+        if directory is not None and not directory.is_dir():
+            raise HomeMissing(
+                f"there is no national root in {directory}: name the one that it stands under, --national"
+            )
+    password = authority_password.read()
+    with session.authority(password) as authority:
+        token = authority.description.place.token
+        root = None if directory is None else _national_root(directory, national_password, password, token)
+        done = rotate_keys(authority, rotated, today=session.world.today, national=root)
+    facts = {"rotated": what, "generation": done.generation, "keys": list(done.labels), "record": str(done.record)}
+    print_facts(facts, as_json=as_json)

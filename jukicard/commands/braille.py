@@ -7,7 +7,7 @@ import json
 import click
 
 from jukicard.commands.facechoices import sign_facts, sign_lines
-from jukicard.commands.issuing import DEFAULT_TEMPLATE
+from jukicard.commands.faceoptions import template_option
 from jukicard.commands.options import json_option
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.faces import template as face_template
@@ -20,7 +20,7 @@ from jukicard.issuer.records.resident import Face
 @click.command
 @click.argument("kana", nargs=-1, required=True)
 @click.option("--face", type=click.Choice([face.value for face in Face]), default="A", show_default=True, help="Face.")
-@click.option("--template", metavar="NAME", default=DEFAULT_TEMPLATE, show_default=True, help="Face template or file.")
+@template_option
 @json_option
 def braille(kana: tuple[str, ...], face: str, template: str, as_json: bool) -> None:
     """Show a name in braille, as a card would have it.

@@ -22,7 +22,7 @@ from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Proof
 from jukicard.issuer.counter.lifecycle import Change, Outcome, change_card, how_to_go_on
-from jukicard.issuer.ledger.rules import DETAIL_FORMS
+from jukicard.issuer.ledger.details import DETAIL_FORMS
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec

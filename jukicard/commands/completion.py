@@ -9,8 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from jukicard.commands.session import Session
-
-CARD_SUFFIX = ".juki"
+from jukicard.reader.spec import CARD_SUFFIX
 
 
 def readers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -17,12 +17,20 @@ NO_TERMINAL = (
 )
 
 
-def region(ctx: click.Context, param: click.Parameter, value: str | None) -> Region | None:
+def _region(ctx: click.Context, param: click.Parameter, value: str | None) -> Region | None:
     """Read a part of a picture, written X,Y,W,H."""
     try:
         return None if value is None else Region.parse(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+
+
+crop_option = click.option(
+    "--photo-crop", metavar="X,Y,W,H", callback=_region, help="Part of the photo to print, in its pixels."
+)
+braille_option = click.option(
+    "--braille-reading", metavar="KANA", help="The confirmed reading for the braille; wins over the record's."
+)
 
 
 def ask_choices(record: ResidentRecord, photo_crop: Region | None) -> FaceChoices:

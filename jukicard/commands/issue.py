@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
-from jukicard.commands.facechoices import ask_choices, proposal_facts, region
-from jukicard.commands.issuing import DEFAULT_TEMPLATE, RESUME, Watch, Wish, face_files, into_folder, onto, wish
+from jukicard.commands.facechoices import ask_choices, braille_option, crop_option, proposal_facts
+from jukicard.commands.faceoptions import (
+    glyph_images,
+    glyphs_option,
+    layers_option,
+    print_form,
+    printer_option,
+    template_option,
+)
+from jukicard.commands.issuing import RESUME, Watch, Wish, face_files, into_folder, onto, wish
 from jukicard.commands.options import (
     day_option,
     home_option,
@@ -25,18 +33,19 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.progress import steps
+from jukicard.commands.records import read_record
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.faces.choices import FaceChoices
+from jukicard.issuer.faces.look import FaceLook
+from jukicard.issuer.line.cardkeys import newest_key_sets
 from jukicard.issuer.line.plan import Operation, issuing_plan
-from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
-from jukicard.issuer.records.table import load_csv
+from jukicard.issuer.records.resident import Face, RecordRules
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.region import Region
+    from jukicard.issuer.ledger.cards import CardState
     from jukicard.reader.spec import ReaderSpec
-
-CSV_SUFFIX = ".csv"
 
 
 @click.command
@@ -44,10 +53,15 @@ CSV_SUFFIX = ".csv"
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
-@click.option("--photo-crop", metavar="X,Y,W,H", callback=region, help="Part of the photo to print, in its pixels.")
-@click.option("--braille-reading", metavar="KANA", help="The confirmed reading for the braille that is wanted.")
+@crop_option
+@braille_option
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file and its face.")
-@click.option("--template", metavar="NAME", default=DEFAULT_TEMPLATE, show_default=True, help="Face template or file.")
+@template_option
+@glyphs_option
+@layers_option
+@click.option("--marks", is_flag=True, help="The face with 3 mm of bleed and crop marks.")
+@click.option("--dpi", type=click.Choice(["300", "600"]), default="300", show_default=True, help="Of the pictures.")
+@printer_option(required=False)
 @click.option(
     "--reader",
     callback=reader_spec,
@@ -73,6 +87,11 @@ def issue(
     braille_reading: str | None,
     out: Path | None,
     template: str,
+    glyphs: Path | None,
+    layers: tuple[str, ...],
+    marks: bool,
+    dpi: str,
+    printer: str | None,
     reader: ReaderSpec | None,
     service: tuple[str, ...],
     dry_run: bool,
@@ -88,52 +107,81 @@ def issue(
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
     `juki handover`. An interrupted issue is resumed by the same command.
 
-    Where the record wants braille, its reading is proposed and has to be confirmed, or given by --braille-reading.
+    Where the record wants braille, its reading is proposed and has to be confirmed, unless the record has a confirmed
+    one or --braille-reading gives it.
 
     \b
     Examples:
       juki issue examples/residents/taro.json --face A --out out --service library
       juki issue examples/residents/hanako.json --face B --reader pcsc:
       juki issue residents.csv --row 7 --out out
+      juki issue examples/residents/taro.json --face A --out out --layers personal --printer cards
       juki issue examples/residents/taro.json --face A --dry-run
     """
     day = issued_on or session.world.today
     if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
+    _check_wishes(layers, printer, out)
+    look = FaceLook(template, int(dpi), glyph_images(glyphs, session.home), print_form(layers, marks=marks))
     with session.authority(None) as public:
-        rules = RecordRules(day, public.city.code, Face(face) if face else None, photo)
-        resident = _read_record(record, row, rules)
+        rules = RecordRules(day, public.city.code, Face(face) if face else None, photo, glyph_images=look.characters)
+        resident = read_record(record, row, rules)
         choices = FaceChoices.of(resident, braille_reading, photo_crop)
-        if resident.braille and braille_reading is None and out is not None and not dry_run:
+        if resident.braille and choices.braille is None and out is not None and not dry_run:
             choices = ask_choices(resident, photo_crop)
-        wished = wish(session, public, resident, service, day, template, choices)
+        wished = wish(session, public, resident, service, day, look, choices)
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
             return
-    if reader is not None:
-        password = authority_password.read()
-        with session.authority(password) as authority, session.card(reader) as connection:
-            state, place = onto(session, authority, wished, connection, WATCH, out), str(reader)
-    elif out is not None:
-        with session.authority(authority_password.read()) as authority:
-            state, path = into_folder(session, authority, wished, out, WATCH)
-            place = str(path)
-    else:
-        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
+    state, place = _made(session, wished, reader, out, authority_password)
     facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
-    print_facts(facts | {name: path and str(path) for name, path in face_files(state, out).items()}, as_json=as_json)
+    faces = {name: str(path) if path is not None else None for name, path in face_files(state, out).items()}
+    print_facts({**facts, **faces, **_printed(printer, faces["face_pdf"], state.serial)}, as_json=as_json)
 
 
-def _read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRecord:
-    if path.suffix.lower() == CSV_SUFFIX:
-        return load_csv(path, rules, row)
-    if row is not None:
-        raise click.UsageError(f"--row is for a CSV file, and {path.name} is none")
-    return load_json(path, rules)
+def _check_wishes(layers: tuple[str, ...], printer: str | None, out: Path | None) -> None:
+    """Refuse layers of which no card's face is made, and a printer that is not there, before a card is made."""
+    if layers and "personal" not in layers:
+        raise click.UsageError("a card's face has its personal layer: name it too, or print with juki face print")
+    if printer is not None:
+        from jukicard.issuer.faces.spooling import check_printer
+
+        if out is None:
+            raise click.UsageError("--printer prints the face that --out keeps: name a folder")
+        check_printer(printer)
+
+
+def _made(
+    session: Session, wished: Wish, reader: ReaderSpec | None, out: Path | None, password: Source
+) -> tuple[CardState, str]:
+    """Make the card of the chip in the reader, else in a card file in the folder; return its state, and where it is."""
+    if reader is not None:
+        secret = password.read()
+        with session.authority(secret) as authority, session.card(reader) as connection:
+            return onto(session, authority, wished, connection, WATCH, out), str(reader)
+    if out is not None:
+        with session.authority(password.read()) as authority:
+            state, path = into_folder(session, authority, wished, out, WATCH)
+            return state, str(path)
+    raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
+
+
+def _printed(printer: str | None, pdf: str | None, serial: str) -> dict[str, object]:
+    """Print the face of a card that is issued.  NoPrinter says how to print it later."""
+    if printer is None or pdf is None:
+        return {}
+    from jukicard.issuer.errors import NoPrinter
+    from jukicard.issuer.faces.spooling import spool
+
+    try:
+        return {"print_job": spool(Path(pdf), printer, serial)}
+    except NoPrinter as error:
+        error.add_note(f"The card {serial} is issued all the same. Print its face with: juki face print {pdf}")
+        raise
 
 
 def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) -> None:
-    operations = issuing_plan(authority.city.code, wish.services, face=face)
+    operations = issuing_plan(newest_key_sets(authority), wish.services, face=face)
     facts: dict[str, object] = {
         "face": wish.record.face.value,
         "issued_on": wish.issued_on.isoformat(),

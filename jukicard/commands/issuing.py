@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jukicard.commands.completion import CARD_SUFFIX
 from jukicard.commands.session import Session
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
 from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError, RuleRefused
-from jukicard.issuer.faces import face_data, prepare_face
-from jukicard.issuer.faces import template as face_template
-from jukicard.issuer.faces.choices import UNDECIDED, FaceChoices
-from jukicard.issuer.ledger.rules import CardState, Status
+from jukicard.issuer.errors import FaceMismatch, FaceUnwritten, RuleRefused
+from jukicard.issuer.faces.choices import FaceChoices
+from jukicard.issuer.faces.look import FaceLook
+from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.facework import FaceWork, prepared
 from jukicard.issuer.line.orders import place_order, unfinished_order
-from jukicard.issuer.line.personalise import Order, Personaliser, WriteFace, check_blank
+from jukicard.issuer.line.personalise import Order, Personaliser, check_blank
 from jukicard.issuer.line.plan import FACE_STEP, Operation
 from jukicard.issuer.municipal.services import Service, services_named
 from jukicard.issuer.records.expiry import expiry_date
 from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.reader.chips import create_chip
-from jukicard.reader.spec import EmulatorSpec
+from jukicard.reader.spec import CARD_SUFFIX, EmulatorSpec
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.face import PreparedFace
 
-DEFAULT_TEMPLATE = "2003"
 FACE_ENDINGS = {"face_pdf": ".pdf", "face_png": ".png", "face_back_png": "-back.png", "face_json": ".json"}
 RESUME = "The card is unfinished: give the same command again to finish it."
 
@@ -44,9 +43,9 @@ class Wish:
     issued_on: date
     expires: date
     services: tuple[Service, ...]
-    template: str
+    look: FaceLook
     face: PreparedFace
-    choices: FaceChoices = UNDECIDED
+    choices: FaceChoices
 
 
 @contextmanager
@@ -71,16 +70,16 @@ def wish(
     record: ResidentRecord,
     services: tuple[str, ...],
     day: date,
-    template: str = DEFAULT_TEMPLATE,
-    choices: FaceChoices = UNDECIDED,
+    look: FaceLook = FaceLook(),  # noqa: B008 - it is frozen
+    choices: FaceChoices | None = None,
 ) -> Wish:
     """Check services, dates and face: with the record, all that can be refused before anything is touched."""
     chosen = services_named(services)
     expires = expiry_date(day, record.stay_until)
     if expires < session.world.today:
         raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
-    face = _prepared(authority, record, expires, template, choices)
-    return Wish(record, day, expires, chosen, template, face, choices)
+    decided = choices or FaceChoices.of(record)
+    return Wish(record, day, expires, chosen, look, prepared(authority, record, expires, look, decided), decided)
 
 
 def onto(
@@ -100,11 +99,11 @@ def onto(
     with connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
         if order is None:
-            check_blank(authority, connection)
+            check_blank(authority.ledger, connection)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
         order = _resumed_or_placed(session, authority, wish, order, watch)
-        return _personalise(session, authority, connection, order, watch, _face_writer(authority, wish, order, out))
+        return _personalise(session, authority, connection, order, watch, _face_work(authority, wish, order, out))
 
 
 def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, watch: Watch) -> tuple[CardState, Path]:
@@ -114,7 +113,7 @@ def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, w
     unfinished = unfinished_order(authority, wish.record, wish.services)
     out.mkdir(parents=True, exist_ok=True)
     order = _resumed_or_placed(session, authority, wish, unfinished, watch)
-    write_face = _face_writer(authority, wish, order, out)
+    face = _face_work(authority, wish, order, out)
     path = out / f"{order.serial}{CARD_SUFFIX}"
     if not path.exists():
         begun = authority.ledger.card(order.serial)
@@ -124,7 +123,7 @@ def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, w
             )
         create_chip(path, key, random=session.world.chip_random)
     with session.card(EmulatorSpec(path)) as connection:
-        return _personalise(session, authority, connection, order, watch, write_face), path
+        return _personalise(session, authority, connection, order, watch, face), path
 
 
 def face_files(state: CardState, out: Path | None) -> dict[str, Path | None]:
@@ -142,33 +141,14 @@ def _check_confirmed(wish: Wish) -> None:
         )
 
 
-def _prepared(
-    authority: Authority, record: ResidentRecord, expires: date, template: str, choices: FaceChoices
-) -> PreparedFace:
-    """Check a face and lay it out.  What is wrong with it is told of the record."""
-    try:
-        return prepare_face(choices.applied(face_data(record, authority.city, expires)), face_template(template))
-    except RecordError as error:
-        raise RecordError(replace(problem, record=record.label) for problem in error.problems) from error
-
-
-def _face_writer(authority: Authority, wish: Wish, order: Order, out: Path | None) -> WriteFace | None:
-    """Return what writes the face's files.  An order that was begun on another day has another expiry to print."""
+def _face_work(authority: Authority, wish: Wish, order: Order, out: Path | None) -> FaceWork | None:
+    """Return what makes the face's files.  An order that was begun on another day has another expiry to print."""
     if out is None:
         return None
     face = wish.face
     if order.expires != wish.expires:
-        face = _prepared(authority, wish.record, order.expires, wish.template, wish.choices)
-
-    def write(order: Order) -> None:
-        try:
-            face.write(out, order.serial, order.serial)
-        except IssuerError as error:
-            unwritten = FaceUnwritten(str(error))
-            unwritten.add_note(RESUME)
-            raise unwritten from error
-
-    return write
+        face = prepared(authority, wish.record, order.expires, wish.look, wish.choices)
+    return FaceWork(face, wish.look, out)
 
 
 def _resumed_or_placed(
@@ -187,15 +167,15 @@ def _personalise(
     connection: CardConnection,
     order: Order,
     watch: Watch,
-    write_face: WriteFace | None,
+    face: FaceWork | None,
 ) -> CardState:
     done = authority.ledger.card(order.serial).steps_done
     random, now = session.world.random, session.world.now
-    personaliser = Personaliser(authority, connection, order, random, now, write_face)
+    personaliser = Personaliser(authority, connection, order, random, now, face)
     total = len(personaliser.operations()) - len(done)
     try:
         with watch.steps(order.serial, total) as began:
             return personaliser.run(began)
-    except TransportError as error:
+    except (TransportError, FaceMismatch, FaceUnwritten) as error:
         error.add_note(RESUME)
         raise

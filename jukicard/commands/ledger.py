@@ -14,7 +14,9 @@ from rich.table import Table
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.counter.lifecycle import how_to_go_on
-from jukicard.issuer.ledger.rules import STANDINGS, CardState, Entry
+from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.ledger.chain import Entry
+from jukicard.issuer.ledger.rules import STANDINGS
 
 PIPED_WIDTH = 160
 """Columns of a table where there is no screen to ask."""

@@ -24,11 +24,11 @@ HOLDER_DIGITS = 4
 class Source:
     """Where one password is to come from: a file, a descriptor, or with neither the prompt.
 
-    `option` is how the options begin, `asked` what the prompt says, `new` whether it is asked for twice.
+    `option` is how the options begin, `asked` what the prompt says, or what tells that when it comes to it.
     """
 
     option: str
-    asked: str
+    asked: str | Callable[[], str]
     file: Path | None = None
     descriptor: int | None = None
 
@@ -48,13 +48,15 @@ class Source:
         return self._prompt(new)
 
     def _prompt(self, new: bool) -> str:
+        asked = self.asked if isinstance(self.asked, str) else self.asked()
         try:
-            return str(click.prompt(self.asked, hide_input=True, confirmation_prompt=new, err=True))
+            return str(click.prompt(asked, hide_input=True, confirmation_prompt=new, err=True))
         except click.Abort as abort:
             if not isinstance(abort.__context__, EOFError):
                 raise
+            begins = asked[0] if asked[:2].isupper() else asked[0].lower()
             raise click.UsageError(
-                f"no {self.asked[0].lower()}{self.asked[1:]}: there is no terminal to ask at; "
+                f"no {begins}{asked[1:]}: there is no terminal to ask at; "
                 f"use --{self.option}-file or --{self.option}-fd"
             ) from None
 
@@ -78,7 +80,7 @@ class Source:
 
 
 def password_options(
-    parameter: str, option: str, asked: str, whose: str, *, alias: str | None = None
+    parameter: str, option: str, asked: str | Callable[[], str], whose: str, *, alias: str | None = None
 ) -> Callable[[F], F]:
     """Add `--OPTION-file` and `--OPTION-fd` to a command, which gets the Source as `parameter`.
 
@@ -109,9 +111,22 @@ new_password = password_options("new_password", "new-password", "New password (4
 reset_to_password = password_options(
     "password", "password", "New password (4 digits)", "the holder's new", alias="new-password"
 )
+
+
+def _authority_asked() -> str:
+    """What the prompt says for the home at hand."""
+    from jukicard.commands.session import Session  # which imports this module
+
+    session = click.get_current_context().find_object(Session)
+    token = None if session is None else session.token()
+    return AUTHORITY_ASKED if token is None else f"PIN of {token}"
+
+
+AUTHORITY_ASKED = "Authority's password"
 authority_password = password_options(
-    "authority_password", "authority-password", "Authority's password", "the authority's"
+    "authority_password", "authority-password", _authority_asked, "the authority's", alias="hsm-pin"
 )
+"""The authority's password, or the PIN of the token that has its keys: the same options, under both names."""
 national_password = password_options("national_password", "national-password", "National root's password", "its")
 
 

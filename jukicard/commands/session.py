@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the real imports are in the methods: most commands need but
     from jukicard.iso7816.connection import CardConnection
     from jukicard.issuer.authority.anchors import Anchors
     from jukicard.issuer.authority.authority import Authority
+    from jukicard.issuer.keys.places import Token
     from jukicard.reader.cardfile import CardFile
     from jukicard.reader.chips import CardFileChip
     from jukicard.reader.spec import ReaderSpec
@@ -146,6 +147,16 @@ class Session:
             anchors.note(card.card_id, card.settled)
         except HomeDamaged as error:
             click.echo(f"Warning: an older copy of {card.path} would not be noticed: {error}", err=True)
+
+    def token(self) -> Token | None:
+        """The PKCS#11 token that has the keys of the home's authority; None if none has, or there is no authority."""
+        from jukicard.issuer.authority.description import Description
+        from jukicard.issuer.errors import HomeDamaged
+
+        try:
+            return Description.read(self.home).place.token
+        except HomeDamaged:  # told by what needs the authority
+            return None
 
     @contextmanager
     def authority(self, password: str | None) -> Iterator[Authority]:

@@ -45,7 +45,11 @@ class Tlv(NamedTuple):
 
     def encode(self) -> bytes:
         """Tag, minimal length, value; TlvError if tag or length is impossible."""
-        return encode_tag(self.tag) + encode_length(len(self.value)) + self.value
+        tag, value = self
+        length = len(value)
+        if length < 0x80:
+            return b"%b%c%b" % (encode_tag(tag), length, value)
+        return encode_tag(tag) + encode_length(length) + value
 
     @property
     def constructed(self) -> bool:

@@ -81,6 +81,20 @@ class WrongAuthorityPassword(KeyStoreError):
     exit_code = 4
 
 
+class TokenMissing(KeyStoreError):
+    """The PKCS#11 token with the keys, or the library that leads to it, is not there, or no longer."""
+
+
+class WrongPin(WrongAuthorityPassword):
+    """The token is there, and this PIN does not open it (exit code 4)."""
+
+
+class PinLocked(KeyStoreError):
+    """The token takes no PIN any more, until its security officer sets a new one (exit code 5)."""
+
+    exit_code = 5
+
+
 class LedgerError(IssuerError):
     """The ledger cannot be read or written."""
 
@@ -89,8 +103,16 @@ class LedgerDamaged(LedgerError):
     """The ledger's entries are not what was written: an entry was edited, removed, or moved."""
 
 
+class LedgerUnavailable(LedgerError):
+    """The database that the books lie in cannot be reached; nothing was written, and it may come back."""
+
+
 class TransitionRefused(LedgerError):
     """That event cannot follow what the ledger already says of the card."""
+
+
+class RunStopped(RuleRefused):
+    """A run gave up; what it has finished stands in the books, and it can be resumed (exit code 1)."""
 
 
 class FaceUnwritten(IssuerError):
@@ -99,11 +121,36 @@ class FaceUnwritten(IssuerError):
     exit_code = 1
 
 
+class FaceMismatch(IssuerError):
+    """The face's file does not print what the record says; the card is whole, and its issue can be resumed, which
+    writes the face again (exit code 1).
+    """
+
+    exit_code = 1
+
+
+class NoPrinter(IssuerError):
+    """There is no print system, or no such printer in it (exit code 3)."""
+
+    exit_code = 3
+
+
 class CodeTaken(RuleRefused):
     """The resident code is another person's, to whom the office has issued (or is issuing) the card `serial`."""
 
     def __init__(self, serial: str) -> None:
         super().__init__(f"is another person's: the books have card {serial} for it")
+        self.serial = serial
+
+
+class CardHeld(RuleRefused):
+    """The resident has a valid card, or one is being made: nobody has two."""
+
+    def __init__(self, serial: str, standing: str) -> None:
+        super().__init__(
+            f"the books have card {serial} ({standing}) for this resident, and nobody has two: "
+            "void it, or apply for one that replaces it"
+        )
         self.serial = serial
 
 

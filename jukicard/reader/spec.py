@@ -13,6 +13,9 @@ from pathlib import Path
 
 from jukicard.reader.chip import Interface
 
+CARD_SUFFIX = ".juki"
+"""How card files are named."""
+
 _CONTACTLESS = "+contactless"
 
 

@@ -29,10 +29,12 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 from jukicard.iso7816.tlv import Tlv, parse_one
 from jukicard.securechannel.authorization import OID, AuthorizationError, TerminalAuthorization
+from jukicard.securechannel.scp11 import decode_point, encode_point
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 _Extensions: TypeAlias = Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
@@ -197,7 +199,7 @@ class ChainVerifier:
 
     def _check_link(self, certificate: _Certificate) -> None:
         above = self._above
-        _check_signature(certificate.parsed, self._anchor if above is None else above.key)
+        self._check_signature(certificate, self._anchor if above is None else above.key)
         if above is None:
             return
         if certificate.issuer != above.subject:
@@ -209,6 +211,9 @@ class ChainVerifier:
             raise CertificateError("the authority key identifier is another one's")
         if link.authority_cert_serial_number not in (None, above.serial):
             raise CertificateError("the authority's serial number is another one's")
+
+    def _check_signature(self, certificate: _Certificate, key: EllipticCurvePublicKey) -> None:
+        _check_signature(certificate.parsed, key)
 
     def _check_dates(self, certificate: _Certificate) -> None:
         if self._today is not None and certificate.end < self._today:
@@ -241,6 +246,29 @@ class ChainVerifier:
         self._above = certificate
 
 
+class _HostVerifier(ChainVerifier):
+    """The same for a host, which sees the same few authorities above all the cards there are.
+
+    That an authority's certificate was signed by a key is found out once in a process; everything else is checked each
+    time, and so is every leaf's signature.  A chip has no such memory of what other chips have verified.
+    """
+
+    def _check_signature(self, certificate: _Certificate, key: EllipticCurvePublicKey) -> None:
+        if not certificate.is_authority:
+            super()._check_signature(certificate, key)
+        elif not _is_signed_authority(encode_point(key), certificate.parsed.public_bytes(Encoding.DER)):
+            raise CertificateError("the signature is wrong")
+
+
+@lru_cache(maxsize=64)
+def _is_signed_authority(above: bytes, der: bytes) -> bool:
+    try:
+        _check_signature(_read(der).parsed, decode_point(above))
+    except CertificateError:
+        return False
+    return True
+
+
 def verify_chain(
     anchor: EllipticCurvePublicKey,
     chain: Sequence[bytes],
@@ -248,8 +276,8 @@ def verify_chain(
     today: Date | None,
     usage: LeafUsage = LeafUsage.KEY_AGREEMENT,
 ) -> ChainVerifier:
-    """Verify a whole chain, top-down, the leaf last: the complete verifier, or CertificateError."""
-    verifier = ChainVerifier(anchor, today=today, usage=usage)
+    """Verify a whole chain for a host, top-down, the leaf last: the complete verifier, or CertificateError."""
+    verifier = _HostVerifier(anchor, today=today, usage=usage)
     for number, der in enumerate(chain, start=1):
         verifier.add(der, last=number == len(chain))
     if not verifier.complete:

@@ -25,6 +25,7 @@ from jukicard.iso7816.connection import CardConnection, ConnectionWrapper, send
 from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse, check
 from jukicard.iso7816.status import StatusWord
 from jukicard.securechannel import scp03, scp11
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.messages import (
     HostMessages,
     SecureMessagingError,
@@ -191,10 +192,11 @@ def open_scp03(
     _check_offer(update, wanted)
     context = host_challenge + update.challenge
     keys = keyring.session(update, context)
-    if not compare_digest(scp03.card_cryptogram(keys, context), update.cryptogram):
+    command_mac = MacKey(keys.mac)
+    if not compare_digest(scp03.card_cryptogram(command_mac, context), update.cryptogram):
         raise AuthenticationFailed("card cryptogram", "the card has other keys, or is not the card it says")
-    messages = HostMessages(keys, SecurityLevel.C_MAC)
-    proof = scp03.host_cryptogram(keys, context)
+    messages = HostMessages(keys, SecurityLevel.C_MAC, command_mac=command_mac)
+    proof = scp03.host_cryptogram(command_mac, context)
     authenticate = messages.wrap(CommandAPDU(cla, _INS_EXTERNAL_AUTHENTICATE, wanted, 0, proof))
     _check_authenticated(messages.unwrap(send(connection, authenticate)), "host cryptogram")
     messages.raise_level(wanted)

@@ -7,6 +7,8 @@ Amendment F uses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,6 +19,9 @@ BLOCK_SIZE = 16
 
 _BLOCK_BITS = 8 * BLOCK_SIZE
 _MAX_DERIVED_BITS = 0xFF * _BLOCK_BITS
+
+Cmac = Callable[[bytes], bytes]
+"""From a message to its AES-CMAC, 16 bytes, under a key that the caller may not have in hand."""
 
 
 class MacKey:
@@ -34,19 +39,24 @@ class MacKey:
         return mac.finalize()
 
     def derive(self, constant: int, context: bytes, bits: int) -> bytes:
-        """Derive `bits` bits (SP 800-108 counter mode, input as in GP Amendment D 4.1.5).
+        """Derive `bits` bits; see `counter_mode`."""
+        return counter_mode(self.mac, constant, context, bits)
 
-        Each block is the CMAC of: eleven zero bytes, the derivation constant (one byte), 00, the length L in
-        bits (two bytes), the block counter i (one byte, from 1), the context. `bits` is a multiple of 8 from 8
-        to 32640, which need 255 blocks; ValueError otherwise.
-        """
-        if not 8 <= bits <= _MAX_DERIVED_BITS or bits % 8:
-            raise ValueError("the derived length must be a positive whole number of bytes in at most 255 blocks")
-        head = constant << 32 | bits << 8
-        derived = b""
-        for block in range(1, (bits - 1) // _BLOCK_BITS + 2):
-            derived += self.mac((head | block).to_bytes(BLOCK_SIZE, "big") + context)
-        return derived[: bits // 8]
+
+def counter_mode(mac: Cmac, constant: int, context: bytes, bits: int) -> bytes:
+    """Derive `bits` bits from the key of a CMAC (SP 800-108 counter mode, input as in GP Amendment D 4.1.5).
+
+    Each block is the CMAC of: eleven zero bytes, the derivation constant (one byte), 00, the length L in
+    bits (two bytes), the block counter i (one byte, from 1), the context. `bits` is a multiple of 8 from 8
+    to 32640, which need 255 blocks; ValueError otherwise.
+    """
+    if not 8 <= bits <= _MAX_DERIVED_BITS or bits % 8:
+        raise ValueError("the derived length must be a positive whole number of bytes in at most 255 blocks")
+    head = constant << 32 | bits << 8
+    derived = b""
+    for block in range(1, (bits - 1) // _BLOCK_BITS + 2):
+        derived += mac((head | block).to_bytes(BLOCK_SIZE, "big") + context)
+    return derived[: bits // 8]
 
 
 def aes_cmac(key: bytes, message: bytes) -> bytes:

@@ -30,7 +30,8 @@ from jukicard.card.card import Card
 from jukicard.card.store import MemoryStore
 from jukicard.iso7816.connection import ConnectionWrapper
 from jukicard.iso7816.errors import PasswordBlocked, PasswordWrong
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.counter.authentication import Authentication, CardDialogue, authenticate

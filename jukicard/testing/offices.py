@@ -24,11 +24,12 @@ from jukicard.card.card import Card
 from jukicard.card.ports import Interface, Observer, Ports
 from jukicard.card.store import MemoryStore, Store
 from jukicard.iso7816.connection import CardConnection
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.counter.authentication import Authentication, CardDialogue, Proof, authenticate
 from jukicard.issuer.counter.handover import hand_over
 from jukicard.issuer.keys.keystore import Randomness
-from jukicard.issuer.ledger.rules import CardState
+from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.line.orders import place_order
 from jukicard.issuer.line.personalise import Order, Personaliser
 from jukicard.issuer.line.plan import Operation

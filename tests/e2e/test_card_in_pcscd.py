@@ -16,6 +16,7 @@ from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardRemoved, CardStatusError, HostError, PasswordWrong
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.cardkeys import key_sets
 from jukicard.issuer.line.plan import issuing_plan
 from jukicard.issuer.municipal.services import LIBRARY
 from jukicard.reader.cardfile import CardFile
@@ -29,7 +30,7 @@ from tests.support.inserted import InsertedCard, inserted, wait_until
 from tests.support.issued import CITY, PASSWORD, WRONG_PASSWORD, Office, blank_cells, new_card
 from tests.support.pcscd import PrivatePcscd, find_tool
 
-STEPS = tuple(operation.name for operation in issuing_plan(CITY.code, (LIBRARY,)))
+STEPS = tuple(operation.name for operation in issuing_plan(key_sets(CITY.code), (LIBRARY,)))
 
 
 def run(card: InsertedCard, *command: str) -> subprocess.CompletedProcess[str]:

@@ -180,6 +180,7 @@ def _every_terminal_has_every_right(patch: pytest.MonkeyPatch) -> None:
 
 def _signatures_are_not_checked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(certificates, "_check_signature", lambda certificate, key: None)
+    patch.setattr(certificates, "_is_signed_authority", lambda above, der: True)  # and nothing is remembered
 
 
 def _dates_are_not_checked(patch: pytest.MonkeyPatch) -> None:

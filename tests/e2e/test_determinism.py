@@ -60,7 +60,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 def test_a_whole_life_is_the_same_twice(life: Life, tmp_path: Path) -> None:
     assert live(tmp_path) == life
-    assert len(life.dialogue.steps) > 100
+    assert len(life.dialogue.steps) > 80
     assert len(life.files) >= 10
 
 

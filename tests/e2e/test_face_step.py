@@ -11,9 +11,10 @@ import pytest
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.ledger import Ledger
-from jukicard.issuer.ledger.rules import CardState, Event, Status
-from jukicard.issuer.line.personalise import Order, Personaliser
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.personalise import Personaliser
 from jukicard.reader.emulator import EmulatorConnection
 from tests.support.chips import randomness
 from tests.support.issued import Office
@@ -39,17 +40,20 @@ class Killed(BaseException):
 
 
 class Drawer:
-    """Writes faces, by noting their orders; it fails so many times before."""
+    """Writes faces, by noting their serials; it fails so many times before."""
 
     def __init__(self, failures: int = 0) -> None:
-        self.drawn: list[Order] = []
+        self.drawn: list[str] = []
         self.failures = failures
 
-    def __call__(self, order: Order) -> None:
+    def write(self, serial: str) -> None:
         if self.failures:
             self.failures -= 1
             raise OSError(28, "No space left on device")
-        self.drawn.append(order)
+        self.drawn.append(serial)
+
+    def differences(self, serial: str) -> tuple[object, ...]:
+        return ()
 
 
 def issue(
@@ -92,7 +96,7 @@ def test_it_comes_after_the_chip_is_closed_and_before_the_match(blank: Office) -
     with blank.emulator() as connection:
         state = issue(blank, connection, drawer, steps.append)
     assert steps[-3:] == ["secured", "face", "match"]
-    assert [order.serial for order in drawer.drawn] == [state.serial]
+    assert drawer.drawn == [state.serial]
     assert events(blank)[-9:] == [
         Event.STEP_DONE,
         Event.CLOSED,

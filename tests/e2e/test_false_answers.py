@@ -207,7 +207,7 @@ def test_a_chip_that_shows_another_cards_certificates_in_issuing_is_spoilt(
         monkeypatch.setattr(JukiClient, "authentication_certificates", lambda client: chain)
     else:
         chain = certified(x.CARD_CHANNEL)
-        monkeypatch.setattr(DomainClient, "certificates", lambda client, kid, kvn: chain)
+        monkeypatch.setattr(JukiClient, "certificates", lambda client, kid, kvn: chain)
     with blank.emulator() as connection, pytest.raises(CardSpoilt, match="another card's"):
         blank.issue(connection)
     assert blank.card_state.status is Status.SPOILT

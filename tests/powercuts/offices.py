@@ -16,8 +16,10 @@ from unittest import mock
 
 from jukicard.card.store import MemoryStore
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import Description
 from jukicard.issuer.ledger.ledger import Ledger
 from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.line.cardkeys import key_sets
 from jukicard.issuer.line.plan import issuing_plan
 from jukicard.issuer.municipal.services import LIBRARY, Service
 from jukicard.reader.emulator import EmulatorConnection
@@ -30,7 +32,7 @@ from tests.support.powercut import Cut
 
 def steps(services: tuple[Service, ...]) -> tuple[str, ...]:
     """What the plan of an issue with those services consists of."""
-    return tuple(operation.name for operation in issuing_plan(CITY.code, services))
+    return tuple(operation.name for operation in issuing_plan(key_sets(CITY.code), services))
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ class OfficeCase:
         path = self._home / "ledger.sqlite"
         path.write_bytes(content)
         path.chmod(0o600)
-        with Authority(self._home, CITY, self._keys, randomness(("certificates", seed))) as authority:
+        with Authority(
+            self._home, Description.read(self._home), self._keys, randomness(("certificates", seed))
+        ) as authority:
             office = Office(self._home, {}, clock(30), Setting(services=self.services))
             office.authority = authority
             yield office

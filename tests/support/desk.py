@@ -18,7 +18,8 @@ from jukicard.cli import juki
 from jukicard.commands.session import Session, World
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.keys.storagekey import load_storage_key
-from jukicard.issuer.ledger.rules import Entry, Event
+from jukicard.issuer.ledger.chain import Entry
+from jukicard.issuer.ledger.rules import Event
 from jukicard.reader.cardfile import CardFile
 from tests.support.chips import randomness
 from tests.support.issued import AUTHORITY_PASSWORD, PASSWORD, RECORD, WRONG_PASSWORD, Offices, Stage, clock

@@ -29,6 +29,7 @@ from jukicard.commands.errors import exit_code
 from jukicard.iso7816.errors import HostError
 from jukicard.iso7816.wrappers import T0Rules, standard
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import Description
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.counter.authentication import CardDialogue, authenticate
 from jukicard.issuer.counter.handover import hand_over
@@ -68,7 +69,7 @@ class Hosts:
         office = self._offices.at(flow.stage, folder)
         if self._keys is None:
             self._keys = office.authority.keys
-        authority = Authority(office.home, CITY, self._keys, randomness("authority"))
+        authority = Authority(office.home, Description.read(office.home), self._keys, randomness("authority"))
         office.__dict__["authority"] = authority
         store = MemoryStore(office.cells)
         reader = EmulatorConnection(new_card(store, strict=False))

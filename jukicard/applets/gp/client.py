@@ -40,6 +40,9 @@ Listed = TypeVar("Listed")
 ALL = 256
 """Ne of a command that takes whatever there is."""
 
+LONG = 0x10000
+"""The same where that may well be longer than a short response; a connection for short ones takes it in pieces."""
+
 LONGEST_BLOCK = 0x4000
 """Bytes of a load file in one LOAD, at most."""
 
@@ -65,9 +68,12 @@ class ApplicationClient:
         """Send a command through whatever channel is open; anything but 9000 raises, with `what` was attempted."""
         return check(send(self.connection, command), what)
 
-    def get_data(self, tag: int, selector: bytes = b"") -> bytes | None:
-        """Return the whole data object of the domain with this tag (1 or 2 bytes), or None where there is none."""
-        command = CommandAPDU(0x80, 0xCA, tag >> 8, tag & 0xFF, selector, ALL)
+    def get_data(self, tag: int, selector: bytes = b"", *, ne: int = ALL) -> bytes | None:
+        """Return the whole data object of the domain with this tag (1 or 2 bytes), or None where there is none.
+
+        `ne`: the bytes that are expected at most in one response (1 to 65536).
+        """
+        command = CommandAPDU(0x80, 0xCA, tag >> 8, tag & 0xFF, selector, ne)
         response = send(self.connection, command)
         if response.sw is StatusWord.REFERENCE_NOT_FOUND:
             return None
@@ -76,7 +82,7 @@ class ApplicationClient:
     def certificates(self, kid: int, kvn: int) -> tuple[bytes, ...]:
         """Return the certificates (DER, leaf last) of a channel key; none where none are stored."""
         selector = Tlv.build(layout.TAG_CONTROL_REFERENCE, Tlv(layout.TAG_KEY_REFERENCE, bytes((kid, kvn)))).encode()
-        stored = self.get_data(layout.TAG_CERTIFICATES, selector)
+        stored = self.get_data(layout.TAG_CERTIFICATES, selector, ne=LONG)
         if stored is None:
             return ()
         return tuple(certificate.encode() for certificate in _children(stored, layout.TAG_CERTIFICATES))

@@ -264,7 +264,7 @@ class JukiApplet(ReadBinary, UpdateBinary, CompareBinary, PasswordCommands, KeyP
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "EF.CODE holds no resident code")
         if not any(files.by_fid(layout.EF_CERTIFICATES).content):
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "EF.CERTIFICATES is empty")
-        ctx.key_pairs.by_reference(layout.AUTHENTICATION_KEY).private_key()
+        ctx.key_pairs.by_reference(layout.AUTHENTICATION_KEY).check_generated()
         if not ctx.domain_key_identifiers >= _DOMAIN_KEYS:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "the domain lacks a channel key or its anchor")
 

@@ -99,11 +99,11 @@ class JukiClient(PasswordClient, KeyPairClient):
         self.command(CommandAPDU(0x00, 0xDA, p1, p2, city_code.encode()), "entering the new municipality")
 
     def _read(self, sfi: int, size: int, what: str) -> bytes:
-        """Read the first `size` bytes of a file, as many at a time as a short response holds."""
+        """Read the first `size` bytes of a file, as many at a time as the connection carries."""
         content = b""
         while len(content) < size:
             p1, p2 = (0x80 | sfi, 0) if not content else divmod(len(content), 256)
-            response = send(self.connection, CommandAPDU(0x00, 0xB0, p1, p2, ne=ALL))
+            response = send(self.connection, CommandAPDU(0x00, 0xB0, p1, p2, ne=max(ALL, size - len(content))))
             part = check(response, what, ok=(StatusWord.OK, StatusWord.END_OF_FILE)).data
             if not part:
                 raise MalformedResponse(f"{what}: the file is shorter than it should be")

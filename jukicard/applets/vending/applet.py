@@ -108,7 +108,7 @@ class VendingApplet(ReadBinary, RecordCommands, PasswordCommands, KeyPairCommand
         """
         if ctx.files.by_fid(layout.EF_AUDIT).records:
             raise CardError(StatusWord.CONDITIONS_NOT_SATISFIED, "certificates have been issued with this card")
-        ctx.key_pairs.by_reference(layout.KEY).private_key()
+        ctx.key_pairs.by_reference(layout.KEY).check_generated()
         try:
             certificates, types = parse_tlvs(block)
             records = [one.encode() for one in CertificateType.parse_all(types.value)]

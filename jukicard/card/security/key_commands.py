@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from jukicard.card.commands import INTERINDUSTRY, On, command, data, only, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
@@ -129,9 +131,8 @@ def _target_key_pair(ctx: Context) -> KeyPair:
     return target
 
 
-def _public_key(pair: KeyPair) -> ResponseAPDU:
-    point = encode_point(pair.private_key().public_key())
-    return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, point)).encode())
+def _public_key(key: ec.EllipticCurvePrivateKey) -> ResponseAPDU:
+    return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, encode_point(key.public_key()))).encode())
 
 
 class KeyPairCommands:
@@ -149,8 +150,9 @@ class KeyPairCommands:
     def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Generate a key pair on the chip, once (6985 afterwards), and answer its public key 7F49 {86 point}."""
         pair = _target_key_pair(ctx)
-        pair.store(ctx.ports.keys.ec_p256(ctx.ports.random))
-        return _public_key(pair)
+        key = ctx.ports.keys.ec_p256(ctx.ports.random)
+        pair.store(key)
+        return _public_key(key)
 
     @command(
         INTERINDUSTRY,
@@ -167,7 +169,7 @@ class KeyPairCommands:
 
         What was interrupted goes on with it.
         """
-        return _public_key(_target_key_pair(ctx))
+        return _public_key(_target_key_pair(ctx).private_key())
 
 
 class SignatureCommands:

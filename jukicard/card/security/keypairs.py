@@ -46,10 +46,17 @@ class KeyPair:
 
     def private_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the private key for use inside the chip, or refuse with 6984 where none was generated."""
+        return from_scalar(self._generated())
+
+    def check_generated(self) -> None:
+        """Refuse with 6984 where none was generated."""
+        self._generated()
+
+    def _generated(self) -> bytes:
         stored = self._area.read(_cell(self.reference, "v"))
         if stored is None:
             raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, f"key pair {self.reference:02X} is not generated")
-        return from_scalar(stored)
+        return stored
 
     def set_life_cycle(self, life_cycle: LifeCycle) -> None:
         """Move the key pair to another life cycle status."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jukicard.commands.demo.desk import Refusal, card_on_desk
 from jukicard.commands.demo.narrator import Narrator
@@ -44,7 +44,7 @@ def forged_cards(scene: Scene, narrator: Narrator, forger: Authority) -> None:
 
 def _forged_cards(forger: Authority, next_city: Authority) -> tuple[ForgedCard, ...]:
     # The next city's own CA key, in the hands of somebody who writes our city's code into what it signs.
-    claims_our_city = Authority(next_city.home, CITY, next_city.keys, os.urandom)
+    claims_our_city = Authority(next_city.home, replace(next_city.description, city=CITY), next_city.keys, os.urandom)
     return (
         ForgedCard(
             COPIED,

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, TRANSPORT_KVN
@@ -23,10 +22,12 @@ from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.authority.terminals import right_name
 from jukicard.issuer.counter.authentication import Proof, authenticate
 from jukicard.issuer.counter.handover import hand_over
-from jukicard.issuer.faces import face_data, prepare_face
+from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.cardkeys import key_sets
+from jukicard.issuer.line.facework import FaceWork, prepared
 from jukicard.issuer.line.orders import place_order
-from jukicard.issuer.line.personalise import ISSUING_TERMINAL, Order, Personaliser, chip_number
+from jukicard.issuer.line.personalise import ISSUING_TERMINAL, Personaliser, chip_number
 from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.line.provers import card_authentication_key, card_channel_key, ephemeral_key, iso_day
 from jukicard.issuer.municipal.services import LIBRARY
@@ -34,9 +35,6 @@ from jukicard.issuer.records.expiry import expiry_date
 from jukicard.issuer.records.resident import RecordRules, load_json
 from jukicard.reader.chips import create_chip
 from jukicard.securechannel.certificates import verify_chain
-
-if TYPE_CHECKING:
-    from jukicard.issuer.faces.face import FaceFiles, PreparedFace
 
 
 def set_up(scene: Scene, narrator: Narrator) -> None:
@@ -74,7 +72,10 @@ def issue(scene: Scene, narrator: Narrator) -> None:
     record = load_json(record_file, RecordRules(scene.today, CITY.code))
     narrator.proof(f"{record_file}: all fields are well formed; the check digit of the resident code is right")
 
-    face = prepare_face(face_data(record, CITY, expiry_date(scene.today, record.stay_until)))
+    look = FaceLook()
+    face = FaceWork(
+        prepared(scene.authority, record, expiry_date(scene.today, record.stay_until), look), look, scene.folder.cards
+    )
     narrator.proof("its face can be drawn: the fonts have every character, and every text finds its place")
 
     narrator.step("The card is ordered: the ledger knows it before any chip")
@@ -86,7 +87,7 @@ def issue(scene: Scene, narrator: Narrator) -> None:
     _blank_chip(scene, narrator)
 
     narrator.step("The issuing plan, as data")
-    plan = issuing_plan(CITY.code, order.services, face=True)
+    plan = issuing_plan(key_sets(CITY.code), order.services, face=True)
     for number, operation in enumerate(plan, start=1):
         narrator.note(f"{number:>2} {operation.name:<20} {operation.describe()}")
     _personalise(scene, narrator, plan, face)
@@ -105,29 +106,25 @@ def _blank_chip(scene: Scene, narrator: Narrator) -> None:
         )
 
 
-def _personalise(scene: Scene, narrator: Narrator, plan: tuple[Operation, ...], face: PreparedFace) -> None:
+def _personalise(scene: Scene, narrator: Narrator, plan: tuple[Operation, ...], face: FaceWork) -> None:
     narrator.step("The plan is carried out, by the APDUs that a real reader would carry")
     done: list[Operation] = []
-    drawn: list[FaceFiles] = []
-
-    def draw(order: Order) -> None:
-        drawn.append(face.write(scene.folder.cards, order.serial, order.serial))
-
     with scene.on_desk("2-issue") as desk:
         start = time.perf_counter()
-        state = Personaliser(scene.authority, desk.connection, scene.order, os.urandom, clock, draw).run(done.append)
+        state = Personaliser(scene.authority, desk.connection, scene.order, os.urandom, clock, face).run(done.append)
         seconds = time.perf_counter() - start
     narrator.proof(
         f"{len(done)} of {len(plan)} operations in {seconds:.1f} s; the ledger says: {state.status}",
         holds=tuple(done) == plan and state.status is Status.AWAITING_HANDOVER,
     )
-    (files,) = drawn
-    narrator.step("The face is drawn (券面) for the printer, with 見本 SPECIMEN across it")
-    narrator.note(f"{files.pdf}, and {files.png.name} and {files.json.name} beside it")
+    pdf = scene.folder.cards / f"{scene.order.serial}.pdf"
+    facts = pdf.with_suffix(".json")
+    narrator.step("The face is drawn (券面) for the printer, with 見本 SPECIMEN across it, and read back from there")
+    narrator.note(f"{pdf}, and {pdf.stem}.png and {facts.name} beside it")
     code = scene.order.record.resident_code.reveal()
     narrator.proof(
         "an A face tells the name and nothing else of the resident",
-        holds=not any(text in files.json.read_text("utf-8") for text in (code, scene.order.record.address)),
+        holds=not any(text in facts.read_text("utf-8") for text in (code, scene.order.record.address)),
     )
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from jukicard.applets.juki import layout as juki
 from jukicard.commands.demo.desk import Desk, card_on_desk
 from jukicard.commands.demo.folder import DemoFolder
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Report
 from jukicard.issuer.line.personalise import Order

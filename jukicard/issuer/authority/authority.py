@@ -2,23 +2,25 @@
 
 The home (mode 0700, files 0600 unless said otherwise):
 
-* `authority.json`: format, version, city code and name, contact, day of making
-* `keys.json`: the encrypted key store, opened by the authority's password
+* `authority.json`: format, version, city code and name, contact, day of making; if the keys are in a token, which;
+  what was rotated, and how far (`generations`)
+* `keys.json`: the encrypted key store, opened by the authority's password, unless the keys are in a token
+* `ceremonies/`: the records of the key ceremonies, to be signed
 * `storage.key`: the key that card files are sealed with (64 hex digits)
-* `ledger.sqlite`: the books
+* `ledger.sqlite`: the books, unless `authority.json` names a PostgreSQL database
 * `anchors.sqlite`: how far each card file is known to have come
 * `ordinance.json`: the purposes that applications are approved for
-* `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`
+* `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`,
+  `ledger-seal.pem`; of later generations `card-ca-2.pem` and so on
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +31,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.anchors import ANCHORS_FILE
+from jukicard.issuer.authority.ceremony import FOUNDING, Ceremony
+from jukicard.issuer.authority.description import City, Description
+from jukicard.issuer.authority.generations import Rotated, versioned
 from jukicard.issuer.authority.national import CA_YEARS, NationalRoot, read_certificates
+from jukicard.issuer.authority.seals import open_seal
 from jukicard.issuer.authority.terminals import (
     FIRST_TERMINALS,
     Area,
@@ -43,63 +49,43 @@ from jukicard.issuer.authority.terminals import (
 from jukicard.issuer.errors import (
     HomeDamaged,
     HomeMissing,
-    IssuerError,
+    KeyExists,
+    KeyMissing,
     KeyMisuse,
     KeyStoreLocked,
-    RuleRefused,
+    LedgerError,
     TerminalError,
 )
 from jukicard.issuer.files import (
     PRIVATE_DIRECTORY,
     check_private,
     new_directory,
-    read_file,
     sync_directory,
     write_atomically,
 )
-from jukicard.issuer.keys.filekeystore import FileKeyStore
 from jukicard.issuer.keys.keystore import KeyStore, KeyUse, PrivateKeyExport, Randomness
+from jukicard.issuer.keys.places import NewPlace, new_file
 from jukicard.issuer.keys.storagekey import STORAGE_KEY_FILE, ensure_storage_key, load_storage_key
-from jukicard.issuer.records.codes import ResidentCode, parse_municipality_code
+from jukicard.issuer.records.codes import ResidentCode
 from jukicard.issuer.records.expiry import last_day
-from jukicard.issuer.records.resident import ResidentRecord, check_characters
+from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
 
 if TYPE_CHECKING:
     from jukicard.issuer.ledger.ledger import Ledger
 
+__all__ = ("TERMINAL_YEARS", "Authority", "City")
+
 TERMINAL_YEARS = 12
 """How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
 
-MAX_NAME = 30
-MAX_CONTACT = 80
-
-_FORMAT = "jukicard authority"
-_VERSION = 1
+LEDGER_FILE = "ledger.sqlite"
 _PUBLIC_FILE = 0o644
 _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT = "terminal-ca", "card-ca", "municipal-root"
-_MASTERS = {Area.JUKI: "issuer-master", Area.MUNICIPAL: "municipal-master"}
+MASTERS = {Area.JUKI: "issuer-master", Area.MUNICIPAL: "municipal-master"}
 _DIGEST_KEY = "ledger-digest"
 _APPROVAL = "approval"
-
-
-@dataclass(frozen=True, slots=True)
-class City:
-    """Whose authority this is. `code` has five digits; `contact` is what a card's face prints, and may be empty."""
-
-    code: str
-    name: str
-    contact: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot stand on a certificate or a face (RuleRefused)."""
-        try:
-            code = parse_municipality_code(self.code)
-        except ValueError as error:
-            raise RuleRefused(f"city code: {error}") from None
-        object.__setattr__(self, "code", code)
-        _check_text("name", self.name, 1, MAX_NAME)
-        _check_text("contact", self.contact, 0, MAX_CONTACT)
+_ROTATED_CAS = {_TERMINAL_CA: Rotated.TERMINAL_CA, _CARD_CA: Rotated.CARD_CA}
 
 
 class Authority:
@@ -109,14 +95,16 @@ class Authority:
     raises KeyStoreLocked.
     """
 
-    def __init__(self, home: Path, city: City, keys: KeyStore | None, random: Randomness) -> None:
+    def __init__(self, home: Path, description: Description, keys: KeyStore | None, random: Randomness) -> None:
         self.home = home
-        self.city = city
+        self.description = description
+        self.city = description.city
         self._keys = keys
         self._random = random
         self._ledger: Ledger | None = None
+        self._anchors: dict[Area, EllipticCurvePublicKey] = {}
         self._certificates = {
-            name: read_certificates(home / "certificates" / f"{name}.pem")[0]
+            name: read_certificates(certificate_file(home, name, self._generation(name)))[0]
             for name in ("national-root", _TERMINAL_CA, _CARD_CA, _MUNICIPAL_ROOT)
         }
 
@@ -129,19 +117,30 @@ class Authority:
         *,
         today: date,
         national: NationalRoot | None = None,
+        keys: NewPlace = new_file,
+        ledger_url: str | None = None,
         random: Randomness = os.urandom,
     ) -> Authority:
         """Make an authority in a new home, whole or not at all, and return it open.
 
-        Without a national root (opened with its password) one of its own is made inside the home, with the
-        same password. A home that holds nothing but a storage key and the anchors of its cards becomes the
-        authority's and keeps them. Raises HomeExists, and RuleRefused for a city that cannot be one.
+        `password` is the token's PIN where the keys are to be in one (`keys.places.on_token`). Without a national
+        root (opened with its password) one of its own is made inside the home, with the same password or in the
+        same token. A home that holds nothing but a storage key and the anchors of its cards becomes the
+        authority's and keeps them. The books are a file of the home, or lie in the PostgreSQL database `ledger_url`,
+        whose tables are there and empty. Raises HomeExists, LedgerError, and RuleRefused for a city that cannot be one.
         """
-        with new_directory(home, keep=(STORAGE_KEY_FILE, ANCHORS_FILE)) as building:
-            if national is None:
-                (building / "national").mkdir(mode=PRIVATE_DIRECTORY)
-                national = NationalRoot.build(building / "national", password, today=today, random=random)
-            _build(building, city, password, national, today=today, random=random)
+        description = Description(city, keys(city.code, random), today.isoformat(), ledger_url)
+        place = description.place
+        with ExitStack() as undo:
+            with new_directory(home, keep=(STORAGE_KEY_FILE, ANCHORS_FILE)) as building:
+                store = place.create(building, password, random)
+                undo.callback(place.discard, store)
+                if national is None:
+                    directory = building / "national"
+                    directory.mkdir(mode=PRIVATE_DIRECTORY)
+                    national = NationalRoot.build(directory, password, place=place, today=today, random=random)
+                _build(building, description, store, national, today=today, random=random)
+            undo.pop_all()
         return cls.open(home, password, random=random)
 
     @classmethod
@@ -153,9 +152,9 @@ class Authority:
         if not (home / "authority.json").exists():
             raise HomeMissing(f"there is no authority in {home}")
         check_private(home)
-        city = _read_city(home / "authority.json")
-        keys = None if password is None else FileKeyStore.open(home / "keys.json", password, random)
-        return cls(home, city, keys, random)
+        description = Description.read(home)
+        keys = None if password is None else description.place.open(home, password, random)
+        return cls(home, description, keys, random)
 
     def __enter__(self) -> Authority:
         return self
@@ -187,7 +186,10 @@ class Authority:
         if self._ledger is None:
             from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
-            self._ledger = Ledger.open(self.home / "ledger.sqlite")
+            self._ledger = Ledger.open(self.description.ledger or self.home / LEDGER_FILE)
+            if self._keys is not None:
+                root = x.Signer(self._keys, _MUNICIPAL_ROOT, self._certificates[_MUNICIPAL_ROOT])
+                self._ledger.sealer = open_seal(self.home, self.city, root, self._random)
         return self._ledger
 
     @property
@@ -206,14 +208,25 @@ class Authority:
 
     def anchor(self, area: Area) -> EllipticCurvePublicKey:
         """The public key that a chip trusts in an area (KID 10), and that its own certificates go back to."""
-        key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
-        if not isinstance(key, EllipticCurvePublicKey):
-            raise HomeDamaged(f"the {area} anchor has no EC key")
-        return key
+        anchor = self._anchors.get(area)
+        if anchor is None:
+            key = x509.load_der_x509_certificate(self.anchor_certificate(area)).public_key()
+            if not isinstance(key, EllipticCurvePublicKey):
+                raise HomeDamaged(f"the {area} anchor has no EC key")
+            anchor = self._anchors[area] = key
+        return anchor
 
-    def master_label(self, area: Area) -> str:
-        """The label of an area's master key, for `KeyStore.wrap_card_keys`."""
-        return _MASTERS[area]
+    def master_label(self, area: Area, generation: int) -> str:
+        """The label of an area's master key of one generation, for `KeyStore.wrap_card_keys`."""
+        return versioned(MASTERS[area], generation)
+
+    def _generation(self, name: str) -> int:
+        """The newest generation of one of the certificates."""
+        return self.description.generations.of(_ROTATED_CAS[name]) if name in _ROTATED_CAS else 1
+
+    def _signer(self, name: str) -> x.Signer:
+        """Who signs as a CA, in its newest generation."""
+        return x.Signer(self.keys, versioned(name, self._generation(name)), self._certificates[name])
 
     def code_digest(self, code: ResidentCode) -> str:
         """The keyed digest under which the ledger finds a resident code again: 64 hex digits, telling nothing."""
@@ -251,9 +264,9 @@ class Authority:
         if profile not in (x.CARD_AUTHENTICATION, x.CARD_CHANNEL):
             raise KeyMisuse("a card's key is for authentication or for channels")
         subject = x.Subject(f"Juki card {serial}", self.city.name, self.city.code, serial)
-        label = _CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT
+        signer = self._signer(_CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT)
         request = x.Request(profile, subject, public_key, not_before, not_after)
-        return x.issue(x.Signer(self.keys, label, self._certificates[label]), request, self._random)
+        return x.issue(signer, request, self._random)
 
     def new_terminal(
         self,
@@ -284,7 +297,7 @@ class Authority:
             not_after=not_after or min(last_day(not_before, TERMINAL_YEARS), x.last_valid_day(above)),
             authorization=TerminalAuthorization(role, granted, self.city.code),
         )
-        leaf = x.issue(x.Signer(self.keys, label, above), request, self._random)
+        leaf = x.issue(self._signer(label), request, self._random)
         chain = (above, leaf) if area is Area.JUKI else (leaf,)
         write_atomically(path, x.to_pem(chain), _PUBLIC_FILE)
         return read_terminal(name, area, chain)
@@ -295,16 +308,19 @@ class Authority:
 
         A home made before there were approvals gets its key when it is first asked for.
         """
-        self._ensure_approval_key()
-        return self.keys.public_key(_APPROVAL)
+        return self._ensured_approval_key()
 
-    def _ensure_approval_key(self) -> None:
-        if _APPROVAL not in self.keys.labels():
-            self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
+    def _ensured_approval_key(self) -> EllipticCurvePublicKey:
+        try:
+            return self.keys.public_key(_APPROVAL)
+        except KeyMissing:
+            with suppress(KeyExists):  # another process may be making it just now
+                self.keys.create_ec(_APPROVAL, KeyUse.SIGN)
+            return self.keys.public_key(_APPROVAL)
 
     def sign_approval(self, message: bytes) -> bytes:
         """Sign an approval or a load file's hash: ECDSA with SHA-256, DER."""
-        self._ensure_approval_key()
+        self._ensured_approval_key()
         return self.keys.sign(_APPROVAL, message)
 
     def terminals(self) -> tuple[Terminal, ...]:
@@ -318,7 +334,7 @@ class Authority:
         if not path.exists():
             raise TerminalError(f"there is no terminal {name}")
         chain = read_certificates(path)
-        area = Area.JUKI if chain[0] == self._certificates[_TERMINAL_CA] else Area.MUNICIPAL
+        area = Area.JUKI if len(chain) > 1 else Area.MUNICIPAL  # the one below a CA, the other below its root
         return read_terminal(name, area, chain)
 
     def terminal_key(self, name: str) -> StoredTerminalKey:
@@ -349,38 +365,46 @@ class Authority:
         return self.keys.create_ec(label, KeyUse.AGREE, exportable=True)
 
 
-def _check_text(what: str, text: str, least: int, most: int) -> None:
-    if not least <= len(text) <= most:
-        raise RuleRefused(f"city {what}: must have {least} to {most} characters")
-    try:
-        check_characters(text)
-    except ValueError as error:
-        raise RuleRefused(f"city {what}: {error}") from None
+def certificate_file(home: Path, name: str, generation: int) -> Path:
+    """Where a certificate of one generation is."""
+    return home / "certificates" / f"{versioned(name, generation, '-')}.pem"
 
 
-def _build(home: Path, city: City, password: str, national: NationalRoot, *, today: date, random: Randomness) -> None:
+def _build(
+    home: Path, description: Description, keys: KeyStore, national: NationalRoot, *, today: date, random: Randomness
+) -> None:
     """Fill a new home, in a directory that has not got its name yet."""
-    keys = FileKeyStore.create(home / "keys.json", password, random)
-    for label in _MASTERS.values():
+    for label in MASTERS.values():
         keys.create_master(label)
     keys.create_mac_key(_DIGEST_KEY)
     ensure_storage_key(home / STORAGE_KEY_FILE, random)
+    _build_ledger(home, description.ledger)
+    made = _build_certificates(home, description.city, keys, national, today=today, random=random)
+    (home / "terminals").mkdir(mode=PRIVATE_DIRECTORY)
+    with Authority(home, description, keys, random) as authority:
+        for plan in FIRST_TERMINALS:
+            terminal = authority.new_terminal(plan.name, plan.role, plan.rights, not_before=today)
+            made[key_label(plan.name)] = terminal.certificates[-1]
+    title = f"the authority of {description.city.name} ({description.city.code})"
+    Ceremony.of(FOUNDING, title, today, keys, keys.labels(), made).write(home)
+    description.write(home)
+
+
+def _build_ledger(home: Path, url: str | None) -> None:
     from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
-    Ledger.create(home / "ledger.sqlite").close()
-    _build_certificates(home, city, keys, national, today=today, random=random)
-    (home / "terminals").mkdir(mode=PRIVATE_DIRECTORY)
-    with Authority(home, city, keys, random) as authority:
-        for plan in FIRST_TERMINALS:
-            authority.new_terminal(plan.name, plan.role, plan.rights, not_before=today)
-    description = {"format": _FORMAT, "version": _VERSION, **asdict(city), "made": today.isoformat()}
-    text = json.dumps(description, indent=1, ensure_ascii=False)
-    write_atomically(home / "authority.json", text.encode() + b"\n")
+    if url is None:
+        Ledger.create(home / LEDGER_FILE).close()
+        return
+    with Ledger.open(url) as ledger:
+        if not ledger.head().startswith("0:"):
+            raise LedgerError(f"the books in {ledger.database.name} are another authority's: they are not empty")
 
 
 def _build_certificates(
     home: Path, city: City, keys: KeyStore, national: NationalRoot, *, today: date, random: Randomness
-) -> None:
+) -> dict[str, bytes]:
+    """Make and write the certificates; return them by name."""
     terminal_key = keys.create_ec(_TERMINAL_CA, KeyUse.SIGN)
     card_key = keys.create_ec(_CARD_CA, KeyUse.SIGN)
     own_root = x.Request(
@@ -400,14 +424,6 @@ def _build_certificates(
     directory.mkdir(mode=PRIVATE_DIRECTORY)
     for name, certificate in made.items():
         write_atomically(directory / f"{name}.pem", x.to_pem((certificate,)), _PUBLIC_FILE)
+    open_seal(home, city, x.Signer(keys, _MUNICIPAL_ROOT, made[_MUNICIPAL_ROOT]), random)
     sync_directory(home)
-
-
-def _read_city(path: Path) -> City:
-    try:
-        members = json.loads(read_file(path))
-        if (members["format"], members["version"]) != (_FORMAT, _VERSION):
-            raise HomeDamaged(f"{path} describes an authority of another version")
-        return City(members["code"], members["name"], members["contact"])
-    except (ValueError, KeyError, TypeError, IssuerError) as error:
-        raise HomeDamaged(f"{path} describes no authority of this version") from error
+    return made

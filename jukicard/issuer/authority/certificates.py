@@ -1,5 +1,4 @@
-"""X.509 certificates of the TEST hierarchy (RFC 5280), built with asn1crypto and signed through the key
-store port.
+"""X.509 certificates of the TEST hierarchy (RFC 5280), encoded here (DER) and signed through the key store port.
 
 One mechanism, `issue`, and a table of profiles. The hierarchy:
 
@@ -15,13 +14,19 @@ card's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
+from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
-from asn1crypto import pem, x509  # type: ignore[import-untyped]
+from asn1crypto import core, pem  # type: ignore[import-untyped]
+from asn1crypto import x509 as asn1
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.x509.oid import NameOID
 
+from jukicard.iso7816.tlv import Tlv
 from jukicard.issuer.errors import CertificateProfileError
 from jukicard.issuer.keys.keystore import KeyStore, Randomness
 from jukicard.securechannel.authorization import OID as AUTHORIZATION_OID
@@ -30,6 +35,27 @@ from jukicard.securechannel.authorization import TerminalAuthorization
 SERIAL_SIZE = 16
 _FIRST_GENERALIZED_YEAR = 2050  # RFC 5280, 4.1.2.5
 _UPPER_BOUND = 64  # of names, RFC 5280 appendix A.1
+
+_BIT_STRING, _OCTET_STRING, _SEQUENCE, _SET = 0x03, 0x04, 0x30, 0x31
+_UTF8_STRING, _PRINTABLE_STRING, _UTC_TIME, _GENERALIZED_TIME = 0x0C, 0x13, 0x17, 0x18
+_V3 = bytes.fromhex("A003020102")
+_ECDSA_SHA256 = bytes.fromhex("300A06082A8648CE3D040302")
+_TRUE = bytes.fromhex("0101FF")
+_COUNTRY, _ORGANIZATION, _UNIT, _COMMON_NAME, _SERIAL_NUMBER = (
+    bytes.fromhex(f"06035504{n}") for n in ("06", "0A", "0B", "03", "05")
+)
+_BASIC_CONSTRAINTS, _KEY_USAGE, _SUBJECT_KEY, _AUTHORITY_KEY = (
+    bytes.fromhex(f"0603551D{n}") for n in ("13", "0F", "0E", "23")
+)
+_AUTHORIZATION: bytes = core.ObjectIdentifier(AUTHORIZATION_OID).dump()
+_USAGE_BITS = {"digital_signature": 0x80, "key_agreement": 0x08, "key_cert_sign": 0x04, "crl_sign": 0x02}
+_PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?")
+_READ_PARTS = (
+    NameOID.COMMON_NAME,
+    NameOID.ORGANIZATION_NAME,
+    NameOID.ORGANIZATIONAL_UNIT_NAME,
+    NameOID.SERIAL_NUMBER,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +78,7 @@ TERMINAL_CA = Profile(ca=True, path_length=0, key_usage=_CA_USAGE, terminal=True
 CARD_CA = Profile(ca=True, path_length=0, key_usage=_CA_USAGE)
 TERMINAL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}), terminal=True)
 CARD_AUTHENTICATION = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
+LEDGER_SEAL = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
 CARD_CHANNEL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}))
 
 
@@ -64,32 +91,40 @@ class Subject:
     city_code: str | None = None
     serial: str | None = None
 
-    def name(self) -> x509.Name:
-        """The distinguished name. Raises CertificateProfileError for a part of more than 64 characters."""
-        parts = {
-            "country_name": "JP",
-            "organization_name": self.organization,
-            "organizational_unit_name": self.city_code,
-            "common_name": self.common_name,
-            "serial_number": self.serial,
-        }
-        given = {key: value for key, value in parts.items() if value is not None}
-        if any(not 1 <= len(value) <= _UPPER_BOUND for value in given.values()):
+    def name(self) -> bytes:
+        """The distinguished name, DER.
+
+        Raises CertificateProfileError for a part that has not 1 to 64 characters, or a serial that is not printable
+        (X.680, 41.4).
+        """
+        parts = (
+            (_SERIAL_NUMBER, _PRINTABLE_STRING, self.serial),
+            (_COUNTRY, _PRINTABLE_STRING, "JP"),
+            (_ORGANIZATION, _UTF8_STRING, self.organization),
+            (_UNIT, _UTF8_STRING, self.city_code),
+            (_COMMON_NAME, _UTF8_STRING, self.common_name),
+        )
+        given = [(kind, form, value) for kind, form, value in parts if value is not None]
+        if any(not 1 <= len(value) <= _UPPER_BOUND for _, _, value in given):
             raise CertificateProfileError(f"each part of a name must have 1 to {_UPPER_BOUND} characters")
-        return x509.Name.build(given)
+        if self.serial is not None and not _PRINTABLE.issuperset(self.serial):
+            raise CertificateProfileError("a serial has the characters of a PrintableString only")
+        named = (Tlv.build(_SET, Tlv.build(_SEQUENCE, kind, Tlv(form, value.encode()))) for kind, form, value in given)
+        return Tlv.build(_SEQUENCE, *named).encode()
 
     @classmethod
+    @lru_cache(maxsize=64)
     def read(cls, certificate: bytes) -> Subject:
         """The subject of a DER certificate. Raises CertificateProfileError if it is none of this form."""
-        names = ("common_name", "organization_name", "organizational_unit_name", "serial_number")
         try:
-            parts = x509.Certificate.load(certificate, strict=True).subject.native
-            values = [parts.get(name) for name in names]
-        except (ValueError, AttributeError, TypeError):
-            values = [None]
-        if not isinstance(values[0], str) or not all(isinstance(v, str) for v in values if v is not None):
+            name = x509.load_der_x509_certificate(certificate).subject
+            parts = [[attribute.value for attribute in name.get_attributes_for_oid(kind)] for kind in _READ_PARTS]
+        except ValueError:
+            parts = []
+        if not parts or len(parts[0]) != 1 or any(len(part) > 1 for part in parts):
             raise CertificateProfileError("not a certificate of this hierarchy")
-        return cls(*values)
+        common_name, *others = parts
+        return cls(str(common_name[0]), *(str(part[0]) if part else None for part in others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +155,22 @@ def issue(signer: Signer, request: Request, random: Randomness) -> bytes:
     contradicts its profile, or what the signer's own certificate allows.
     """
     _check_request(request)
-    issuer, key_identifier = _issuer_of(signer, request)
+    issuer = _issuer_of(signer, request)
     serial = bytearray(random(SERIAL_SIZE))
     serial[0] = serial[0] & 0x7F | 0x40
-    algorithm = {"algorithm": "sha256_ecdsa"}
-    to_be_signed = x509.TbsCertificate(
-        {
-            "version": "v3",
-            "serial_number": int.from_bytes(serial, "big"),
-            "signature": algorithm,
-            "issuer": issuer,
-            "validity": {
-                "not_before": _time(datetime.combine(request.not_before, time(0, 0, 0), UTC)),
-                "not_after": _time(datetime.combine(request.not_after, time(23, 59, 59), UTC)),
-            },
-            "subject": request.subject.name(),
-            "subject_public_key_info": x509.PublicKeyInfo.load(_public_der(request.public_key)),
-            "extensions": _extensions(request, key_identifier),
-        }
-    )
-    signature = signer.keys.sign(signer.label, to_be_signed.dump())
-    certificate = x509.Certificate(
-        {"tbs_certificate": to_be_signed, "signature_algorithm": algorithm, "signature_value": signature}
-    )
-    return bytes(certificate.dump())
+    to_be_signed = Tlv.build(
+        _SEQUENCE,
+        _V3,
+        Tlv(0x02, bytes(serial)),
+        _ECDSA_SHA256,
+        issuer.name,
+        Tlv.build(_SEQUENCE, _time(request.not_before, "000000Z"), _time(request.not_after, "235959Z")),
+        request.subject.name(),
+        _public_der(request.public_key),
+        Tlv.build(0xA3, _extensions(request, issuer.key_identifier)),
+    ).encode()
+    signature = signer.keys.sign(signer.label, to_be_signed)
+    return Tlv.build(_SEQUENCE, to_be_signed, _ECDSA_SHA256, Tlv(_BIT_STRING, b"\0" + signature)).encode()
 
 
 def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
@@ -155,12 +182,9 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
 def last_valid_day(certificate: bytes) -> date:
     """The day on which a DER certificate ends. Raises CertificateProfileError if that cannot be read."""
     try:
-        end = x509.Certificate.load(certificate).not_valid_after
-    except (ValueError, AttributeError, TypeError, OverflowError):
-        end = None
-    if not isinstance(end, datetime):
-        raise CertificateProfileError("not a certificate with a last day")
-    return end.date()
+        return x509.load_der_x509_certificate(certificate).not_valid_after_utc.date()
+    except ValueError:
+        raise CertificateProfileError("not a certificate with a last day") from None
 
 
 def to_pem(certificates: tuple[bytes, ...]) -> bytes:
@@ -168,12 +192,13 @@ def to_pem(certificates: tuple[bytes, ...]) -> bytes:
     return b"".join(pem.armor("CERTIFICATE", der) for der in certificates)
 
 
+@lru_cache(maxsize=64)
 def from_pem(text: bytes) -> tuple[bytes, ...]:
     """The DER certificates of a PEM text, at least one. Raises CertificateProfileError."""
     try:
         found = tuple(der for kind, _, der in pem.unarmor(text, multiple=True) if kind == "CERTIFICATE")
         for der in found:
-            x509.Certificate.load(der, strict=True)
+            asn1.Certificate.load(der, strict=True)
     except ValueError:
         found = ()
     if not found:
@@ -194,46 +219,87 @@ def _check_request(request: Request) -> None:
         raise CertificateProfileError("only a terminal's certificate carries rights")
 
 
-def _issuer_of(signer: Signer, request: Request) -> tuple[x509.Name, bytes]:
-    """The issuer's name and key identifier, if it may sign this."""
+class _Issuer(NamedTuple):
+    """Who signs, as the certificate below says it: its name (DER), and its key identifier."""
+
+    name: bytes
+    key_identifier: bytes
+
+
+class _Authority(NamedTuple):
+    """What an authority's own certificate says: itself as an issuer, its public key (DER), and what it may sign."""
+
+    issuer: _Issuer
+    public_key: bytes
+    certifies: bool
+    path_length: int | None
+    last_day: date
+
+
+@lru_cache(maxsize=64)
+def _authority(certificate: bytes) -> _Authority:
+    """Read an authority's certificate (DER), once: an issuing line signs with the same one again and again."""
+    read = asn1.Certificate.load(certificate)
+    return _Authority(
+        issuer=_Issuer(read.subject.dump(), read.key_identifier),
+        public_key=read.public_key.dump(),
+        certifies=bool(read.ca) and "key_cert_sign" in read.key_usage_value.native,
+        path_length=read.max_path_length,
+        last_day=last_valid_day(certificate),
+    )
+
+
+def _issuer_of(signer: Signer, request: Request) -> _Issuer:
+    """The signer as an issuer, if it may sign this."""
     own_key = signer.keys.public_key(signer.label)
     if signer.certificate is None:
         if request.public_key != own_key or not request.profile.ca:
             raise CertificateProfileError("only a CA certifies itself")
-        return request.subject.name(), key_identifier(own_key)
-    above = x509.Certificate.load(signer.certificate)
-    if above.public_key.dump() != _public_der(own_key):
+        return _Issuer(request.subject.name(), key_identifier(own_key))
+    above = _authority(signer.certificate)
+    if above.public_key != _public_der(own_key):
         raise CertificateProfileError("the signer's certificate is not about the signer's key")
-    if not above.ca or "key_cert_sign" not in above.key_usage_value.native:
+    if not above.certifies:
         raise CertificateProfileError("the signer is no CA")
-    if request.profile.ca and above.max_path_length == 0:
+    if request.profile.ca and above.path_length == 0:
         raise CertificateProfileError("the signer may not certify further CAs")
-    if request.not_after > last_valid_day(signer.certificate):
-        raise CertificateProfileError(
-            f"it would outlive its issuer, which ends on {last_valid_day(signer.certificate)}"
-        )
-    return above.subject, above.key_identifier
+    if request.not_after > above.last_day:
+        raise CertificateProfileError(f"it would outlive its issuer, which ends on {above.last_day}")
+    return above.issuer
 
 
-def _time(moment: datetime) -> x509.Time:
-    kind = "general_time" if moment.year >= _FIRST_GENERALIZED_YEAR else "utc_time"
-    return x509.Time(name=kind, value=moment)
+def _time(day: date, time: str) -> Tlv:
+    if day.year >= _FIRST_GENERALIZED_YEAR:
+        return Tlv(_GENERALIZED_TIME, f"{day:%Y%m%d}{time}".encode())
+    return Tlv(_UTC_TIME, f"{day:%y%m%d}{time}".encode())
 
 
-def _extensions(request: Request, issuer_key_identifier: bytes) -> list[dict[str, object]]:
-    constraints: dict[str, object] = {"ca": request.profile.ca}
-    if request.profile.path_length is not None:
-        constraints["path_len_constraint"] = request.profile.path_length
-    extensions: list[dict[str, object]] = [
-        _extension("basic_constraints", constraints, critical=True),
-        _extension("key_usage", set(request.profile.key_usage), critical=True),
-        _extension("key_identifier", key_identifier(request.public_key)),
-        _extension("authority_key_identifier", {"key_identifier": issuer_key_identifier}),
+def _extensions(request: Request, issuer_key_identifier: bytes) -> Tlv:
+    own, above = Tlv(_OCTET_STRING, key_identifier(request.public_key)), Tlv(0x80, issuer_key_identifier)
+    extensions = [
+        *_constraints(request.profile),
+        _extension(_SUBJECT_KEY, own),
+        _extension(_AUTHORITY_KEY, Tlv.build(_SEQUENCE, above)),
     ]
     if request.authorization is not None:
-        extensions.append(_extension(AUTHORIZATION_OID, request.authorization.encode()))
-    return extensions
+        extensions.append(_extension(_AUTHORIZATION, request.authorization.encode()))
+    return Tlv.build(_SEQUENCE, *extensions)
 
 
-def _extension(identifier: str, value: object, *, critical: bool = False) -> dict[str, object]:
-    return {"extn_id": identifier, "critical": critical, "extn_value": value}
+@lru_cache(maxsize=16)
+def _constraints(profile: Profile) -> tuple[Tlv, Tlv]:
+    """The critical extensions, which are the same in every certificate of a profile: basic constraints, key usage."""
+    constraints = [_TRUE] if profile.ca else []
+    if profile.path_length is not None:
+        constraints.append(Tlv(0x02, bytes((profile.path_length,))).encode())
+    bits = sum(_USAGE_BITS[usage] for usage in profile.key_usage)
+    unused = (bits & -bits).bit_length() - 1  # DER: no zeros at the end of a named bit list (X.690, 11.2.2)
+    return (
+        _extension(_BASIC_CONSTRAINTS, Tlv.build(_SEQUENCE, *constraints), critical=_TRUE),
+        _extension(_KEY_USAGE, Tlv(_BIT_STRING, bytes((unused, bits))), critical=_TRUE),
+    )
+
+
+def _extension(identifier: bytes, value: Tlv | bytes, *, critical: bytes = b"") -> Tlv:
+    """An extension; `critical` is TRUE encoded, or nothing where it is FALSE, the default (X.690, 11.5)."""
+    return Tlv.build(_SEQUENCE, identifier, critical, Tlv.build(_OCTET_STRING, value))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -124,6 +125,7 @@ def area_of(role: Role, rights: frozenset[Right]) -> Area:
     return Area.JUKI
 
 
+@lru_cache(maxsize=64)
 def read_terminal(name: str, area: Area, certificates: tuple[bytes, ...]) -> Terminal:
     """What a terminal's certificates say. Raises TerminalError if the leaf is not a terminal's."""
     try:

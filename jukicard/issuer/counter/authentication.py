@@ -16,8 +16,8 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import right_name
 from jukicard.issuer.errors import CardRefused, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import EXPIRED, Status
-from jukicard.issuer.ledger.rules import CardState as LedgerState
 from jukicard.issuer.line.provers import (
     CertifiedKey,
     card_authentication_key,

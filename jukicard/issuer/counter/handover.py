@@ -10,7 +10,7 @@ from jukicard.applets.juki.records import CardState
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.errors import CardRefused
-from jukicard.issuer.ledger.rules import CardState as LedgerState
+from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import Event, Status
 
 

@@ -19,8 +19,9 @@ from jukicard.iso7816.errors import HostError
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.errors import CardRefused, RuleRefused
+from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.ledger import Ledger
-from jukicard.issuer.ledger.rules import MID_ISSUE, PASSWORD_RESET_STEP, TRANSITIONS, CardState, Event, Status
+from jukicard.issuer.ledger.rules import MID_ISSUE, PASSWORD_RESET_STEP, TRANSITIONS, Event, Status
 from jukicard.securechannel.authorization import Right
 
 Clock = Callable[[], datetime]

@@ -12,8 +12,10 @@ from jukicard.issuer.faces.template import Template, template
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.face import FaceFiles, PreparedFace
+    from jukicard.issuer.faces.glyphimages import GlyphImages
+    from jukicard.issuer.faces.pages import PrintForm
 
-__all__ = ["FaceData", "FaceFiles", "PreparedFace", "Template", "face_data", "prepare_face", "template"]
+__all__ = ["FaceData", "FaceFiles", "PreparedFace", "Template", "check_face", "face_data", "prepare_face", "template"]
 
 
 def __getattr__(name: str) -> object:
@@ -24,8 +26,25 @@ def __getattr__(name: str) -> object:
     raise AttributeError(name)
 
 
-def prepare_face(data: FaceData, wanted: Template | None = None) -> PreparedFace:
-    """Check all that can go wrong with a face, and draw it; nothing is written.  RecordError lists what is wrong."""
-    from jukicard.issuer.faces.face import prepare_face as prepare
+def prepare_face(
+    data: FaceData,
+    wanted: Template | None = None,
+    images: GlyphImages | None = None,
+    form: PrintForm | None = None,
+) -> PreparedFace:
+    """Check all that can go wrong with a face, and draw it; nothing is written.  RecordError lists what is wrong.
 
-    return prepare(data, wanted)
+    `images` are for characters that no font has; `form` says which planes are printed, and with which marks (all,
+    and none).
+    """
+    from jukicard.issuer.faces.face import prepare_face as prepare
+    from jukicard.issuer.faces.pages import PrintForm
+
+    return prepare(data, wanted, images, form or PrintForm())
+
+
+def check_face(data: FaceData, wanted: Template, images: GlyphImages | None = None) -> None:
+    """Check what `prepare_face` does, and draw nothing."""
+    from jukicard.issuer.faces.face import laid_out
+
+    laid_out(data, wanted, images)

@@ -10,6 +10,8 @@ from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.region import Region
 from jukicard.issuer.records.resident import ResidentRecord
 
+_UNCONFIRMED = "is missing: the record wants braille; look at the proposal and confirm it with `juki braille`"
+
 
 @dataclass(frozen=True, slots=True)
 class FaceChoices:
@@ -19,12 +21,23 @@ class FaceChoices:
     photo_crop: Region | None = None
 
     @classmethod
-    def of(cls, record: ResidentRecord, reading: str | None, photo_crop: Region | None = None) -> FaceChoices:
-        """Return the choices for a record; `reading` is the braille's, confirmed by a person.
+    def of(cls, record: ResidentRecord, reading: str | None = None, photo_crop: Region | None = None) -> FaceChoices:
+        """Return choices for a record; `reading` is the braille's, confirmed by a person; it wins over the record's.
 
         RecordError for a reading that cannot be embossed, or if the record wants no braille.
         """
-        return cls(None if reading is None else _confirmed(record, reading), photo_crop)
+        given = record.braille_reading if reading is None else reading
+        return cls(None if given is None else _confirmed(record, given), photo_crop)
+
+    @classmethod
+    def confirmed(
+        cls, record: ResidentRecord, reading: str | None = None, photo_crop: Region | None = None
+    ) -> FaceChoices:
+        """Return the choices where nobody can be asked: as `of`, but RecordError for braille without a reading."""
+        choices = cls.of(record, reading, photo_crop)
+        if record.braille and choices.braille is None:
+            raise RecordError([Problem(record.label, "braille_reading", _UNCONFIRMED)])
+        return choices
 
     def applied(self, data: FaceData) -> FaceData:
         """Return the data of a face with what was chosen."""
@@ -36,8 +49,8 @@ UNDECIDED = FaceChoices()
 
 def _confirmed(record: ResidentRecord, reading: str) -> Braille:
     if not record.braille:
-        raise RecordError([Problem(record.label, "braille", "is not wanted, and a reading for it was given")])
+        raise RecordError([Problem(record.label, "braille_reading", "is given, and braille is not wanted")])
     try:
         return braille(propose(reading)).fitting()
     except BrailleError as error:
-        raise RecordError([Problem(record.label, "braille", str(error))]) from None
+        raise RecordError([Problem(record.label, "braille_reading", str(error))]) from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from jukicard.issuer.authority.authority import City
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.faces.braille import Braille
 from jukicard.issuer.faces.region import Region
 from jukicard.issuer.records.eras import era_of, format_era_date

@@ -1,88 +1,47 @@
-"""The emboss layer of the PDF: dots that are no ink.
+"""The emboss plane of the PDF: dots that are no ink.
 
-They are a layer of their own (an optional content group "Emboss", ISO 32000-1, 8.11) in a spot colour of their own (a
-separation "Emboss", 8.6.6.4), and overprint what is below.  The layer is off until somebody turns it on: a printer's
-driver that knows nothing of it prints no dots.
+They are drawn in a spot colour of their own (a separation "Emboss", ISO 32000-1, 8.6.6.4) and overprint what is below.
+The plane is off until somebody turns it on (`pages`): a printer's driver that knows nothing of it prints no dots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from reportlab.pdfbase.pdfdoc import (
-    PDFArray,
-    PDFDictionary,
-    PDFName,
-    PDFObjectReference,
-    PDFStream,
-    PDFString,
-    PDFZCompress,
-    xObjectName,
-)
-from reportlab.pdfgen.canvas import Canvas
-
-from jukicard.issuer.faces.emboss import Dot
+from jukicard.issuer.faces.content import Content, rounded
+from jukicard.issuer.faces.data import FaceData
+from jukicard.issuer.faces.embedding import FontUse
+from jukicard.issuer.faces.emboss import emboss_dots
+from jukicard.issuer.faces.grounds import Form, Side
+from jukicard.issuer.faces.pages import group_name
+from jukicard.issuer.faces.pdf import Name, Value
 from jukicard.issuer.faces.placing import MM
-from jukicard.issuer.faces.template import Template
+from jukicard.issuer.faces.template import Plane, Template
 
-LAYER = "Emboss"
+SPOT = group_name(Plane.EMBOSS)
+"""The name of the spot colour, which is on no printer."""
 _SHOWN_AS_CMYK = (0.9, 0.4, 0, 0)
-"""What a screen shows for the spot colour, which is on no printer."""
+"""What a screen shows for it."""
 
-_KAPPA = 0.5523
-"""Control points of a quarter of a circle, in radii."""
-
-
-def draw_emboss(canvas: Canvas, template: Template, dots: Iterable[Dot]) -> None:
-    """Put the dots onto the canvas's page, as the layer of the document that is called Emboss."""
-    document = canvas._doc
-    group = document.Reference(PDFDictionary({"Type": PDFName("OCG"), "Name": PDFString(LAYER)}), "EmbossLayer")
-    form = PDFStream(content=_circles(template, dots), filters=[PDFZCompress])
-    box = PDFArray([0, 0, round(template.width * MM, 3), round(template.height * MM, 3)])
-    entries = {"Type": PDFName("XObject"), "Subtype": PDFName("Form"), "BBox": box, "OC": group}
-    for key, value in (entries | {"Resources": _resources()}).items():
-        form.dictionary[key] = value
-    document.Reference(form, xObjectName(LAYER))
-    canvas.doForm(LAYER)
-    _add_layer(canvas, group)
+_OVERPRINT: Mapping[str, Value] = {"Type": Name("ExtGState"), "OP": True, "op": True, "OPM": 1}
+_TINT: Mapping[str, Value] = {
+    "FunctionType": 2,
+    "Domain": [0, 1],
+    "N": 1,
+    "C0": [0, 0, 0, 0],
+    "C1": list(_SHOWN_AS_CMYK),
+}
+_SEPARATION: Value = [Name("Separation"), Name(SPOT), Name("DeviceCMYK"), _TINT]
 
 
-def _add_layer(canvas: Canvas, group: PDFObjectReference) -> None:
-    """Name the layer in the catalogue; it is off at first."""
-    catalogue = canvas._doc.Catalog
-    catalogue.__NoDefault__ = [*catalogue.__NoDefault__, "OCProperties"]
-    groups = PDFArray([group])
-    default = PDFDictionary({"Name": PDFString("Ink"), "BaseState": PDFName("ON"), "OFF": groups, "Order": groups})
-    catalogue.OCProperties = PDFDictionary({"OCGs": groups, "D": default})
-
-
-def _resources() -> PDFDictionary:
-    tint = {"FunctionType": 2, "Domain": PDFArray([0, 1]), "N": 1}
-    tint |= {"C0": PDFArray([0, 0, 0, 0]), "C1": PDFArray(list(_SHOWN_AS_CMYK))}
-    separation = PDFArray([PDFName("Separation"), PDFName(LAYER), PDFName("DeviceCMYK"), PDFDictionary(tint)])
-    overprint = PDFDictionary({"Type": PDFName("ExtGState"), "OP": "true", "op": "true", "OPM": 1})
-    return PDFDictionary(
-        {
-            "ColorSpace": PDFDictionary({LAYER: separation}),
-            "ExtGState": PDFDictionary({"Overprint": overprint}),
-        }
-    )
-
-
-def _circles(template: Template, dots: Iterable[Dot]) -> str:
-    drawn = [f"/Overprint gs /{LAYER} cs 1 scn"]
-    for dot in dots:
-        x, y, radius = dot.x * MM, (template.height - dot.y) * MM, dot.diameter / 2 * MM
-        bend = radius * _KAPPA
-        quarters = (
-            (radius, bend, bend, radius, 0, radius),
-            (-bend, radius, -radius, bend, -radius, 0),
-            (-radius, -bend, -bend, -radius, 0, -radius),
-            (bend, -radius, radius, -bend, radius, 0),
-        )
-        drawn.append(f"{x + radius:.3f} {y:.3f} m")
-        for quarter in quarters:
-            points = " ".join(f"{value + (y if odd % 2 else x):.3f}" for odd, value in enumerate(quarter))
-            drawn.append(f"{points} c")
-        drawn.append("f")
-    return "\n".join(drawn)
+def emboss_form(data: FaceData, template: Template, side: Side) -> Form | None:
+    """Return the form of a side's dots, or None where there are none.  RuleRefused as `emboss_dots`."""
+    if side is not Side.FRONT or data.braille is None:
+        return None
+    content = Content()
+    content.write(f"/Overprint gs /{SPOT} cs 1 scn")
+    for dot in emboss_dots(data.braille, template, data.version):
+        left, low = (dot.x - dot.diameter / 2) * MM, (template.height - dot.y - dot.diameter / 2) * MM
+        size = dot.diameter * MM
+        content.write(f"{rounded(left, low, size, size, size / 2)} f")
+    return Form.of(content, FontUse(), template, {"Overprint": _OVERPRINT}, {SPOT: _SEPARATION})

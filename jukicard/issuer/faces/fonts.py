@@ -7,11 +7,19 @@ font has is an error that names it; nothing is ever substituted.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fontTools.ttLib import TTFont
+
+from jukicard.issuer.faces.pdf import Value
+from jukicard.issuer.faces.subsetting import Subsetter
+
+if TYPE_CHECKING:
+    from jukicard.issuer.faces.glyphimages import GlyphImages
 
 SHIPPED = Path(__file__).parent / "fonts" / "BIZUDMincho-Regular.ttf"
 INSTALLED = (
@@ -31,7 +39,7 @@ class Glyph:
     """One cluster of text with its glyph: `gid` in `font`, `advance` in thousandths of the font size."""
 
     text: str
-    font: FontFile
+    font: FontFile | GlyphImages
     gid: int
     advance: float
 
@@ -46,10 +54,29 @@ class FontFile:
         self._cmap: dict[int, str] = self.ttf.getBestCmap()
         self._variations = _variations(self.ttf)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The PostScript name."""
         return str(self.ttf["name"].getDebugName(6))
+
+    @cached_property
+    def subsetter(self) -> Subsetter:
+        """What makes subsets of it."""
+        return Subsetter(self.ttf)
+
+    @cached_property
+    def descriptor(self) -> dict[str, Value]:
+        """The entries of its font descriptor (ISO 32000-1, 9.8) that are the same for every subset."""
+        head, os2 = self.ttf["head"], self.ttf["OS/2"]
+        scale = 1000 / self._units
+        return {
+            "FontBBox": [round(v * scale) for v in (head.xMin, head.yMin, head.xMax, head.yMax)],
+            "ItalicAngle": 0,
+            "Ascent": round(os2.sTypoAscender * scale),
+            "Descent": round(os2.sTypoDescender * scale),
+            "CapHeight": 700,
+            "StemV": 60,
+        }
 
     def glyph(self, cluster: str) -> Glyph | None:
         """Return the glyph of a cluster (a character, or one with a variation selector), or None."""
@@ -79,14 +106,16 @@ def font_set() -> tuple[FontFile, ...]:
     return tuple(load(path) for path in (SHIPPED, *INSTALLED) if path.exists())
 
 
-def glyphs(text: str) -> tuple[Glyph, ...]:
-    """Return the glyphs of a text, or raise `MissingGlyphError`."""
-    return tuple(_glyph(cluster) for cluster in clusters(text))
+def glyphs(text: str, images: GlyphImages | None = None) -> tuple[Glyph, ...]:
+    """Return the glyphs of a text: a font's, else a glyph image.  Raises `MissingGlyphError`."""
+    return tuple(_glyph(cluster, images) for cluster in clusters(text))
 
 
 @lru_cache(maxsize=8192)
-def _glyph(cluster: str) -> Glyph:
-    for font in font_set():
+def _glyph(cluster: str, images: GlyphImages | None) -> Glyph:
+    # What a font has at a private-use code point means nothing here: only an image is meant for this office's.
+    fonts: list[FontFile | GlyphImages] = [] if unicodedata.category(cluster[0]) == "Co" else [*font_set()]
+    for font in fonts if images is None else (*fonts, images):
         found = font.glyph(cluster)
         if found is not None:
             return found

@@ -41,7 +41,7 @@ def load_photo(path: Path, ratio: float, height: int, crop: Region | None = None
     if reasons:
         raise PhotoError(reasons)
     out = BytesIO()
-    cropped.save(out, "PNG")
+    cropped.save(out, "PNG", compress_level=1)  # a third of the time, a tenth more bytes
     return out.getvalue()
 
 

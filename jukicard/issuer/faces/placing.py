@@ -4,17 +4,18 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jukicard.issuer.errors import Problem, RecordError
 from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.fonts import Glyph, MissingGlyphError, glyphs
+from jukicard.issuer.faces.glyphimages import GlyphImages
 from jukicard.issuer.faces.layout import LEADING, Fitted, fit, width
 from jukicard.issuer.faces.template import Template, Text
 
 MM = 72 / 25.4
-_ASCENT = 0.86
+ASCENT = 0.86
 _LABELS = {"name": "氏名", "address": "住所", "contact": "連絡先", "city": "市町村名"}
 
 
@@ -46,14 +47,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """The texts of both sides; the back has none where everything found room on the front."""
+    """The texts of both sides; the back has none of the card's own where everything found room on the front."""
 
     front: tuple[Placed, ...]
     back: tuple[Placed, ...]
 
 
-def place(data: FaceData, template: Template) -> Placing:
-    """Place all texts.
+def place(data: FaceData, template: Template, images: GlyphImages | None = None) -> Placing:
+    """Place all texts; `images` are for characters that no font has.
 
     RecordError for a character that no font has, or for text that not even the back has room for.
     """
@@ -63,7 +64,7 @@ def place(data: FaceData, template: Template) -> Placing:
         if not isinstance(layer, Text) or data.version.value not in layer.versions or layer.field not in texts:
             continue
         try:
-            placed, left = _box(layer, glyphs(texts[layer.field]), template.height)
+            placed, left = _box(layer, glyphs(texts[layer.field], images), template.height)
         except MissingGlyphError as error:
             problems.append(Problem("face", layer.field, str(error)))
             continue
@@ -93,16 +94,16 @@ def _lines(fitted: Fitted, left: float, top: float, wide: float, high: float, la
     spare = max(0.0, high - used) / 2 if layer.centred else 0.0
     for number, line in enumerate(fitted.lines):
         x = left if layer.align == "left" else left + (wide - width(line, fitted.size)) / 2
-        y = top - spare - pitch * number - fitted.size * _ASCENT
+        y = top - spare - pitch * number - fitted.size * ASCENT
         yield Line(line, fitted.size, x, y, layer.colour)
 
 
-def _back(rest: list[tuple[str, tuple[Glyph, ...]]], template: Template, problems: list[Problem]) -> Iterator[Placed]:
-    """Place what is left on the back, field below field."""
+def back_boxes(continued: Sequence[str], template: Template) -> list[Text]:
+    """Return the boxes on the back of the fields that go on there, field below field."""
     box = template.back
-    share = box.height / len(rest)
-    for number, (field, text) in enumerate(rest):
-        part = Text(
+    share = box.height / max(1, len(continued))
+    return [
+        Text(
             field=field,
             x=box.x,
             y=box.y + number * share,
@@ -116,7 +117,15 @@ def _back(rest: list[tuple[str, tuple[Glyph, ...]]], template: Template, problem
             colour=box.colour,
             centred=False,
         )
-        placed, left = _box(part, text, template.height)
+        for number, field in enumerate(continued)
+    ]
+
+
+def _back(rest: list[tuple[str, tuple[Glyph, ...]]], template: Template, problems: list[Problem]) -> Iterator[Placed]:
+    """Place what is left on the back."""
+    boxes = back_boxes([field for field, _ in rest], template)
+    for box, (field, text) in zip(boxes, rest, strict=True):
+        placed, left = _box(box, text, template.height)
         if left:
             problems.append(Problem("face", field, "is too long for the face and the space on its back"))
         yield placed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jukicard.issuer.errors import RuleRefused
 
@@ -15,11 +16,30 @@ DEFAULT = "2003"
 FIELDS = ("title", "city", "expiry", "name", "contact", "birth", "sex", "address")
 
 
+class Plane(StrEnum):
+    """What is put on a card in one pass, from the bottom to the top: blank stock, pre-print, one person's data, and the
+    dots that are raised.
+    """
+
+    STOCK = "stock"
+    PREPRINT = "preprint"
+    PERSONAL = "personal"
+    EMBOSS = "emboss"
+
+    @property
+    def is_ink(self) -> bool:
+        """Whether it is printed; what is not, a printer must not print."""
+        return self is not Plane.EMBOSS
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer, drawn on the versions that it names ("A", "B" or "AB")."""
+    """One layer, drawn on the versions that it names ("A", "B" or "AB"); `plane` says when it is printed."""
 
     versions: str = "AB"
+
+    plane: ClassVar[Plane | None] = Plane.PERSONAL
+    """None: on no plane, but whatever is printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +47,8 @@ class Fill(Layer):
     """A ground of one colour (#RRGGBB)."""
 
     colour: str = "#FFFFFF"
+
+    plane: ClassVar[Plane | None] = Plane.STOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +59,41 @@ class Waves(Layer):
     second: str = "#D8C8D8"
     lines: int = 40
     height: float = 2.0
+
+    plane: ClassVar[Plane | None] = Plane.PREPRINT
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Layer):
+    """Words that are the same on every card, one paragraph for each line of `text`, from (x, y) down; sizes in points.
+
+    `align` is left or centre.
+    """
+
+    text: str = ""
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    size: float = 5.0
+    colour: str = "#303030"
+    align: str = "left"
+
+    plane: ClassVar[Plane | None] = Plane.PREPRINT
+
+
+@dataclass(frozen=True, slots=True)
+class Panel(Layer):
+    """A white field with a frame, ruled into `rows`: the space for amendments (追記領域)."""
+
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+    rows: int = 1
+    colour: str = "#8A8A8A"
+    ground: str = "#FFFFFF"
+
+    plane: ClassVar[Plane | None] = Plane.PREPRINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +150,8 @@ class Emboss(Layer):
     cell_pitch: float = 5.4
     dot: float = 1.4
 
+    plane: ClassVar[Plane | None] = Plane.EMBOSS
+
 
 @dataclass(frozen=True, slots=True)
 class Specimen(Layer):
@@ -104,10 +163,14 @@ class Specimen(Layer):
     colour: str = "#C03030"
     strength: float = 0.22
 
+    plane: ClassVar[Plane | None] = None
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A whole face: the card's measures in mm, the front's layers, and the back's box for what is left over."""
+    """A whole face: the card's measures in mm, the front's layers, the back's, and the back's box for what is left
+    over.
+    """
 
     name: str
     width: float
@@ -115,17 +178,21 @@ class Template:
     corner: float
     layers: tuple[Layer, ...]
     back: Text
+    back_layers: tuple[Layer, ...] = ()
 
 
 _KINDS: Mapping[str, type[Layer]] = {
     "fill": Fill,
     "waves": Waves,
+    "note": Note,
+    "panel": Panel,
     "text": Text,
     "photo": Photo,
     "code": Code,
     "emboss": Emboss,
     "specimen": Specimen,
 }
+_BACK_KINDS = {name: kind for name, kind in _KINDS.items() if kind.plane not in (Plane.PERSONAL, Plane.EMBOSS)}
 
 
 def template(name: str = DEFAULT) -> Template:
@@ -146,22 +213,36 @@ def _template(name: str, content: dict[str, Any]) -> Template:
     def refuse(why: str) -> RuleRefused:
         return RuleRefused(f"face template {name}: {why}")
 
-    unknown = content.keys() - {"card", "layer", "back"}
+    unknown = content.keys() - {"card", "layer", "back", "back_layer"}
     if unknown:
         raise refuse(f"unknown {', '.join(sorted(unknown))}")
     card = content.get("card", {})
     if card.keys() != {"width", "height", "corner"} or not all(_is_length(value) for value in card.values()):
         raise refuse("[card] has width, height and corner, in mm")
-    layers = []
-    for number, entry in enumerate(content.get("layer", []), 1):
-        kind = _KINDS.get(str(entry.get("kind")))
-        if kind is None:
-            raise refuse(f"layer {number}: its kind is one of {', '.join(_KINDS)}")
-        layers.append(_layer(kind, {k: v for k, v in entry.items() if k != "kind"}, refuse, f"layer {number}"))
+    front = _layers(content.get("layer", []), _KINDS, refuse, "layer")
+    # Without layers of its own, the back has the front's ground and its words across.
+    grounds = tuple(layer for layer in front if isinstance(layer, (Fill, Specimen)))
+    behind = _layers(content.get("back_layer", []), _BACK_KINDS, refuse, "back_layer") or grounds
     back = _layer(Text, content.get("back", {}), refuse, "[back]")
     if not isinstance(back, Text):
         raise refuse("[back] is a text box")
-    return Template(name, float(card["width"]), float(card["height"]), float(card["corner"]), tuple(layers), back)
+    width, height, corner = (float(card[key]) for key in ("width", "height", "corner"))
+    return Template(name, width, height, corner, front, back, behind)
+
+
+def _layers(
+    entries: list[dict[str, Any]],
+    kinds: Mapping[str, type[Layer]],
+    refuse: Callable[[str], RuleRefused],
+    where: str,
+) -> tuple[Layer, ...]:
+    layers = []
+    for number, entry in enumerate(entries, 1):
+        kind = kinds.get(str(entry.get("kind")))
+        if kind is None:
+            raise refuse(f"{where} {number}: its kind is one of {', '.join(kinds)}")
+        layers.append(_layer(kind, {k: v for k, v in entry.items() if k != "kind"}, refuse, f"{where} {number}"))
+    return tuple(layers)
 
 
 def _layer(kind: type[Layer], entry: dict[str, Any], refuse: Callable[[str], RuleRefused], where: str) -> Layer:
@@ -175,7 +256,7 @@ def _layer(kind: type[Layer], entry: dict[str, Any], refuse: Callable[[str], Rul
         if not good:
             wanted = "a number" if isinstance(default, float) else f"of type {type(default).__name__}"
             raise refuse(f"{where}: {key} is {wanted}")
-        if key in ("colour", "second") and not _is_colour(value):
+        if key in ("colour", "second", "ground") and not _is_colour(value):
             raise refuse(f"{where}: a colour is #RRGGBB")
     layer = kind(**entry)
     if layer.versions not in ("A", "B", "AB"):

@@ -46,13 +46,18 @@ from jukicard.issuer.files import one_writer, read_private, write_atomically
 from jukicard.issuer.keys.keystore import (
     MASTER_KEY_SIZE,
     Diversification,
+    KeyDescription,
+    KeyKind,
     KeyUse,
     Randomness,
     WrappedKey,
     check_label,
+    check_value,
     diversify,
+    public_fingerprint,
     wrap,
 )
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.scp03 import SessionKeys, derive_session_keys
 
 _FORMAT = "jukicard key store"
@@ -66,6 +71,12 @@ _NONCE_SIZE = 12
 _VERIFIED = b"jukicard key store: this is the right password"
 _MASTER = "master"
 _MAC = "mac"
+_KINDS = {
+    KeyUse.SIGN.value: KeyKind.SIGN,
+    KeyUse.AGREE.value: KeyKind.AGREE,
+    _MASTER: KeyKind.MASTER,
+    _MAC: KeyKind.MAC,
+}
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _EC_SEED_SIZE = 40  # 64 bits more than the order, so that the remainder is even enough (FIPS 186-5, A.2.1)
 
@@ -102,6 +113,8 @@ class FileKeyStore:
         self._lock = lock
         self._keys = keys
         self._random = random
+        self._set_up: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._masters: dict[str, MacKey] = {}
 
     @classmethod
     def create(cls, path: Path, password: str, random: Randomness = os.urandom) -> FileKeyStore:
@@ -135,6 +148,22 @@ class FileKeyStore:
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
         return tuple(sorted(self._keys))
+
+    def describe(self, label: str) -> KeyDescription:
+        """What anybody may know of a key."""
+        secret = self._secret(label, *_KINDS)
+        kind = _KINDS[self._keys[label].kind]
+        if kind is KeyKind.MASTER:
+            fingerprint = check_value(MacKey(secret).mac, kind)
+        elif kind is KeyKind.MAC:
+            fingerprint = check_value(lambda message: self.mac(label, message), kind)
+        else:
+            fingerprint = public_fingerprint(self.public_key(label))
+        return KeyDescription(label, kind, fingerprint)
+
+    def place(self) -> Mapping[str, str]:
+        """What the keys are in."""
+        return {"key store": f"encrypted file {self._path.name}"}
 
     def create_ec(self, label: str, use: KeyUse, *, exportable: bool = False) -> ec.EllipticCurvePublicKey:
         """Make a P-256 key pair (FIPS 186-5, A.2.1) and return its public key."""
@@ -172,13 +201,13 @@ class FileKeyStore:
 
     def derive_session(self, label: str, diversification: Diversification, context: bytes) -> SessionKeys:
         """Session keys of an SCP03 session with one card."""
-        return derive_session_keys(diversify(self._secret(label, _MASTER), diversification), context)
+        return derive_session_keys(diversify(self._master(label), diversification), context)
 
     def wrap_card_keys(
         self, label: str, diversification: Diversification, dek: bytes
     ) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
         """The card's own ENC, MAC and DEK for PUT KEY, encrypted under the DEK it has now."""
-        return wrap(diversify(self._secret(label, _MASTER), diversification), dek)
+        return wrap(diversify(self._master(label), diversification), dek)
 
     def export_private_pem(self, label: str) -> bytes:
         """The private key as PEM (PKCS #8, not encrypted), if it was made exportable; else KeyMisuse."""
@@ -198,12 +227,24 @@ class FileKeyStore:
         return key.secret
 
     def _private(self, label: str, *uses: KeyUse) -> ec.EllipticCurvePrivateKey:
-        return ec.derive_private_key(int.from_bytes(self._secret(label, *uses), "big"), ec.SECP256R1())
+        scalar = self._secret(label, *uses)
+        key = self._set_up.get(label)
+        if key is None:
+            key = self._set_up[label] = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
+        return key
+
+    def _master(self, label: str) -> MacKey:
+        secret = self._secret(label, _MASTER)
+        key = self._masters.get(label)
+        if key is None:
+            key = self._masters[label] = MacKey(secret)
+        return key
 
     def _add(self, label: str, key: _Key) -> None:
         check_label(label)
         with one_writer(self._path):
             self._keys = _unseal(_read_members(self._path), self._lock)
+            self._set_up, self._masters = {}, {}
             if label in self._keys:
                 raise KeyExists(f"there is a key {label!r} already")
             self._keys[label] = key

@@ -8,20 +8,28 @@ Card keys are diversified with NIST SP 800-108 (counter mode, AES-CMAC) in Globa
 context. The constant is C1 for the ENC key, C2 for MAC, C3 for DEK, which no session derivation uses. The
 context is the key version (1 byte), the length of the domain's AID (1 byte), the AID, and the card's ten
 bytes of diversification data.
+
+A key can be told by its fingerprint, which says nothing of its value and is what a ceremony's record has: of an EC
+key the SHA-256 over its SubjectPublicKeyInfo, of an AES key the first five bytes of its CMAC over sixteen zero bytes
+(ANSI X9.24-1, annex A), of a MAC key the first five bytes of its HMAC over "key check value". No derivation and no
+digest of the issuer's has such an input.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from jukicard.issuer.errors import KeyStoreError
-from jukicard.securechannel.kdf import sp800_108
+from jukicard.issuer.errors import KeyExists, KeyStoreError
+from jukicard.securechannel.kdf import BLOCK_SIZE, Cmac, MacKey, counter_mode
 from jukicard.securechannel.scp03 import (
     SessionKeys,
     StaticKeys,
@@ -37,6 +45,7 @@ CARD_KEY_SIZE = 32
 DIVERSIFICATION_SIZE = 10
 
 _ENC, _MAC, _DEK = 0xC1, 0xC2, 0xC3
+_CHECK_VALUE_SIZE = 5
 _LABEL = re.compile(r"[a-z0-9][a-z0-9:._-]{0,63}")
 
 
@@ -45,6 +54,24 @@ class KeyUse(StrEnum):
 
     SIGN = "sign"
     AGREE = "agree"
+
+
+class KeyKind(StrEnum):
+    """What a key is, as a ceremony's record names it."""
+
+    SIGN = "EC P-256, ECDSA signatures"
+    AGREE = "EC P-256, ECDH agreement"
+    MASTER = "AES-256, derivation of card keys"
+    MAC = "256 bits, HMAC-SHA256"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDescription:
+    """What anybody may know of a key.  `fingerprint`: hex, of an EC key 64 digits, of a secret one 10."""
+
+    label: str
+    kind: KeyKind
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +119,17 @@ class KeyStore(Protocol):
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
 
+    def describe(self, label: str) -> KeyDescription:
+        """What anybody may know of a key."""
+
+    def place(self) -> Mapping[str, str]:
+        """What the keys are in, for a ceremony's record: from a property's name to its value."""
+
     def create_ec(self, label: str, use: KeyUse, *, exportable: bool = False) -> EllipticCurvePublicKey:
-        """Make a P-256 key pair, durably, and return its public key."""
+        """Make a P-256 key pair, durably, and return its public key.
+
+        `exportable`: a store that hands out keys at all (PrivateKeyExport) may hand out this one.
+        """
 
     def create_master(self, label: str) -> None:
         """Make an AES-256 master key, durably."""
@@ -130,6 +166,13 @@ class PrivateKeyExport(Protocol):
         """The private key as PEM (PKCS #8, not encrypted). KeyMisuse unless it was made exportable."""
 
 
+def ensure_key(keys: KeyStore, label: str, make: Callable[[str], object]) -> None:
+    """Have a key made when it is first needed; another process may be making it at the same time."""
+    if label not in keys.labels():
+        with suppress(KeyExists):
+            make(label)
+
+
 def check_label(label: str) -> str:
     """Return the label if it has the form that every key store takes, else raise KeyStoreError."""
     if not _LABEL.fullmatch(label):
@@ -137,12 +180,28 @@ def check_label(label: str) -> str:
     return label
 
 
-def diversify(master: bytes, diversification: Diversification) -> StaticKeys:
+def diversify(master: MacKey, diversification: Diversification) -> StaticKeys:
     """The card's own key set, AES-256. For key stores: nobody else holds a master key."""
+    return diversify_by(master.mac, diversification)
+
+
+def diversify_by(master: Cmac, diversification: Diversification) -> StaticKeys:
+    """The same by a master key that only computes CMACs, wherever it does."""
     enc, mac, dek = (
-        sp800_108(master, constant, diversification.context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK)
+        counter_mode(master, constant, diversification.context, 8 * CARD_KEY_SIZE) for constant in (_ENC, _MAC, _DEK)
     )
     return StaticKeys(enc, mac, dek)
+
+
+def public_fingerprint(public_key: EllipticCurvePublicKey) -> str:
+    """SHA-256 over the SubjectPublicKeyInfo, 64 hex digits."""
+    return sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def check_value(mac: Callable[[bytes], bytes], kind: KeyKind) -> str:
+    """The fingerprint of a secret key, 10 hex digits, by what computes MACs under it."""
+    message = bytes(BLOCK_SIZE) if kind is KeyKind.MASTER else b"key check value"
+    return mac(message)[:_CHECK_VALUE_SIZE].hex()
 
 
 def wrap(keys: StaticKeys, dek: bytes) -> tuple[WrappedKey, WrappedKey, WrappedKey]:

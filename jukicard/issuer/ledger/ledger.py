@@ -1,103 +1,95 @@
-"""The first ledger: an append-only, hash-chained table of events in SQLite (through SQLAlchemy).
+"""The ledger: an append-only, hash-chained and signed list of events, in SQLite or PostgreSQL.
 
-One writer at a time (each write is one immediate transaction that reads what it depends on), write-ahead
-log, and a sync to disk before an entry counts as written: killed at any moment, what `append` returned for
-stands there.
-
-Table `events`: `id` (1, 2, 3 …), `time` (ISO 8601, UTC), `serial`, `event`, `detail` (JSON object of
-strings), `digest`: SHA-256 in hex over the digest before (64 zeros first) and the JSON array of the other
-five. Triggers refuse UPDATE and DELETE.
+Killed at any moment, what a call returned for stands there. Who may append is the database's business (the file's mode,
+the role's rights); that nothing was changed, anybody can verify: the chain (`chain`), the signatures of operators'
+cards, the authority's seals, and a head that was kept elsewhere.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import re
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event as sa_event
-from sqlalchemy.exc import SQLAlchemyError
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from jukicard.issuer.errors import CodeTaken, HomeDamaged, LedgerDamaged, LedgerError, TransitionRefused
-from jukicard.issuer.files import PRIVATE_FILE, check_private, sync_directory
-from jukicard.issuer.ledger.rules import CardState, Entry, Event, advance, fold
-
-SERIAL_PREFIX = "7"
-"""The leading digit of our card serials: 7, city code (5), running number (9). No published serial begins so."""
-
-GENESIS = "0" * 64
-_APPLICATION_ID = 0x4A554B49  # "JUKI"
-_SCHEMA_VERSION = 1
-_HEAD = re.compile(r"(?:(?P<number>[0-9]{1,12}):)?(?P<digest>[0-9a-f]{64})")
-_BUSY_SECONDS = 30.0
-_WRITER = "jukicard_writer"
-
-_metadata = sa.MetaData()
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("time", sa.String(32), nullable=False),
-    sa.Column("serial", sa.String(15), nullable=False, index=True),
-    sa.Column("event", sa.String(32), nullable=False, index=True),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False),
+from jukicard.issuer.errors import LedgerDamaged, LedgerError, TransitionRefused
+from jukicard.issuer.ledger import projection
+from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.ledger.chain import (
+    UNATTENDED,
+    ChainCheck,
+    Entry,
+    EntrySigner,
+    head,
+    parse_head,
+    sealed_message,
+    signed_message,
 )
-_APPEND_ONLY = tuple(
-    f"CREATE TRIGGER events_no_{verb.lower()} BEFORE {verb} ON events "
-    "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-    for verb in ("UPDATE", "DELETE")
-)
+from jukicard.issuer.ledger.database import Database
+from jukicard.issuer.ledger.group import AUTHORITY, CardTerms, Group, Resident, Sealer, head_of
+from jukicard.issuer.ledger.rules import MID_ISSUE, Event, Status
+from jukicard.issuer.ledger.schema import cards, events, signatures
+
+Trust = Callable[[str], ec.EllipticCurvePublicKey | None]
+"""From a signer (an operator card's serial, or "authority") to its public key, None for one that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification has found in order: the head, the last entry that the authority has sealed (0: none), how
+    many entries nobody signed for.
+    """
+
+    head: str
+    sealed: int
+    unattended: int
 
 
 class Ledger:
-    """The books of one authority. Made by `create` or `open`; close it, or use it as a context manager."""
+    """The books of one authority. Made by `create` or `open`; close it, or use it as a context manager.
 
-    def __init__(self, path: Path, engine: sa.Engine) -> None:
-        self._path = path
-        self._engine = engine
+    `signer`, an operator's session, signs what is written; without one, entries say "unattended". `sealer` is the
+    authority's key, where it is open.
+    """
 
-    @classmethod
-    def create(cls, path: Path) -> Ledger:
-        """Make an empty ledger, mode 0600. Raises LedgerError if the file exists or cannot be made."""
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_FILE))
-        except OSError as error:
-            raise LedgerError(f"{path} cannot be made: {error.strerror}") from error
-        ledger = cls(path, _engine(path))
-        with ledger._writing() as connection:
-            _metadata.create_all(connection)
-            for statement in _APPEND_ONLY:
-                connection.exec_driver_sql(statement)
-            connection.exec_driver_sql(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.exec_driver_sql(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        sync_directory(path.parent)
-        return ledger
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.signer: EntrySigner | None = None
+        self.sealer: Sealer | None = None
 
     @classmethod
-    def open(cls, path: Path) -> Ledger:
-        """Open the books. Raises LedgerError if there are none, or not private, or of another version."""
+    def create(cls, place: Path | str, role: str | None = None) -> Ledger:
+        """Make empty books: a file (0600), or the tables in a PostgreSQL database, `role` being who will append.
+
+        LedgerError if there are books already, or they cannot be made.
+        """
+        from jukicard.issuer.ledger.upgrade import upgrade  # here, since alembic takes long to import
+
+        database = Database(place)
+        database.create()
+        if not database.is_sqlite and database.version() is not None:
+            database.close()
+            raise LedgerError(f"there are books already in {database.name}")
+        upgrade(database, role)
+        return cls(database)
+
+    @classmethod
+    def open(cls, place: Path | str) -> Ledger:
+        """Open the books. LedgerError if there are none, or not private, or of another version."""
+        database = Database(place)
         try:
-            check_private(path)
-        except HomeDamaged as error:
-            raise LedgerError(str(error)) from error
-        ledger = cls(path, _engine(path))
-        with ledger._reading() as connection:
-            kind = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if (kind, version) != (_APPLICATION_ID, _SCHEMA_VERSION):
-            ledger.close()
-            raise LedgerError(f"{path} is no ledger of version {_SCHEMA_VERSION}")
-        return ledger
+            database.check()
+        except LedgerError:
+            database.close()
+            raise
+        return cls(database)
 
     def __enter__(self) -> Ledger:
         return self
@@ -108,63 +100,47 @@ class Ledger:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Ledger({str(self._path)!r})"
+        return f"Ledger({self.database.name!r})"
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._engine.dispose()
+        """Let go of the database."""
+        self.database.close()
 
-    def order(
-        self,
-        *,
-        city_code: str,
-        face: str,
-        issued_on: date,
-        expires: date,
-        code_digest: str,
-        at: datetime,
-        person_digest: str | None = None,
-    ) -> str:
-        """Enter a new card and return its serial: 15 digits, never given out before by this ledger.
+    @contextmanager
+    def writing(self) -> Iterator[Group]:
+        """A group of entries: at the end all of them are written and durable, after an exception none."""
+        with self.database.writing() as connection:
+            group = Group(connection, self.signer)
+            yield group
+            group.write(self.sealer)
 
-        `at` is the time now, with its zone. Raises CodeTaken if the code is another person's, LedgerError.
-        """
-        detail = {
-            "city": city_code,
-            "face": face,
-            "issued": issued_on.isoformat(),
-            "expires": expires.isoformat(),
-            "code_digest": code_digest,
-        }
-        if person_digest is not None:
-            detail["person_digest"] = person_digest
-        with self._writing() as connection:
-            for state in _cards_for(connection, code_digest):
-                if state.is_of_another(person_digest):
-                    raise CodeTaken(state.serial)
-            ordered = sa.select(sa.func.count()).where(_events.c.event == Event.ORDERED.value)
-            number = connection.execute(ordered).scalar_one() + 1
-            serial = f"{SERIAL_PREFIX}{city_code}{number:09d}"
-            self._append(connection, serial, Event.ORDERED, at, detail)
-        return serial
+    def order(self, terms: CardTerms, resident: Resident, at: datetime) -> str:
+        """Enter a new card, in a group of its own: see `Group.order`."""
+        with self.writing() as group:
+            return group.order(terms, resident, at)
 
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
-        """Enter an event of a card, durably, and return the card's state after it.
-
-        Raises TransitionRefused if it cannot follow, LedgerError for details of another form.
-        """
-        if event is Event.ORDERED:
-            raise TransitionRefused("a card is entered by ordering it")
-        with self._writing() as connection:
-            return self._append(connection, serial, event, at, dict(detail or {}))
+        """Enter an event of a card, in a group of its own: see `Group.append`."""
+        if event in (Event.ORDERED, Event.APPLIED):
+            raise TransitionRefused("a card is entered by applying for it or ordering it")
+        with self.writing() as group:
+            return group.append(serial, event, at, detail)
 
     def entries(self, serial: str | None = None) -> tuple[Entry, ...]:
         """All entries, or those of one card, in their order."""
-        with self._reading() as connection:
-            return _select(connection, serial)
+        return tuple(self.stream(serial))
+
+    def stream(self, serial: str | None = None) -> Iterator[Entry]:
+        """The same, one after the other, for books that are too many to hold at once."""
+        statement = sa.select(events).order_by(events.c.id).execution_options(yield_per=projection.PAGE)
+        if serial is not None:
+            statement = statement.where(events.c.subject == serial)
+        with self.database.reading() as connection:
+            for line in connection.execute(statement):
+                yield projection.entry_of(line)
 
     def card(self, serial: str) -> CardState:
-        """The state of one card. Raises LedgerError if the ledger does not know it."""
+        """The state of one card. LedgerError if the ledger does not know it."""
         state = self.find(serial)
         if state is None:
             raise LedgerError(f"the ledger has no card {serial}")
@@ -172,214 +148,149 @@ class Ledger:
 
     def find(self, serial: str) -> CardState | None:
         """The state of one card, or None if the ledger does not know it."""
-        with self._reading() as connection:
-            return _fold(serial, _select(connection, serial))
+        with self.database.reading() as connection:
+            return projection.find(connection, serial)
 
-    def cards(self) -> tuple[CardState, ...]:
-        """The states of all cards, in the order of their serials."""
-        by_serial: dict[str, list[Entry]] = {}
-        for entry in self.entries():
-            by_serial.setdefault(entry.serial, []).append(entry)
-        states = (_fold(serial, entries) for serial, entries in sorted(by_serial.items()))
-        return tuple(state for state in states if state is not None)
+    def cards(self, *statuses: Status) -> tuple[CardState, ...]:
+        """The states of all cards, or those that stand so, in the order of their serials."""
+        with self.database.reading() as connection:
+            return projection.in_status(connection, *statuses)
 
     def unfinished(self) -> tuple[CardState, ...]:
         """The cards in mid-issue or mid-handover: each is to be resumed, spoilt or cancelled."""
-        return tuple(state for state in self.cards() if state.is_unfinished)
+        waiting = (*MID_ISSUE, Status.ACTIVE)  # an active card may have a password reset without an outcome
+        return tuple(state for state in self.cards(*waiting) if state.is_unfinished)
 
     def cards_for(self, code_digest: str) -> tuple[CardState, ...]:
-        """The cards ever ordered for the resident code with this keyed digest."""
-        with self._reading() as connection:
-            return _cards_for(connection, code_digest)
+        """The cards ever applied for or ordered for the resident code with this keyed digest."""
+        with self.database.reading() as connection:
+            return projection.of_code(connection, code_digest)
+
+    def cards_of_run(self, run: str) -> Iterator[CardState]:
+        """The cards of a run, one after the other, in the order of their serials."""
+        with self.database.reading() as connection:
+            yield from projection.of_run(connection, run)
+
+    def cards_for_any(self, code_digests: Sequence[str]) -> tuple[CardState, ...]:
+        """The same as `cards_for` for many resident codes at once (a few hundred at most)."""
+        with self.database.reading() as connection:
+            return projection.of_codes(connection, code_digests)
 
     def card_on(self, chip: str) -> CardState | None:
         """The card that the chip of that number was bound to last, or None if it never was."""
-        bound = _events.c.event == Event.BOUND.value
-        with self._reading() as connection:
-            serial = connection.execute(
-                sa.select(_events.c.serial)
-                .where(bound, _events.c.detail == _json({"chip": chip}))
-                .order_by(_events.c.id.desc())
-                .limit(1)
-            ).scalar_one_or_none()
-            return None if serial is None else _fold(serial, _select(connection, serial))
+        with self.database.reading() as connection:
+            return projection.on_chip(connection, chip)
+
+    def counts(self) -> dict[Status, int]:
+        """How many cards stand where."""
+        with self.database.reading() as connection:
+            statement = sa.select(cards.c.status, sa.func.count()).group_by(cards.c.status)
+            return {Status(status): count for status, count in connection.execute(statement)}
 
     def head(self) -> str:
         """Number and digest of the last entry, `NUMBER:HEX`: it stands for the whole ledger.
 
         To be kept elsewhere, so that a cut tail or a rewritten chain is noticed.
         """
-        with self._reading() as connection:
-            return _written(*_head(connection))
+        with self.database.reading() as connection:
+            return head(*head_of(connection))
 
-    def verify(self, head: str | None = None) -> str:
-        """Recompute every digest over what the rows hold, and every card's transitions; return the head.
+    def seal(self) -> str:
+        """Let the authority sign for all entries, and return the head. LedgerError if its keys are not open."""
+        if self.sealer is None:
+            raise LedgerError("the books are sealed with the authority's key, which is not open")
+        with self.database.writing() as connection:
+            number, digest = head_of(connection)
+            known = sa.select(signatures.c.last).where(signatures.c.last == number, signatures.c.signer == AUTHORITY)
+            if number and connection.execute(known).one_or_none() is None:
+                Group(connection, None).seal(self.sealer)
+            return head(number, digest)
 
-        `head` was kept from before, with its entry's number or without. Raises LedgerDamaged naming the first entry
-        that does not fit, or where that head is not in the chain; LedgerError if it is none.
+    def verify(self, kept: str | None = None, trust: Trust | None = None) -> str:
+        """Verify as `inspect` does, and return the head."""
+        return self.inspect(kept, trust).head
+
+    def inspect(self, kept: str | None = None, trust: Trust | None = None) -> Verified:
+        """Recompute every digest over what the rows hold, check every signature and every card's transitions.
+
+        `kept` is a head from before, with its entry's number or without; with `trust`, signatures must be those of
+        keys that it knows. LedgerDamaged names the first entry that does not fit, or where that head is not in the
+        chain; LedgerError if it is none.
         """
-        kept = None if head is None else _parse_head(head)
-        digests = [GENESIS]
-        states: dict[str, CardState] = {}
-        with self._reading() as connection:
-            for number, row in enumerate(connection.execute(sa.select(_events).order_by(_events.c.id)), start=1):
-                digests.append(_checked(row, number, digests[-1]))
-                entry = _entry(row)
-                try:
-                    states[entry.serial] = advance(states.get(entry.serial), entry.serial, entry.event, entry.detail)
-                except LedgerError as error:
-                    raise LedgerDamaged(f"entry {number}: {error}") from error
-        if kept is not None:
-            _check_kept(*kept, digests)
-        return _written(len(digests) - 1, digests[-1])
-
-    def _append(
-        self, connection: sa.Connection, serial: str, event: Event, at: datetime, detail: dict[str, str]
-    ) -> CardState:
-        if at.tzinfo is None:
-            raise LedgerError("a ledger's time needs its zone")
-        before = _fold(serial, _select(connection, serial))
-        state = advance(before, serial, event, detail)
-        last, digest = _head(connection)
-        row = {
-            "id": last + 1,
-            "time": _stamp(at),
-            "serial": serial,
-            "event": event.value,
-            "detail": _json(detail),
-        }
-        connection.execute(_events.insert(), {**row, "digest": _digest(digest, *row.values())})
-        return state
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with _translated(self._path), self._engine.connect() as connection:
-            connection.execution_options(**{_WRITER: True})
-            with connection.begin():
-                yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with _translated(self._path), self._engine.connect() as connection:
-            yield connection
+        check = ChainCheck(kept)
+        with self.database.reading() as connection:
+            signed = _Signatures(connection, trust)
+            statement = sa.select(events).order_by(events.c.id).execution_options(yield_per=projection.PAGE)
+            for line in connection.execute(statement):
+                check.follow(projection.row_of(line), line.digest)
+                signed.follow(check.number, check.digest, line.actor)
+            now = check.end()
+            signed.end()
+            projection.check(connection)
+        return Verified(now, signed.sealed, signed.unattended)
 
 
-def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS})
+class _Signatures:
+    """Follows the entries beside the chain, and holds the signatures against them."""
 
-    @sa_event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where `_begin` says, not where the driver guesses
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+    def __init__(self, connection: sa.Connection, trust: Trust | None) -> None:
+        order = (signatures.c.last, signatures.c.signer)
+        statement = sa.select(signatures).order_by(*order).execution_options(yield_per=projection.PAGE)
+        self._lines = iter(connection.execute(statement))
+        self._line = next(self._lines, None)
+        self._trust = trust
+        self._unsigned: tuple[int, str] | None = None
+        self._number = 0
+        self.sealed = 0
+        self.unattended = 0
 
-    @sa_event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writer = connection.get_execution_options().get(_WRITER)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+    def follow(self, number: int, digest: str, actor: str | None) -> None:
+        """Take the next entry. LedgerDamaged if a signature is wrong, or one is missing."""
+        self._number = number
+        if actor is None or actor == UNATTENDED:
+            self.unattended += 1
+            self._check_signed()
+        elif self._unsigned is None:
+            self._unsigned = (number, actor)
+        elif self._unsigned[1] != actor:
+            self._check_signed()
+        while self._line is not None and self._line.last == number:
+            self._take(self._line, digest)
+            self._line = next(self._lines, None)
 
-    return engine
+    def end(self) -> None:
+        """Refuse entries that nobody signed, and signatures of entries that are not there."""
+        self._check_signed()
+        if self._line is not None:
+            raise LedgerDamaged(f"there is a signature for entries up to {self._line.last}: the ledger was cut")
 
+    def _check_signed(self) -> None:
+        if self._unsigned is not None:
+            number, actor = self._unsigned
+            raise LedgerDamaged(f"entry {number} is operator card {actor}'s, which has not signed it")
 
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
-            raise LedgerDamaged(f"{path}: {cause}") from error
-        raise LedgerError(f"{path}: {cause}") from error
+    def _take(self, line: sa.Row[tuple[int, str, int, str]], digest: str) -> None:
+        if line.signer == AUTHORITY:
+            self._verify(line, sealed_message(line.last, digest))
+            self.sealed = line.last
+            return
+        if self._unsigned != (line.first, line.signer):
+            raise LedgerDamaged(f"the signature of entries {line.first} to {line.last} is for others than it says")
+        self._verify(line, signed_message(line.first, line.last, digest))
+        self._unsigned = None
 
-
-def _select(connection: sa.Connection, serial: str | None) -> tuple[Entry, ...]:
-    statement = sa.select(_events).order_by(_events.c.id)
-    if serial is not None:
-        statement = statement.where(_events.c.serial == serial)
-    return tuple(_entry(row) for row in connection.execute(statement))
-
-
-def _entry(row: sa.Row[Any]) -> Entry:
-    try:
-        detail = {str(name): str(value) for name, value in json.loads(row.detail).items()}
-        at = datetime.fromisoformat(row.time)
-        return Entry(row.id, at, row.serial, Event(row.event), detail, row.digest)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise LedgerDamaged(f"entry {row.id} of the ledger cannot be read") from error
-
-
-def _fold(serial: str, entries: Iterable[Entry]) -> CardState | None:
-    return fold(serial, ((entry.event, entry.detail) for entry in entries))
-
-
-def _cards_for(connection: sa.Connection, code_digest: str) -> tuple[CardState, ...]:
-    ordered = _events.c.event == Event.ORDERED.value
-    serials = connection.execute(
-        sa.select(_events.c.serial)
-        .where(ordered, _events.c.detail.contains(code_digest, autoescape=True))
-        .order_by(_events.c.id)
-    ).scalars()
-    found = [_fold(serial, _select(connection, serial)) for serial in serials.all()]
-    return tuple(state for state in found if state is not None)
-
-
-def _head(connection: sa.Connection) -> tuple[int, str]:
-    """Number and digest of the last entry."""
-    last = sa.select(_events.c.id, _events.c.digest).order_by(_events.c.id.desc()).limit(1)
-    row = connection.execute(last).one_or_none()
-    return (0, GENESIS) if row is None else (row.id, row.digest)
+    def _verify(self, line: sa.Row[tuple[int, str, int, str]], message: bytes) -> None:
+        if self._trust is None:
+            return
+        key = self._trust(line.signer)
+        if key is None:
+            raise LedgerDamaged(
+                f"entries up to {line.last} are signed by {line.signer}, whom this authority does not know"
+            )
+        try:
+            key.verify(bytes.fromhex(line.signature), message, ec.ECDSA(hashes.SHA256()))
+        except (InvalidSignature, ValueError):
+            raise LedgerDamaged(f"the signature of {line.signer} at entry {line.last} does not verify") from None
 
 
-def _checked(row: sa.Row[Any], number: int, before: str) -> str:
-    """The digest of a row, recomputed over what stands there, byte for byte. LedgerDamaged if it is another's."""
-    if row.id != number:
-        raise LedgerDamaged(f"entry {number} of the ledger is missing: entry {row.id} stands in its place")
-    try:
-        digest = _digest(before, row.id, row.time, row.serial, row.event, row.detail)
-    except TypeError as error:
-        raise LedgerDamaged(f"entry {number} of the ledger cannot be read") from error
-    if row.digest != digest:
-        raise LedgerDamaged(
-            f"the ledger's chain breaks at entry {number}: it, or one before it, is not what was written"
-        )
-    return digest
-
-
-def _written(number: int, digest: str) -> str:
-    return f"{number}:{digest}"
-
-
-def _parse_head(text: str) -> tuple[int | None, str]:
-    found = _HEAD.fullmatch(text.strip().lower())
-    if found is None:
-        raise LedgerError("a head of the ledger is NUMBER:HEX, as verify prints it, or the 64 hex digits alone")
-    return None if found["number"] is None else int(found["number"]), found["digest"]
-
-
-def _check_kept(number: int | None, digest: str, digests: list[str]) -> None:
-    """Raise LedgerDamaged unless the head that was kept elsewhere is in the chain, at its place."""
-    last = len(digests) - 1
-    if number is not None and number > last:
-        raise LedgerDamaged(
-            f"the ledger ends at entry {last}, and the head kept elsewhere is entry {number}'s: it was cut"
-        )
-    if number is not None and digests[number] != digest:
-        raise LedgerDamaged(
-            f"entry {number}, or one before it, was rewritten: the head kept elsewhere has another digest"
-        )
-    if digest not in digests:
-        raise LedgerDamaged(
-            f"none of the entries up to {last}, the last one, has the head kept elsewhere: it was cut or rewritten"
-        )
-
-
-def _digest(before: str, *columns: object) -> str:
-    return hashlib.sha256(before.encode() + _json(columns).encode()).hexdigest()
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+__all__ = ["CardTerms", "Ledger", "Resident", "Trust", "Verified", "parse_head"]

@@ -37,12 +37,14 @@ from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
-from jukicard.issuer.errors import CardSpoilt, IssuerError, RuleRefused
+from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused
 from jukicard.issuer.keys.keystore import Randomness
+from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
-from jukicard.issuer.ledger.rules import CardState as LedgerState
 from jukicard.issuer.line import plan
-from jukicard.issuer.line.cardkeys import CardKeyring
+from jukicard.issuer.line.cardkeys import CardKeyring, newest_key_sets
+from jukicard.issuer.line.facework import FaceMaker
+from jukicard.issuer.line.journal import Journal
 from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
 from jukicard.issuer.municipal.ordinance import purposes
@@ -83,19 +85,39 @@ class Order:
         return CardData(self.serial, self.record.city_code, expires, self.record.face.value)
 
 
-WriteFace = Callable[[Order], object]
-"""Writes the files of an order's face, whole or not at all; those of an earlier attempt may be there."""
-
-
 class MismatchError(HostError):
     """What the chip holds is not what was written."""
 
 
 def chip_number(connection: CardConnection) -> str:
     """Return the number of the chip at hand (card image number, 16 digits), which anybody may read."""
+    return _number(_issuer_domain(connection))
+
+
+def check_blank(journal: Journal, connection: CardConnection) -> str:
+    """Return the number of the chip at hand, which is blank.
+
+    Refuse (RuleRefused) one that is a card already: issuing would spoil and terminate it.
+    """
+    domain = _issuer_domain(connection)
+    number = _number(domain)
+    bound = journal.card_on(number)
+    if bound is not None:
+        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
+        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
+    return number
+
+
+def _issuer_domain(connection: CardConnection) -> DomainClient:
+    """Select the issuer's domain."""
     client = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
     client.select()
-    stored = client.get_data(TAG_CARD_NUMBER)
+    return client
+
+
+def _number(domain: DomainClient) -> str:
+    stored = domain.get_data(TAG_CARD_NUMBER)
     if stored is None:
         raise NoCard("the chip in the reader has no card image number: it is not a chip for this issuing machine")
     try:
@@ -107,19 +129,12 @@ def chip_number(connection: CardConnection) -> str:
     return number.hex().upper()
 
 
-def check_blank(authority: Authority, connection: CardConnection) -> None:
-    """Refuse (RuleRefused) a chip that is a card already: issuing would spoil and terminate it."""
-    bound = authority.ledger.card_on(chip_number(connection))
-    if bound is not None:
-        raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
-    domain = DomainClient(standard(connection), ISSUER_DOMAIN_AID)
-    domain.select()
-    if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
-        raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
-
-
 class Personaliser:
-    """Makes the chip behind a connection the card of an order; `write_face`, if given, makes the face's files."""
+    """Makes the chip behind a connection the card of an order; `face`, if given, makes the face's files, and reads them
+    back before the card counts as matched.
+
+    What is done is noted in the books at once, or in the `journal` that is given in their place.
+    """
 
     def __init__(
         self,
@@ -128,28 +143,33 @@ class Personaliser:
         order: Order,
         random: Randomness,
         clock: Clock,
-        write_face: WriteFace | None = None,
+        face: FaceMaker | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._authority = authority
+        self._journal = authority.ledger if journal is None else journal
         self._connection = connection
         self._stack = standard(connection)
         self._order = order
         self._random = random
         self._clock = clock
-        self._write_face = write_face
+        self._face = face
         self._keyring = CardKeyring(authority)
         self._client: ApplicationClient | None = None
+        self._resuming = True
 
     def run(self, report: Report = lambda operation: None) -> LedgerState:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
 
-        `report` is called as each operation begins.  TransportError, and what `write_face` raises: interrupted, to be
-        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  RuleRefused: this is another order's
-        chip, or the face was begun, and there is no `write_face`.
+        `report` is called as each operation begins.  TransportError, and what `face` raises: interrupted, to be
+        resumed with the same chip.  CardSpoilt: the chip refused or deviated.  FaceMismatch: the face's file does not
+        print what the record says; to be resumed, too.  RuleRefused: this is another order's chip, or the face was
+        begun, and there is no `face`.
         """
         operations = self.operations()
         with self._connection.transaction():
             state = self._bind()
+            self._mend_face(state)
             try:
                 for operation in operations:
                     if operation.name not in state.steps_done:
@@ -162,21 +182,21 @@ class Personaliser:
 
     def operations(self) -> tuple[plan.Operation, ...]:
         """Return the order's operations, done or not.  The face comes before the match, or, once that began, not."""
-        state = self._authority.ledger.card(self._order.serial)
-        if state.pending == plan.FACE_STEP and self._write_face is None:
+        state = self._journal.card(self._order.serial)
+        unmatched = plan.FACE_STEP in state.steps_done and plan.MATCH_STEP not in state.steps_done
+        if (state.pending == plan.FACE_STEP or unmatched) and self._face is None:
             raise RuleRefused(f"card {state.serial}: its face was begun; name the folder for it again")
         matching = plan.MATCH_STEP in (*state.steps_done, state.pending)
-        face = plan.FACE_STEP in state.steps_done or (self._write_face is not None and not matching)
-        return plan.issuing_plan(self._authority.city.code, self._order.services, face=face)
+        face = plan.FACE_STEP in state.steps_done or (self._face is not None and not matching)
+        return plan.issuing_plan(newest_key_sets(self._authority), self._order.services, face=face)
 
     def _bind(self) -> LedgerState:
         """Tie the chip to the order, once; only that chip is ever written for it."""
-        state = self._authority.ledger.card(self._order.serial)
-        number = chip_number(self._connection)
-        if state.chip is not None and state.chip != number:
+        state = self._journal.card(self._order.serial)
+        self._resuming = state.chip is not None
+        number = chip_number(self._connection) if self._resuming else check_blank(self._journal, self._connection)
+        if state.chip not in (None, number):
             raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
-        if state.chip is None:
-            check_blank(self._authority, self._connection)
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
@@ -184,7 +204,7 @@ class Personaliser:
         return state
 
     def _note(self, event: Event, **detail: str) -> LedgerState:
-        return self._authority.ledger.append(self._order.serial, event, self._clock(), detail)
+        return self._journal.append(self._order.serial, event, self._clock(), detail)
 
     def _carry_out(self, operation: plan.Operation) -> None:
         self._note(Event.STEP_STARTED, step=operation.name)
@@ -193,7 +213,7 @@ class Personaliser:
 
     def _reach_milestone(self, operation: plan.Operation) -> LedgerState:
         """Note what an operation that is done leads to, unless that was noted before an interruption."""
-        state = self._authority.ledger.card(self._order.serial)
+        state = self._journal.card(self._order.serial)
         milestone = _MILESTONES.get(operation.name)
         if milestone is None or state.status not in TRANSITIONS[milestone].sources:
             return state
@@ -228,9 +248,18 @@ class Personaliser:
             return client
         return self._client
 
+    def _has_application(self, domain: DomainClient, aid: AID) -> bool:
+        """Return whether an earlier attempt has installed it: a chip that was found blank is not asked."""
+        return self._resuming and aid in {entry.aid for entry in domain.status(0x40)}
+
+    def _has_key(self, domain: DomainClient, kid: int, kvn: int) -> bool:
+        """Return whether an earlier attempt has put or generated it: a chip that was found blank is not asked."""
+        return self._resuming and (kid, kvn) in domain.key_references()
+
     def _put_key_set(self, operation: plan.PutKeySet) -> None:
         domain = self._domain(operation.domain)
-        if self._keyring.kvn != operation.keys.kvn:
+        used = self._keyring.used
+        if used is None or used.domain != operation.keys.domain:  # of whichever generation, if that was interrupted
             domain.put_key_set(operation.keys.kvn, self._keyring.encrypted(operation.keys))
             self._client = None
 
@@ -244,37 +273,36 @@ class Personaliser:
 
     def _install(self, operation: plan.Install) -> None:
         domain = self._domain(operation.domain)
-        if operation.aid not in {entry.aid for entry in domain.status(0x40)}:
+        if not self._has_application(domain, operation.aid):
             domain.install(operation.module, operation.aid, operation.privileges)
 
     def _install_service(self, operation: plan.InstallService) -> None:
         domain, service = self._domain(operation.domain), operation.service
         aid = service.aid(self._authority.city.code)
-        if aid not in {entry.aid for entry in domain.status(0x40)}:
+        if not self._has_application(domain, aid):
             approval = approve_rom(self._authority, service.module, service.purpose, service.limits)
             domain.install(service.module, aid, approval=approval)
 
     def _put_approval_key(self, operation: plan.PutApprovalKey) -> None:
         domain = self._domain(operation.domain)
-        if (KID_APPROVAL, plan.APPROVAL_KVN) not in domain.key_references():
+        if not self._has_key(domain, KID_APPROVAL, plan.APPROVAL_KVN):
             domain.put_public(KID_APPROVAL, plan.APPROVAL_KVN, self._authority.approval_key)
         domain.store_purposes(list(purposes(self._authority.home)))
 
     def _put_anchor(self, operation: plan.PutAnchor) -> None:
         domain = self._domain(operation.domain)
-        if (KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN) not in domain.key_references():
+        if not self._has_key(domain, KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN):
             domain.put_anchor(plan.ANCHOR_KVN, self._authority.anchor(operation.area))
         domain.store_date(plan.ANCHOR_KVN, f"{self._order.issued_on:%Y%m%d}")
 
     def _channel_key(self, operation: plan.ChannelKey) -> None:
         domain = self._domain(operation.domain)
         kid, kvn = operation.kid, plan.CHANNEL_KVN
-        stored = domain.certificates(kid, kvn)
+        stored = domain.certificates(kid, kvn) if self._resuming else ()
         if stored:
             self._check_certificates(operation.area, stored, LeafUsage.KEY_AGREEMENT)
             return
-        present = (kid, kvn) in domain.key_references()
-        key = domain.generate_key(kid, kvn, replaces=kvn if present else 0)
+        key = domain.generate_key(kid, kvn, replaces=kvn if self._has_key(domain, kid, kvn) else 0)
         leaf = self._certify(operation.area, x.CARD_CHANNEL, key)
         domain.store_certificates(kid, kvn, (*self._authority.card_authorities(operation.area), leaf))
 
@@ -337,11 +365,31 @@ class Personaliser:
             client.activate()
 
     def _draw_face(self, operation: plan.WriteFace) -> None:
-        if self._write_face is None:
+        if self._face is None:
             raise RuntimeError("a plan with a face, and nobody to write it")
-        self._write_face(self._order)
+        self._face.write(self._order.serial)
+
+    def _mend_face(self, state: LedgerState) -> None:
+        """Write a face again that was written before an interruption, and does not read back as it should now.
+
+        For the books it is the face step that is done already: what counts there is the match that follows.
+        """
+        unmatched = plan.FACE_STEP in state.steps_done and plan.MATCH_STEP not in state.steps_done
+        if unmatched and self._face is not None and self._face.differences(self._order.serial):
+            self._face.write(self._order.serial)
+
+    def _match_face(self) -> None:
+        """Read the face's file back, as it lies there, and compare it with the record."""
+        done = self._journal.card(self._order.serial).steps_done
+        if plan.FACE_STEP not in done or self._face is None:
+            return
+        differences = self._face.differences(self._order.serial)
+        if differences:
+            told = "".join(f"\n  {difference}" for difference in differences)
+            raise FaceMismatch(f"card {self._order.serial}: its face does not print what the record says:{told}")
 
     def _match(self, operation: plan.Match) -> None:
+        self._match_face()
         client = JukiClient(self._stack)
         client.select()
         self._client = None

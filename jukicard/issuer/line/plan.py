@@ -16,12 +16,11 @@ from jukicard.applets.gp.layout import (
     KID_APPROVAL,
     KID_SCP11A,
     KID_SCP11B,
-    municipal_domain_aid,
 )
 from jukicard.applets.juki.layout import JUKI_AID
 from jukicard.iso7816.aid import AID
 from jukicard.issuer.authority.terminals import Area
-from jukicard.issuer.line.cardkeys import DomainKeySet, key_sets
+from jukicard.issuer.line.cardkeys import DomainKeySet
 from jukicard.issuer.municipal.services import Service
 
 ANCHOR_KVN = 0x01
@@ -178,27 +177,33 @@ class WriteFace(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Match(Operation):
-    """Compare record and chip once more, from outside: as a terminal, over SCP11a."""
+    """Compare the record with the face's file, where there is one, and with the chip once more, from outside: as a
+    terminal, over SCP11a.
+    """
 
     does: ClassVar[str] = "SCP11a as the issuing machine's terminal, COMPARE BINARY: the chip holds this record's code"
 
 
-def issuing_plan(city_code: str, services: tuple[Service, ...], *, face: bool = False) -> tuple[Operation, ...]:
-    """Return what is done to a blank chip for a card of that municipality with those services.
+def issuing_plan(
+    keys: tuple[DomainKeySet, ...], services: tuple[Service, ...], *, face: bool = False
+) -> tuple[Operation, ...]:
+    """Return what is done to a blank chip for a card with those key sets (`newest_key_sets`) and services.
 
     `face`: whether the face's files are made too.
     """
-    issuer, juki, _ = key_sets(city_code)
+    issuer, juki, municipal = keys
+    municipal_domain = municipal.domain
     return (
         PutKeySet("issuer-keys", ISSUER_DOMAIN_AID, issuer),
         SetCardState("initialized", ISSUER_DOMAIN_AID, INITIALIZED),
         Install("juki-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, JUKI_DOMAIN_AID, DOMAIN_PRIVILEGES),
+        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, municipal_domain, MUNICIPAL_PRIVILEGES),
         PutKeySet("juki-keys", JUKI_DOMAIN_AID, juki),
         PutAnchor("juki-anchor", JUKI_DOMAIN_AID, Area.JUKI),
         ChannelKey("juki-channel-a", JUKI_DOMAIN_AID, KID_SCP11A, Area.JUKI),
         ChannelKey("juki-channel-b", JUKI_DOMAIN_AID, KID_SCP11B, Area.JUKI),
         Install("juki-application", JUKI_DOMAIN_AID, JUKI_AID, JUKI_AID),
-        *_municipal_plan(city_code, services),
+        *_municipal_plan(municipal, services),
         AuthenticationKey("authentication-key", JUKI_AID),
         WriteData("data", JUKI_AID),
         ReadBack("read-back", JUKI_AID),
@@ -209,11 +214,9 @@ def issuing_plan(city_code: str, services: tuple[Service, ...], *, face: bool = 
     )
 
 
-def _municipal_plan(city_code: str, services: tuple[Service, ...]) -> tuple[Operation, ...]:
-    domain = municipal_domain_aid(city_code)
-    *_, municipal = key_sets(city_code)
+def _municipal_plan(municipal: DomainKeySet, services: tuple[Service, ...]) -> tuple[Operation, ...]:
+    domain = municipal.domain
     operations: list[Operation] = [
-        Install("municipal-domain", ISSUER_DOMAIN_AID, DOMAIN_MODULE, domain, MUNICIPAL_PRIVILEGES),
         PutKeySet("municipal-keys", domain, municipal),
         PutAnchor("municipal-anchor", domain, Area.MUNICIPAL),
         ChannelKey("municipal-channel-a", domain, KID_SCP11A, Area.MUNICIPAL),

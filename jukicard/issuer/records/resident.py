@@ -71,6 +71,7 @@ FIELDS = (
     FieldName("photo", "写真", required=False),
     FieldName("face", "券面", required=False),
     FieldName("braille", "点字", required=False),
+    FieldName("braille_reading", "点字読み", required=False),
     FieldName("nationality", "国籍", required=False),
     FieldName("stay_until", "在留期限", required=False),
 )
@@ -95,7 +96,7 @@ class RecordRules:
 
     `today` is the issue date. `city_code` (five digits), if given, is the only city accepted. `face` and
     `photo` win over the record's own; `photo` is relative to the current directory. The check-digit
-    functions can be replaced.
+    functions can be replaced. `glyph_images` are the private-use characters (外字) that have a glyph image.
     """
 
     today: date
@@ -104,6 +105,7 @@ class RecordRules:
     photo: Path | None = None
     resident_check_digit: CheckDigit = resident_check_digit
     municipality_check_digit: CheckDigit = municipality_check_digit
+    glyph_images: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class ResidentRecord:
 
     `label` names the record in messages, `city_code` has five digits, strings are as given (no
     normalisation: variation selectors matter) without surrounding blanks. `photo` is an existing file, and
-    None unless the face is B. `stay_until` is the last day of a foreign resident's stay.
+    None unless the face is B. `braille_reading` is what a person has confirmed beforehand for the braille, and None
+    unless that is wanted. `stay_until` is the last day of a foreign resident's stay.
     """
 
     label: str
@@ -126,6 +129,7 @@ class ResidentRecord:
     face: Face
     photo: Path | None = field(default=None, repr=False)
     braille: bool = field(default=False, repr=False)
+    braille_reading: str | None = field(default=None, repr=False)
     nationality: str | None = field(default=None, repr=False)
     stay_until: date | None = field(default=None, repr=False)
 
@@ -153,7 +157,7 @@ class ResidentRecord:
 
         None and blank strings are absent values; `braille` may be a bool. Raises RecordError with all faults.
         """
-        reader = _Reader(label, mapping)
+        reader = _Reader(label, mapping, rules.glyph_images)
         record = _read(reader, rules, folder)
         if record is None or reader.problems:
             raise RecordError(reader.problems)
@@ -223,8 +227,9 @@ def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
 class _Reader:
     """The values of one record by field name, and the faults found so far."""
 
-    def __init__(self, label: str, mapping: Mapping[str, object]) -> None:
+    def __init__(self, label: str, mapping: Mapping[str, object], glyph_images: frozenset[str]) -> None:
         self.label = label
+        self._glyph_images = glyph_images
         self.problems: list[Problem] = []
         self._values: dict[str, str] = {}
         for key, value in mapping.items():
@@ -257,7 +262,7 @@ class _Reader:
                 self.refuse(name, "is missing")
             return None
         try:
-            check_characters(text)
+            check_characters(text, self._glyph_images)
             return parse(text)
         except ValueError as error:
             self.refuse(name, str(error))
@@ -280,6 +285,7 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
     if face is None and not reader.has("face"):
         reader.refuse("face", "is missing (A or B)")
     braille = reader.take("braille", _yes_or_no)
+    reading = reader.take("braille_reading", _bounded(MAX_KANA))
     nationality = reader.take("nationality", _bounded(MAX_NATIONALITY))
     stay_until = reader.take("stay_until", lambda t: _stay(t, rules.today, nationality))
     photo = _photo(reader, rules, folder) if face is Face.B else None
@@ -299,20 +305,21 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
         face=face,
         photo=photo,
         braille=bool(braille),
+        braille_reading=reading if braille else None,
         nationality=nationality,
         stay_until=stay_until,
     )
 
 
-def check_characters(text: str) -> None:
+def check_characters(text: str, glyph_images: frozenset[str] = frozenset()) -> None:
     """Raise ValueError for a control, formatting or private-use character, or a lone surrogate.
 
-    Variation selectors pass.
+    Variation selectors pass, and the private-use characters that have a glyph image.
     """
     for char in text:
         category = unicodedata.category(char)
-        if category == "Co":
-            raise ValueError(f"contains U+{ord(char):04X}, a private-use character (外字) that means nothing elsewhere")
+        if category == "Co" and char not in glyph_images:
+            raise ValueError(f"contains U+{ord(char):04X}, a private-use character (外字) that has no glyph image here")
         if category in _FORBIDDEN_CATEGORIES:
             raise ValueError(f"contains U+{ord(char):04X}, a control or formatting character")
 

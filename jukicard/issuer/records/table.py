@@ -8,12 +8,14 @@ counts them. Like those of `records`, no message contains a value.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from jukicard.issuer.errors import Problem, RecordError
 from jukicard.issuer.records.resident import (
@@ -56,13 +58,60 @@ class RecordTable:
         """Check a row, 1 being the first resident's. Photo paths start at the file. RecordError with all faults."""
         if not 1 <= number <= len(self.rows):
             raise file_error(self.path.name, f"has {_residents(len(self.rows))}, no row {number}")
-        row = self.rows[number - 1]
-        label = _label(self.path, row.line)
-        if len(row.values) != len(self.columns):
-            counted = f"has {len(row.values)} columns, and the header {len(self.columns)}"
-            raise RecordError([Problem(label, "(row)", counted)])
-        mapping = dict(zip(self.columns, row.values, strict=True))
-        return ResidentRecord.from_mapping(mapping, rules, label=label, folder=self.path.parent)
+        return read_row(self.path, self.columns, self.rows[number - 1], rules)
+
+
+class RecordFile:
+    """A CSV file of any number of residents, read row by row, as often as it is asked.
+
+    Beyond 32 MB it must be UTF-8: telling encodings apart takes the whole text.  RecordError as for a table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text: str | None = None
+        if _size(path) <= MAX_CSV_BYTES:
+            self._text = _decode(path, read_limited(path, MAX_CSV_BYTES))
+        header = next(self._lines(), None)
+        if header is None:
+            raise file_error(path.name, "is empty: the first line names the fields")
+        self.columns = _columns(_label(path, header.line), header.values)
+
+    def rows(self) -> Iterator[Row]:
+        """The residents' rows."""
+        lines = self._lines()
+        next(lines, None)
+        return lines
+
+    def record(self, row: Row, rules: RecordRules) -> ResidentRecord:
+        """Check a row. Photo paths start at the file. RecordError with all faults."""
+        return read_row(self.path, self.columns, row, rules)
+
+    def digest(self) -> str:
+        """SHA-256 of the file, hex."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _lines(self) -> Iterator[Row]:
+        if self._text is not None:
+            yield from _checked(self.path, _rows(self.path, io.StringIO(self._text, newline="")))
+            return
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                yield from _checked(self.path, _rows(self.path, file))
+        except UnicodeDecodeError:
+            limit = f"{MAX_CSV_BYTES >> 20} MB"
+            raise file_error(self.path.name, f"is not UTF-8, which a file of more than {limit} must be") from None
+
+
+def read_row(path: Path, columns: tuple[str, ...], row: Row, rules: RecordRules) -> ResidentRecord:
+    """Check a row of a CSV file. RecordError with all faults."""
+    label = _label(path, row.line)
+    if len(row.values) != len(columns):
+        counted = f"has {len(row.values)} columns, and the header {len(columns)}"
+        raise RecordError([Problem(label, "(row)", counted)])
+    mapping = dict(zip(columns, row.values, strict=True))
+    return ResidentRecord.from_mapping(mapping, rules, label=label, folder=path.parent)
 
 
 def read_table(path: Path) -> RecordTable:
@@ -70,7 +119,7 @@ def read_table(path: Path) -> RecordTable:
     text = _decode(path, read_limited(path, MAX_CSV_BYTES))
     if "\0" in text:
         raise _fault(path, _line_of(text, text.index("\0")), "(file)", "contains a NUL byte")
-    rows = _rows(path, text)
+    rows = _rows(path, io.StringIO(text, newline=""))
     header = next(rows, None)
     if header is None:
         raise file_error(path.name, "is empty: the first line names the fields")
@@ -119,9 +168,23 @@ def _is_euc(raw: bytes) -> bool:
     return True
 
 
-def _rows(path: Path, text: str) -> Iterator[Row]:
+def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        if any("\0" in value for value in row.values):
+            raise _fault(path, row.line, "(file)", "contains a NUL byte")
+        yield row
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0  # reading it says what is wrong
+
+
+def _rows(path: Path, text: TextIO) -> Iterator[Row]:
     """The rows that are not blank, the header first."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(text, strict=True)
     line = 1
     try:
         for values in reader:

@@ -19,6 +19,7 @@ from jukicard.reader.cardfile.errors import (
     WrongStorageKey,
 )
 from jukicard.reader.cardfile.file import CardFile, NotBefore, StorageKey, card_id_of
+from jukicard.reader.cardfile.group import NewCard, write_card_files
 from jukicard.reader.cardfile.sealing import STORAGE_KEY_LENGTH, derive_storage_key, is_exported, new_exported_id
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "CardFileMissing",
     "CardFileReadOnly",
     "CardFileRolledBack",
+    "NewCard",
     "NotACardFile",
     "NotBefore",
     "StorageKey",
@@ -44,4 +46,5 @@ __all__ = [
     "derive_storage_key",
     "is_exported",
     "new_exported_id",
+    "write_card_files",
 ]

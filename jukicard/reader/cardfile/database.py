@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
+from functools import cache
 from typing import Any, NamedTuple
 
 from jukicard.reader.cardfile.disk import Connection
@@ -24,6 +26,8 @@ from jukicard.reader.cardfile.sealing import (
 )
 
 APPLICATION_ID = 0x4A554B49  # "JUKI"
+
+_FORMAT_VERSIONS, _WITH_LOG = slice(18, 20), b"\x02\x02"
 
 _TABLES = {
     "card": (
@@ -126,10 +130,53 @@ def initialise(connection: Connection, sealer: Sealer, cells: Mapping[str, bytes
     connection.execute("PRAGMA journal_mode = WAL")
     settle(connection)
     connection.execute("BEGIN IMMEDIATE")
+    _make_tables(connection)
+    _fill(connection, sealer, cells)
+    connection.execute("COMMIT")
+    checkpoint(connection, "TRUNCATE")
+
+
+def in_memory() -> sqlite3.Connection:
+    """Open a database in memory: `image` makes one card after the other in it."""
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def image(memory: sqlite3.Connection, sealer: Sealer, cells: Mapping[str, bytes]) -> bytes:
+    """Return the file that `initialise` would leave, made in memory: a whole database with a new card in it.
+
+    Nothing of what was made there before is in it.
+    """
+    memory.deserialize(_empty_image())
+    memory.execute("BEGIN")
+    _fill(memory, sealer, cells)
+    memory.execute("COMMIT")
+    made = bytearray(memory.serialize())
+    # A database in memory has no journal: that this one is to be opened with a write-ahead log is told by its write and
+    # read versions (https://www.sqlite.org/fileformat2.html, 1.3.3).
+    made[_FORMAT_VERSIONS] = _WITH_LOG
+    return bytes(made)
+
+
+@cache
+def _empty_image() -> bytes:
+    """Return a database with the tables of a card file and nothing in them."""
+    with closing(in_memory()) as connection:
+        connection.execute("PRAGMA page_size = 4096")
+        connection.execute("BEGIN")
+        _make_tables(connection)
+        connection.execute("COMMIT")
+        return connection.serialize()
+
+
+def _make_tables(connection: Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
     for table in _TABLES.values():
         connection.execute(table)
+
+
+def _fill(connection: Connection, sealer: Sealer, cells: Mapping[str, bytes]) -> None:
+    """Insert a new card: its identifier, its cells, the header of the first commit."""
     connection.execute("INSERT INTO card VALUES (1, ?, ?)", (sealer.card_id, sealer.check))
     numbers = Numbers()
     fingerprints = 0
@@ -140,8 +187,6 @@ def initialise(connection: Connection, sealer: Sealer, cells: Mapping[str, bytes
         connection.execute("INSERT INTO cells VALUES (?, ?, ?)", (number, 1, box))
     header = Header(1, False, sealer.root(1, False, fingerprints))
     connection.execute("INSERT INTO cells VALUES (0, ?, ?)", (header.commits, header.box))
-    connection.execute("COMMIT")
-    checkpoint(connection, "TRUNCATE")
 
 
 def identify(connection: Connection, path: str) -> tuple[bytes, bytes]:

@@ -124,7 +124,30 @@ class LocalDisk:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     def publish(self, draft: str, path: str) -> None:
-        """Give `draft` the name `path` (a hard link, which never replaces a file) and wait for the folder."""
+        """Give `draft` the name `path` and wait for the folder."""
+        self.name(draft, path)
+        try:
+            self.settle(os.path.dirname(os.path.abspath(path)))
+        except OSError:
+            self.remove(path)
+            raise
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a new file, mode 0600 from the start, without waiting for the disk."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as file:
+            file.write(content)
+
+    def settle(self, path: str) -> None:
+        """Wait until the disk has a file, or what names there are in a folder."""
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def name(self, draft: str, path: str) -> None:
+        """Give `draft` the name `path` (a hard link, which never replaces a file), without waiting for the disk."""
         try:
             os.link(draft, path)
         except OSError as error:
@@ -134,15 +157,6 @@ class LocalDisk:
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, "a file of this name exists") from None
             os.rename(draft, path)
-        try:
-            folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError:
-            self.remove(path)
-            raise
 
     def remove(self, path: str) -> None:
         """Remove a file, if there is one."""

@@ -64,13 +64,9 @@ class CardFile:
         (`CardFileExists`).
         """
         name = os.fspath(path)
-        if not 0 < len(card_id) <= LONGEST_CARD_ID:
-            raise ValueError(f"a card identifier has 1 to {LONGEST_CARD_ID} bytes")
-        for cell in cells:
-            check_name(cell)
+        check_new(cells, card_id)
         sealer = Sealer(storage_key, card_id, random)
-        folder, base = os.path.split(name)
-        draft = os.path.join(folder, f".{base}.{os.urandom(6).hex()}.new")
+        draft = draft_of(name)
         with naming_errors(name):
             disk.reserve(draft)
             try:
@@ -189,6 +185,20 @@ class CardFile:
 
     def __repr__(self) -> str:
         return f"CardFile({self._engine.path!r}, {self._engine.header.commits} commits)"
+
+
+def check_new(cells: Mapping[str, bytes], card_id: bytes) -> None:
+    """Refuse (ValueError) what cannot become a card file."""
+    if not 0 < len(card_id) <= LONGEST_CARD_ID:
+        raise ValueError(f"a card identifier has 1 to {LONGEST_CARD_ID} bytes")
+    for cell in cells:
+        check_name(cell)
+
+
+def draft_of(name: str) -> str:
+    """Return a name, beside `name`, under which a file is made before it gets its own."""
+    folder, base = os.path.split(name)
+    return os.path.join(folder, f".{base}.{os.urandom(6).hex()}.new")
 
 
 def card_id_of(path: str | os.PathLike[str]) -> bytes:

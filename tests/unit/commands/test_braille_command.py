@@ -98,9 +98,9 @@ def test_a_reading_given_is_the_confirmed_one(blank: Desk) -> None:
 @pytest.mark.parametrize(
     ("record", "reading", "why"),
     [
-        (HANAKO, "ミホンミホンミホンミホン", "hanako.json: braille: needs 12 cells"),
-        (HANAKO, "見本", "hanako.json: braille: U+898B"),
-        (RECORD, "タロウ", "taro.json: braille: is not wanted"),
+        (HANAKO, "ミホンミホンミホンミホン", "hanako.json: braille_reading: needs 12 cells"),
+        (HANAKO, "見本", "hanako.json: braille_reading: U+898B"),
+        (RECORD, "タロウ", "taro.json: braille_reading: is given, and braille is not wanted"),
     ],
     ids=["long", "kanji", "not wanted"],
 )
@@ -128,3 +128,39 @@ def test_the_part_of_the_photo_can_be_named(blank: Desk, tmp_path: Path) -> None
     assert blank.run(*words, "--photo-crop", "40,0,900").exit_code == 2
     assert blank.run(*words, "--photo-crop", "400,0,900,1157").exit_code == 7
     assert blank.run(*words, "--photo-crop", "40,0,900,1157").exit_code == 0
+
+
+def with_reading(desk: Desk, reading: str) -> str:
+    record = {**json.loads(HANAKO.read_text(encoding="utf-8")), "photo": str(PORTRAIT), "braille_reading": reading}
+    path = desk.folder / "confirmed.json"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    return str(path)
+
+
+def test_a_reading_in_the_record_is_confirmed_already(blank: Desk) -> None:
+    record = with_reading(blank, "ハナコ")
+    dry = blank.facts("issue", record, "--dry-run")["braille"]
+    assert (dry["reading"], dry["confirmed"]) == ("ハナコ", True)
+    overruled = blank.facts("issue", record, "--dry-run", "--braille-reading", "ミホン")["braille"]
+    assert overruled["reading"] == "ミホン"
+    result = blank.run("issue", record, "--out", str(blank.folder / "out"), *blank.authority)
+    assert result.exit_code == 0, result.output
+    assert "confirms" not in result.stderr
+    assert braille_of(blank)["reading"] == "ハナコ"
+    (pdf,) = (blank.folder / "out").glob("*.pdf")
+    assert blank.facts("face", "check", record, str(pdf))["matched"]
+    differing = blank.run("face", "check", str(HANAKO), str(pdf), "--braille-reading", "ミホン")
+    assert (differing.exit_code, differing.stdout) == (1, "front: braille: the dots are not those of the record\n")
+    unconfirmed = blank.run("face", "check", str(HANAKO), str(pdf))
+    assert unconfirmed.exit_code == 7
+    assert "braille_reading: is missing" in unconfirmed.stderr
+
+
+def test_layers_without_the_dots_are_refused_where_there_are_any(blank: Desk) -> None:
+    before = blank.ledger()
+    words = (*into(blank, "--braille-reading", "ハナコ"), "--layers", "personal")
+    result = blank.run(*words)
+    assert result.exit_code == 1
+    assert "name emboss too" in result.stderr
+    assert blank.ledger() == before
+    assert blank.run(*words, "--layers", "emboss").exit_code == 0

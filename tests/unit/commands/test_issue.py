@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from PIL import Image
 
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import IssuerError
-from jukicard.issuer.faces.face import PreparedFace
+from jukicard.issuer.faces import prepare_face
+from jukicard.issuer.faces.face import FaceFiles, PreparedFace
 from jukicard.issuer.line import personalise
+from jukicard.issuer.line.cardkeys import key_sets
 from jukicard.issuer.line.plan import Match, issuing_plan
 from jukicard.issuer.municipal.services import SERVICES
-from jukicard.issuer.records.resident import RecordRules, load_json
+from jukicard.issuer.records.resident import Face, RecordRules, load_json
 from jukicard.reader.emulator import EmulatorConnection
 from tests.support.desk import Desk, private_file
 from tests.support.issued import RECORD, TODAY
+from tests.support.printers import FakePrinters, fake_printers
+from tests.unit.faces.test_faces import data
 
-FACE_KEYS = ("face_pdf", "face_png", "face_json")
-KEYS = {"serial", "card", "expires", "face_back_png", *FACE_KEYS}
+__all__ = ["fake_printers"]
+
+FACE_KEYS = ("face_pdf", "face_png", "face_back_png", "face_json")
+KEYS = {"serial", "card", "expires", *FACE_KEYS}
 SERIAL = "799201000000001"
 MILESTONES = ["ordered", "closed", "face-written", "matched", "awaiting-handover"]
 CODE = load_json(RECORD, RecordRules(TODAY)).resident_code.reveal()
@@ -73,7 +81,7 @@ def test_a_card_file_is_made_for_the_record(blank: Desk) -> None:
         "expires": "2036-11-20",
         "face_pdf": str(out / f"{SERIAL}.pdf"),
         "face_png": str(out / f"{SERIAL}.png"),
-        "face_back_png": None,
+        "face_back_png": str(out / f"{SERIAL}-back.png"),
         "face_json": str(out / f"{SERIAL}.json"),
     }
     assert card.stat().st_mode & 0o777 == 0o600
@@ -89,7 +97,7 @@ def test_the_blank_chip_in_the_reader_becomes_the_card(blank: Desk) -> None:
     before = sorted(blank.folder.iterdir())
     facts = blank.facts(*onto(blank))
     assert (facts["serial"], facts["card"]) == (SERIAL, blank.reader)
-    assert [facts[key] for key in FACE_KEYS] == [None, None, None]
+    assert [facts[key] for key in FACE_KEYS] == [None] * len(FACE_KEYS)
     assert sorted(blank.folder.iterdir()) == before
     assert "face-written" not in events(blank)
     info = blank.facts("card", "info", "--reader", blank.reader)
@@ -159,7 +167,7 @@ def test_progress_is_on_standard_error_and_results_are_on_standard_output(blank:
     result = blank.run(*onto(blank))
     assert result.exit_code == 0
     names = [line.split(" ", 1)[0] for line in result.stderr.splitlines()]
-    assert names == [operation.name for operation in issuing_plan("99201", ())]
+    assert names == [operation.name for operation in issuing_plan(key_sets("99201"), ())]
     assert [line.split(" ", 1)[0] for line in result.stdout.splitlines()] == ["serial", "card", "expires"]
 
 
@@ -174,7 +182,7 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(blank: Desk) -> None:
     before, card = blank.ledger(), blank.card.read_bytes()
     services = [part for service in SERVICES for part in ("--service", service.name)]
     facts = blank.facts("issue", blank.record, "--dry-run", *services, "--out", str(blank.folder / "out"))
-    steps = [operation.name for operation in issuing_plan("99201", SERVICES, face=True)]
+    steps = [operation.name for operation in issuing_plan(key_sets("99201"), SERVICES, face=True)]
     assert [entry["step"] for entry in facts["plan"]] == steps
     assert all(entry["does"] and entry["domain"] for entry in facts["plan"])
     assert (facts["face"], facts["issued_on"], facts["expires"]) == ("A", "2026-11-21", "2036-11-20")
@@ -309,13 +317,82 @@ def test_a_face_that_was_begun_is_not_left_out(blank: Desk) -> None:
     assert all(Path(facts[key]).exists() for key in FACE_KEYS)
 
 
-def test_a_face_is_not_told_of_where_it_is_not(blank: Desk) -> None:
-    """Interrupted after its face was written, and finished from another folder."""
+def test_a_face_is_written_where_the_issue_is_finished(blank: Desk) -> None:
+    """Interrupted after its face was written, and finished from another folder: what is matched is what lies there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(personalise._ACTIONS, Match, Mock(side_effect=CardRemoved("the card was removed")))
         assert blank.run(*onto(blank, "--out", str(blank.folder / "faces"))).exit_code == 3
+    result = blank.run(*onto(blank))
+    assert result.exit_code == 1
+    assert "name the folder" in result.stderr
     facts = blank.facts(*onto(blank, "--out", str(blank.folder / "elsewhere")))
-    assert [facts[key] for key in FACE_KEYS] == [None, None, None]
+    assert all(Path(facts[key]).parent == blank.folder / "elsewhere" for key in FACE_KEYS)
+
+
+def test_a_face_that_prints_something_else_is_not_matched_and_is_written_again(blank: Desk) -> None:
+    """Somebody puts another's face where this one was written, before it is read back."""
+    write = PreparedFace.write
+    other = replace(data("taro", Face.A), name="架空　次郎")
+
+    def forging(self: PreparedFace, folder: Path, stem: str, serial: str, *, dpi: int | None = 300) -> FaceFiles:
+        files = write(self, folder, stem, serial, dpi=dpi)
+        files.pdf.write_bytes(prepare_face(other).pdf)
+        return files
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PreparedFace, "write", forging)
+        result = blank.run(*into(blank))
+    assert result.exit_code == 1
+    assert "its face does not print what the record says" in result.stderr
+    assert "front: name: character 1" in result.stderr
+    assert "same command again" in result.stderr
+    assert "架空" not in result.stderr
+    assert "spoilt" not in events(blank)
+    assert "matched" not in events(blank)
+    facts = blank.facts(*into(blank))
+    assert [event for event in events(blank) if event in MILESTONES] == MILESTONES
+    checked = blank.facts("face", "check", blank.record, facts["face_pdf"])
+    assert checked == {"serial": SERIAL, "matched": True, "differences": []}
+
+
+def test_only_the_personal_layer_with_marks_at_600_dpi(blank: Desk) -> None:
+    facts = blank.facts(*into(blank, "--layers", "personal", "--marks", "--dpi", "600"))
+    with Image.open(facts["face_png"]) as picture:
+        assert picture.size == (2022, 1275)
+    pdf = Path(facts["face_pdf"]).read_bytes()
+    assert b"/OCG" in pdf
+    assert b"Preprint".hex().upper().encode() not in pdf
+    assert blank.run(*into(blank, "--layers", "stock")).exit_code == 2
+
+
+def test_it_is_printed_once_it_is_issued(blank: Desk, fake_printers: FakePrinters) -> None:
+    facts = blank.facts(*into(blank, "--printer", "cards"))
+    assert facts["print_job"] == "cards-1"
+    assert fake_printers.printed == Path(facts["face_pdf"]).read_bytes()
+    assert fake_printers.jobs()[0][-1] == facts["face_pdf"]
+
+
+def test_a_printer_that_is_not_there_is_told_before_a_card_is_made(blank: Desk, fake_printers: FakePrinters) -> None:
+    before = blank.ledger()
+    assert blank.run(*into(blank, "--printer", "attic")).exit_code == 3
+    assert blank.run(*onto(blank, "--printer", "cards")).exit_code == 2
+    assert blank.ledger() == before
+    result = blank.run(*into(blank, "--printer", "office"))
+    assert result.exit_code == 3
+    assert "is issued all the same" in result.stderr
+    assert "awaiting-handover" in events(blank)
+
+
+def test_a_character_with_a_glyph_image_in_the_home_is_issued(blank: Desk) -> None:
+    record = changed_record(blank, name="住基　\ue000郎")
+    result = blank.run("issue", record, "--out", str(blank.folder / "out"), *blank.authority)
+    assert result.exit_code == 7
+    assert "U+E000" in result.stderr
+    (blank.home / "glyphs").mkdir()
+    drawn = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M1 1h7v7h-7z"/></svg>'
+    (blank.home / "glyphs" / "U+E000.svg").write_text(drawn, encoding="utf-8")
+    facts = blank.facts("issue", record, "--out", str(blank.folder / "out"), *blank.authority)
+    assert blank.facts("face", "check", record, facts["face_pdf"])["matched"]
 
 
 def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(blank: Desk) -> None:

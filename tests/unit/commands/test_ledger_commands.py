@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.ledger.group import CardTerms, Resident
 from jukicard.issuer.ledger.rules import Event
 from jukicard.issuer.records.resident import RecordRules, load_json
 from tests.support.desk import Desk
@@ -77,9 +78,8 @@ def test_the_list_says_how_to_go_on(awaiting: Desk, events: tuple[Event, ...], w
 
 def test_an_order_that_was_never_begun_says_how_to_go_on(blank: Desk) -> None:
     with Authority.open(blank.home, AUTHORITY_PASSWORD) as authority:
-        authority.ledger.order(
-            city_code="99201", face="A", issued_on=TODAY, expires=TODAY, code_digest="ab" * 32, at=blank.world.now()
-        )
+        terms = CardTerms("99201", "A", TODAY, TODAY)
+        authority.ledger.order(terms, Resident("ab" * 32, None), blank.world.now())
     (card,) = blank.facts("ledger", "list")["cards"]
     assert card["next"] == f"juki issue with the same record goes on; juki card void {SERIAL} gives the card up"
 

@@ -55,7 +55,7 @@ def test_six_digits_with_the_check_digit_are_understood(desk: Desk) -> None:
 
 def test_two_municipalities_share_a_national_root(desk: Desk) -> None:
     national = desk.folder / "national"
-    assert desk.facts("authority", "national", str(national), *desk.authority) == {"national_root": str(national)}
+    assert desk.facts("authority", "national", str(national), *desk.authority)["national_root"] == str(national)
     assert national.stat().st_mode & 0o777 == 0o700
     roots = []
     for code in ("99201", "99202"):

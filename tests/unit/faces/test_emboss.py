@@ -12,10 +12,13 @@ import pytest
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.faces import FaceData, Template, prepare_face, template
 from jukicard.issuer.faces.braille import braille, propose
-from jukicard.issuer.faces.drawing import pictures
 from jukicard.issuer.faces.emboss import emboss_dots, emboss_place, emboss_room
+from jukicard.issuer.faces.imposing import selected, sheet
+from jukicard.issuer.faces.pages import PrintForm
+from jukicard.issuer.faces.pdfreading import PdfFile, content_of
 from jukicard.issuer.faces.placing import MM
-from jukicard.issuer.faces.template import Emboss
+from jukicard.issuer.faces.rendering import pictures
+from jukicard.issuer.faces.template import Emboss, Plane
 from jukicard.issuer.records.resident import Face
 from tests.unit.faces.test_faces import data
 
@@ -99,19 +102,41 @@ def test_a_template_without_a_place_is_refused_only_if_there_is_braille() -> Non
 def test_the_dots_are_a_layer_of_their_own_in_a_colour_of_their_own() -> None:
     """Off by default: what prints the PDF, and knows nothing of the layer, prints no dot."""
     face = prepare_face(embossed())
-    assert pictures(face.pdf) == pictures(prepare_face(data()).pdf)
-    assert re.search(rb"/Name \(Emboss\)\s*/Type /OCG|/Type /OCG\s*/Name \(Emboss\)", face.pdf)
+    plain = prepare_face(data()).pdf
+    assert pictures(face.pdf, 150) == pictures(plain, 150)
+    assert b"/Name <%b>" % b"Emboss".hex().upper().encode() in face.pdf
     assert b"/Separation /Emboss" in face.pdf
     switched_on = face.pdf.replace(b"/OFF [", b"/Off [")
-    assert pictures(switched_on) != pictures(face.pdf)
-    assert b"Emboss" not in prepare_face(data()).pdf
+    front, back = pictures(switched_on, 60)
+    assert front != pictures(face.pdf, 60)[0]
+    assert back == pictures(face.pdf, 60)[1]
+    assert b"Emboss" not in plain
+    assert b"Emboss".hex().upper().encode() not in plain
+
+
+def test_an_embosser_gets_the_dots_alone_still_off() -> None:
+    """Whatever the planes are taken for, a card by itself or a sheet of ten."""
+    whole = prepare_face(embossed()).pdf
+    assert selected(whole, (Plane.EMBOSS,)) != whole
+    for made in (selected(whole, (Plane.EMBOSS,)), sheet([whole], tuple(Plane))):
+        assert b"/Separation /Emboss" in made
+        assert pictures(made.replace(b"/OFF [", b"/Off ["), 60)[0] != pictures(made, 60)[0]
+    plain = sheet([prepare_face(data()).pdf], tuple(Plane))
+    assert pictures(sheet([whole], tuple(Plane)), 60) == pictures(plain, 60)
+
+
+def test_no_ink_is_drawn_over_the_dots() -> None:
+    """Process colours over a spot colour take it away from its plate, unless they overprint."""
+    page = content_of(PdfFile(whole := prepare_face(embossed()).pdf).stream(PdfFile(whole).pages[0]["Contents"]))
+    assert page.index(b"/Across Do") < page.index(b"/Emboss Do")
 
 
 def test_the_layer_has_the_dots_at_their_places() -> None:
     page = pypdfium2.PdfDocument(prepare_face(embossed()).pdf)[0]
-    (form,) = page.get_objects(filter=[5], max_depth=1)
-    drawn = [found.get_bounds() for found in page.get_objects(filter=[2], max_depth=2) if found.level == 1]
+    (*_, form) = page.get_objects(filter=[5], max_depth=1)
     assert form.get_bounds()[2] - form.get_bounds()[0] < 60 * MM
+    alone = pypdfium2.PdfDocument(prepare_face(embossed(), form=PrintForm((Plane.EMBOSS,))).pdf)[0]
+    drawn = [found.get_bounds() for found in alone.get_objects(filter=[2], max_depth=2) if found.level == 1]
     middles = [((left + right) / 2 / MM, 53.98 - (bottom + top) / 2 / MM) for left, bottom, right, top in drawn]
     expected = [(dot.x, dot.y) for dot in emboss_dots(TARO, template(), Face.B)]
     assert [pytest.approx(middle, abs=0.02) for middle in middles] == expected

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from jukicard.issuer.authority.anchors import ANCHORS_FILE, Anchors
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.errors import HomeDamaged, HomeExists
 from jukicard.issuer.files import new_directory
 from tests.support.chips import randomness

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer.authority import certificates as c
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.authority.terminals import JUKI_RIGHTS, Area, parse_rights, right_name
 from jukicard.issuer.errors import (
@@ -40,6 +41,7 @@ from jukicard.issuer.errors import (
 from jukicard.issuer.files import write_atomically
 from jukicard.issuer.keys.keystore import Diversification
 from jukicard.issuer.keys.storagekey import ensure_storage_key
+from jukicard.issuer.ledger.group import CardTerms, Resident
 from jukicard.issuer.line.cardkeys import CardKeyring, key_sets
 from jukicard.issuer.records.codes import ResidentCode
 from jukicard.securechannel.authorization import Right, Role
@@ -254,7 +256,7 @@ def test_the_keyring_tells_the_domains_by_their_key_versions(made: Path) -> None
         assert len({issuer.enc, juki.enc, municipal.enc}) == 3
         own = key_sets("99201")[1]
         card = Diversification(bytes(own.domain), bytes(10), own.kvn)
-        assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI), card, bytes(16))
+        assert juki == authority.keys.derive_session(authority.master_label(Area.JUKI, 1), card, bytes(16))
         assert keyring.session(update(0xFF), bytes(16)) == derive_session_keys(TRANSPORT_KEYS, bytes(16))
         with pytest.raises(AuthenticationFailed, match="key version 09"):
             keyring.session(update(0x09), bytes(16))
@@ -267,14 +269,8 @@ def test_the_digest_of_a_code_is_keyed(made: Path, tmp_path: Path) -> None:
         assert len(bytes.fromhex(digest)) == 32
         assert digest == authority.code_digest(one) != authority.code_digest(other)
         assert one.reveal() not in digest
-        serial = authority.ledger.order(
-            city_code="99201",
-            face="A",
-            issued_on=TODAY,
-            expires=date(2036, 11, 20),
-            code_digest=digest,
-            at=datetime(2026, 11, 21, tzinfo=UTC),
-        )
+        terms = CardTerms("99201", "A", TODAY, date(2036, 11, 20))
+        serial = authority.ledger.order(terms, Resident(digest, None), datetime(2026, 11, 21, tzinfo=UTC))
         assert [state.serial for state in authority.ledger.cards_for(digest)] == [serial]
     with Authority.init(tmp_path / "h", CITY, PASSWORD, today=TODAY, random=randomness(1000)) as elsewhere:
         assert elsewhere.code_digest(one) != digest
@@ -379,7 +375,8 @@ INITIALISER = """
 import sys
 from datetime import date
 from pathlib import Path
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 print("ready", flush=True)
 Authority.init(Path(sys.argv[1]), City("99201", "x"), sys.stdin.readline(), today=date(2026, 11, 21))
 """

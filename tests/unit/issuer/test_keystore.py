@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.cmac import CMAC
 
 from jukicard.issuer.errors import (
     KeyExists,
-    KeyMissing,
     KeyMisuse,
     KeyStoreDamaged,
     KeyStoreError,
@@ -32,6 +31,7 @@ from jukicard.issuer.errors import (
 )
 from jukicard.issuer.keys.filekeystore import FileKeyStore
 from jukicard.issuer.keys.keystore import Diversification, KeyStore, KeyUse, PrivateKeyExport, diversify
+from jukicard.securechannel.kdf import MacKey
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, derive_session_keys
 
 PASSWORD = "a bureau's long password"
@@ -147,17 +147,6 @@ def test_creation_overwrites_nothing_and_wants_a_password(store: FileKeyStore, p
         FileKeyStore.create(path.with_name("other"), "")
 
 
-def test_labels(store: FileKeyStore) -> None:
-    store.create_ec("ca", KeyUse.SIGN)
-    with pytest.raises(KeyExists, match="'ca'"):
-        store.create_master("ca")
-    with pytest.raises(KeyMissing, match="'cb'"):
-        store.public_key("cb")
-    for bad in ("", "CA", "a b", "x" * 65, "../x"):
-        with pytest.raises(KeyStoreError, match="label"):
-            store.create_master(bad)
-
-
 def test_each_key_does_only_what_it_is_for(store: FileKeyStore) -> None:
     peer = store.create_ec("signer", KeyUse.SIGN)
     store.create_ec("terminal", KeyUse.AGREE, exportable=True)
@@ -188,25 +177,10 @@ def test_signatures_verify_and_are_deterministic(store: FileKeyStore) -> None:
         public.verify(signature, b"other", ec.ECDSA(hashes.SHA256()))
 
 
-def test_agreement_meets_the_other_side(store: FileKeyStore) -> None:
-    public = store.create_ec("terminal", KeyUse.AGREE)
-    card = ec.derive_private_key(0x1234567, ec.SECP256R1())
-    shared = store.agree("terminal", card.public_key())
-    assert shared == card.exchange(ec.ECDH(), public)
-    assert len(shared) == 32
-
-
 def test_exported_key_is_the_key(store: FileKeyStore) -> None:
     public = store.create_ec("terminal", KeyUse.AGREE, exportable=True)
     private = serialization.load_pem_private_key(store.export_private_pem("terminal"), None)
     assert private.public_key() == public
-
-
-def test_mac(store: FileKeyStore) -> None:
-    store.create_mac_key("digest")
-    assert store.mac("digest", b"a") == store.mac("digest", b"a")
-    assert store.mac("digest", b"a") != store.mac("digest", b"b")
-    assert len(store.mac("digest", b"a")) == 32
 
 
 def test_same_randomness_same_file(tmp_path: Path) -> None:
@@ -257,7 +231,7 @@ def expected_key(master: bytes, constant: int, card: Diversification) -> bytes:
 
 def test_card_keys_follow_the_documented_derivation() -> None:
     master = bytes(range(32))
-    keys = diversify(master, CARD)
+    keys = diversify(MacKey(master), CARD)
     assert keys.enc == expected_key(master, 0xC1, CARD)
     assert keys.mac == expected_key(master, 0xC2, CARD)
     assert keys.dek == expected_key(master, 0xC3, CARD)
@@ -270,7 +244,7 @@ def test_each_part_of_the_diversification_counts() -> None:
         Diversification(CARD.domain, CARD.card[::-1], 1),
         Diversification(CARD.domain, CARD.card, 2),
     )
-    assert len({diversify(master, d).enc for d in (CARD, *others)}) == 4
+    assert len({diversify(MacKey(master), d).enc for d in (CARD, *others)}) == 4
 
 
 @pytest.mark.parametrize(

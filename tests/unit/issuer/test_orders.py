@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jukicard.issuer.authority.authority import Authority, City
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.description import City
 from jukicard.issuer.errors import CodeTaken, RecordError
+from jukicard.issuer.ledger.group import CardTerms, Resident
 from jukicard.issuer.ledger.rules import Event, Status
 from jukicard.issuer.line.orders import place_order, unfinished_order
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, Sex
@@ -106,14 +108,8 @@ def test_a_cancelled_order_binds_nobody(authority: Authority) -> None:
 
 
 def test_entries_from_before_name_no_person(authority: Authority) -> None:
-    old = authority.ledger.order(
-        city_code="99201",
-        face=Face.A.value,
-        issued_on=TODAY,
-        expires=date(2036, 11, 20),
-        code_digest=authority.code_digest(TARO.resident_code),
-        at=NOW,
-    )
+    terms = CardTerms("99201", Face.A.value, TODAY, date(2036, 11, 20))
+    old = authority.ledger.order(terms, Resident(authority.code_digest(TARO.resident_code), None), NOW)
     state = authority.ledger.card(old)
     assert (state.status, state.person_digest) == (Status.ORDERED, None)
     order = unfinished_order(authority, replace(TARO, name="住基　次郎"))
@@ -124,16 +120,9 @@ def test_entries_from_before_name_no_person(authority: Authority) -> None:
 
 def test_who_orders_in_the_meantime_is_noticed_in_the_books_own_transaction(authority: Authority) -> None:
     serial = place(authority)
+    resident = Resident(authority.code_digest(TARO.resident_code), "00" * 32)
     with pytest.raises(CodeTaken) as caught:
-        authority.ledger.order(
-            city_code="99201",
-            face="A",
-            issued_on=TODAY,
-            expires=TODAY,
-            code_digest=authority.code_digest(TARO.resident_code),
-            person_digest="00" * 32,
-            at=NOW,
-        )
+        authority.ledger.order(CardTerms("99201", "A", TODAY, TODAY), resident, NOW)
     assert caught.value.serial == serial
 
 

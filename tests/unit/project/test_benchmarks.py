@@ -12,12 +12,12 @@ from types import FrameType
 
 import pytest
 
-from benchmarks import cards, sessions
+from benchmarks import cards, issuing, sessions
 from benchmarks.measuring import Item, cost, in_turns, limit, speed
 from benchmarks.primitives import KeyOfAll
 
 ROOT = Path(__file__).parents[3]
-THEMES = ("core", "readers", "sessions", "apps", "lasting", "many")
+THEMES = ("core", "readers", "sessions", "apps", "lasting", "many", "issuing", "faces")
 FIELDS = {"ours", "peer", "unit", "ratio", "spread", "target", "better", "met", "against"}
 ASKED_FOR = (
     "in process: SELECT",
@@ -41,6 +41,11 @@ ASKED_FOR = (
     "20 chips in one process, each",
     "20 chips in one process, a command",
     "20 files: SELECT",
+    "issuing: a card, all but books and face",
+    "issuing: a card, against its elliptic curves alone",
+    "issuing: files by the group",
+    "face A: PDF",
+    "face B: read back and matched",
 )
 
 
@@ -133,3 +138,24 @@ def _library_calls(action: Callable[[], object]) -> Counter[str]:
     finally:
         sys.setprofile(None)
     return calls
+
+
+def test_the_floor_of_issuing_is_what_a_card_really_takes() -> None:
+    called: Counter[str] = Counter()
+
+    def watch(frame: FrameType, event: str, argument: object) -> None:
+        if event == "c_call":
+            called[getattr(argument, "__name__", "")] += 1
+
+    with issuing.line() as line:
+        for _ in range(2):  # what is done but once
+            line.make()
+        sys.setprofile(watch)
+        try:
+            line.make()
+        finally:
+            sys.setprofile(None)
+    assert called["sign"] == issuing.SIGNATURES
+    assert called["verify"] == issuing.VERIFICATIONS
+    assert called["exchange"] == issuing.AGREEMENTS
+    assert called["derive_private_key"] == issuing.KEY_PAIRS + issuing.STORED_KEYS

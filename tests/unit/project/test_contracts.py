@@ -27,6 +27,7 @@ MODULES = [
     "issuer.municipal.services",
     "issuer.faces.face",
     "issuer.line.plan",
+    "issuer.bureau.workshop",
     "issuer.counter.handover",
     "reader.emulator",
     "reader.pcsc",
@@ -49,6 +50,7 @@ SANS_IO = "Below the adapters: no input or output, no clock, no randomness of it
 APPLETS = "No applet imports another, except the security domains"
 PYSCARD = "pyscard is imported in one file"
 WASMTIME = "wasmtime is imported in one file"
+PKCS11 = "python-pkcs11 is imported in one file"
 SQLALCHEMY = "SQLAlchemy is imported in the ledger only"
 
 ALLOWED = [
@@ -62,6 +64,7 @@ ALLOWED = [
     ("applets.wasm.engine", "jukicard.applets.gp.layout"),
     ("sdk", "jukicard.applets.wasm.engine"),
     ("issuer.ledger.ledger", "sqlalchemy.orm"),
+    ("issuer.keys.pkcs11store", "pkcs11.util.ec"),
     ("issuer.counter.handover", "jukicard.issuer.line.plan"),
     ("issuer.authority.authority", "datetime"),
     ("securechannel.scp03", "cryptography.x509"),
@@ -106,6 +109,8 @@ VIOLATIONS = [
     ("issuer.ledger.ledger", "jukicard.issuer.authority.authority", ISSUER),
     ("issuer.faces.face", "jukicard.issuer.line.plan", ISSUER),
     ("issuer.authority.authority", "sqlalchemy", SQLALCHEMY),
+    ("issuer.keys.keystore", "pkcs11", PKCS11),
+    ("issuer.authority.authority", "pkcs11.util.ec", PKCS11),
 ]
 
 

@@ -1,0 +1,1 @@
+"""`juki batch …`: many cards at a time."""

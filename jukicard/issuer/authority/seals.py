@@ -1,0 +1,58 @@
+"""The authority's seal on the books: a key of its own in the key store, and its certificate under the municipal root.
+
+A home from before there were seals gets both when its books are first opened with its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from jukicard.issuer.authority import certificates as x
+from jukicard.issuer.authority.description import City
+from jukicard.issuer.authority.national import read_certificates
+from jukicard.issuer.files import write_atomically
+from jukicard.issuer.keys.keystore import KeyStore, KeyUse, Randomness, ensure_key
+
+SEAL_KEY = "ledger-seal"
+_PUBLIC_FILE = 0o644
+
+
+def certificate_path(home: Path) -> Path:
+    """Return where the seal's certificate lies in a home."""
+    return home / "certificates" / f"{SEAL_KEY}.pem"
+
+
+def open_seal(home: Path, city: City, root: x.Signer, random: Randomness) -> Callable[[bytes], bytes]:
+    """Return what seals the books; `root` is the municipal root, which certifies the seal's key where that is new."""
+    keys: KeyStore = root.keys
+    path = certificate_path(home)
+    ensure_key(keys, SEAL_KEY, lambda label: keys.create_ec(label, KeyUse.SIGN))
+    if not path.exists():
+        first, last = _validity(root)
+        subject = x.Subject(f"TEST {city.name} Ledger Seal", city.name, city.code)
+        request = x.Request(x.LEDGER_SEAL, subject, keys.public_key(SEAL_KEY), first, last)
+        write_atomically(path, x.to_pem((x.issue(root, request, random),)), _PUBLIC_FILE)
+    return lambda message: keys.sign(SEAL_KEY, message)
+
+
+def seal_key(home: Path) -> EllipticCurvePublicKey | None:
+    """Return the public key that the home's certificate of the seal has, None if the books were never sealed."""
+    path = certificate_path(home)
+    if not path.exists():
+        return None
+    key = x509.load_der_x509_certificate(read_certificates(path)[0]).public_key()
+    return key if isinstance(key, EllipticCurvePublicKey) else None
+
+
+def _validity(root: x.Signer) -> tuple[date, date]:
+    """The seal is as old as the root and ends with it."""
+    if root.certificate is None:
+        raise ValueError("the municipal root's certificate is needed")
+    return x509.load_der_x509_certificate(root.certificate).not_valid_before_utc.date(), x.last_valid_day(
+        root.certificate
+    )

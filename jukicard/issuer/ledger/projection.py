@@ -1,0 +1,152 @@
+"""The table of cards: what each card's entries add up to, kept beside them, and made anew from them at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jukicard.issuer.errors import LedgerDamaged, LedgerError
+from jukicard.issuer.ledger.cards import CardState, advance, decode
+from jukicard.issuer.ledger.chain import Entry, Row, read
+from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.ledger.schema import cards, events
+
+PAGE = 1000
+"""Rows that are fetched at a time where there may be many."""
+
+
+def row_of(stored: sa.Row[Any]) -> Row:
+    """Return a line of the table of events as it stands there."""
+    return Row(stored.id, stored.time, stored.subject, stored.event, stored.detail, stored.actor)
+
+
+def entry_of(stored: sa.Row[Any]) -> Entry:
+    """Read a line of the table of events. LedgerDamaged."""
+    return read(row_of(stored), stored.digest)
+
+
+def state_of(stored: sa.Row[Any]) -> CardState:
+    """Read a line of the table of cards. LedgerDamaged."""
+    digests = (stored.code_digest, stored.person_digest)
+    try:
+        return decode(stored.serial, stored.status, stored.expires, digests, stored.chip, stored.rest)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LedgerDamaged(f"card {stored.serial} in the ledger's table of cards cannot be read") from error
+
+
+def columns_of(state: CardState) -> dict[str, str | None]:
+    """Return a card's line in the table of cards."""
+    return {
+        "serial": state.serial,
+        "status": state.status.value,
+        "expires": state.expires.isoformat(),
+        "code_digest": state.code_digest,
+        "person_digest": state.person_digest,
+        "chip": state.chip,
+        "run": state.facts.get("run"),
+        "rest": state.encode(),
+    }
+
+
+def save(connection: sa.Connection, states: Iterable[CardState]) -> None:
+    """Write cards' lines, new ones and changed ones."""
+    lines = [columns_of(state) for state in states]
+    if not lines:
+        return
+    insert = sqlite.insert(cards) if connection.dialect.name == "sqlite" else postgresql.insert(cards)
+    changed = {name: insert.excluded[name] for name in lines[0] if name != "serial"}
+    connection.execute(insert.on_conflict_do_update(index_elements=["serial"], set_=changed), lines)
+
+
+def find(connection: sa.Connection, serial: str) -> CardState | None:
+    """Return a card, or None."""
+    found = connection.execute(sa.select(cards).where(cards.c.serial == serial)).one_or_none()
+    return None if found is None else state_of(found)
+
+
+def of_code(connection: sa.Connection, code_digest: str) -> tuple[CardState, ...]:
+    """Return the cards of a resident code, in the order of their serials."""
+    return _where(connection, cards.c.code_digest == code_digest)
+
+
+def in_status(connection: sa.Connection, *statuses: Status) -> tuple[CardState, ...]:
+    """Return the cards that stand so, all if no status is named, in the order of their serials."""
+    wanted = [status.value for status in statuses]
+    return _where(connection, cards.c.status.in_(wanted) if wanted else sa.true())
+
+
+def on_chip(connection: sa.Connection, chip: str) -> CardState | None:
+    """Return the card that a chip was bound to last, or None."""
+    found = _where(connection, cards.c.chip == chip)
+    return found[-1] if found else None
+
+
+def of_run(connection: sa.Connection, run: str) -> Iterator[CardState]:
+    """Return the cards of a run, one after the other, in the order of their serials."""
+    statement = sa.select(cards).where(cards.c.run == run).order_by(cards.c.serial)
+    for line in connection.execute(statement.execution_options(yield_per=PAGE)):
+        yield state_of(line)
+
+
+def of_codes(connection: sa.Connection, code_digests: Sequence[str]) -> tuple[CardState, ...]:
+    """Return the cards of any of these resident codes (at most a few hundred)."""
+    return _where(connection, cards.c.code_digest.in_(code_digests))
+
+
+def last_serial(connection: sa.Connection, prefix: str) -> str | None:
+    """Return the greatest serial that begins so, or None."""
+    known = sa.select(sa.func.max(cards.c.serial)).where(cards.c.serial.like(f"{prefix}%"))
+    found = connection.execute(known).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def rebuild(connection: sa.Connection) -> None:
+    """Fill an empty table of cards from the entries. LedgerDamaged where they do not add up."""
+    page: list[CardState] = []
+    for state in folded(connection):
+        page.append(state)
+        if len(page) == PAGE:
+            save(connection, page)
+            page = []
+    save(connection, page)
+
+
+def folded(connection: sa.Connection) -> Iterator[CardState]:
+    """Fold every card's entries, card by card in the order of serials. LedgerDamaged names the entry that fits not."""
+    statement = sa.select(events).order_by(events.c.subject, events.c.id).execution_options(yield_per=PAGE)
+    state: CardState | None = None
+    for stored in connection.execute(statement):
+        entry = entry_of(stored)
+        if not isinstance(entry.event, Event):
+            continue
+        if state is not None and state.serial != entry.serial:
+            yield state
+            state = None
+        try:
+            state = advance(state, entry.serial, entry.event, entry.detail)
+        except LedgerError as error:
+            raise LedgerDamaged(f"entry {entry.number}: {error}") from error
+    if state is not None:
+        yield state
+
+
+def check(connection: sa.Connection) -> None:
+    """Hold the table of cards against the entries. LedgerDamaged names the first card that it has otherwise."""
+    statement = sa.select(cards).order_by(cards.c.serial).execution_options(yield_per=PAGE)
+    with connection.execute(statement) as stored:
+        lines = iter(stored)
+        for state in folded(connection):
+            line = next(lines, None)
+            if line is None or state_of(line) != state:
+                raise LedgerDamaged(f"the ledger's table of cards has card {state.serial} otherwise than its entries")
+        left = next(lines, None)
+    if left is not None:
+        raise LedgerDamaged(f"the ledger's table of cards has a card {left.serial} that no entry knows")
+
+
+def _where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> tuple[CardState, ...]:
+    statement = sa.select(cards).where(condition).order_by(cards.c.serial)
+    return tuple(state_of(line) for line in connection.execute(statement))

@@ -1,0 +1,129 @@
+"""Batches by the command line, as processes that can be killed, and what must be true of them afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.bureau.outcomes import FILE
+from jukicard.issuer.bureau.run import folder_of
+from jukicard.issuer.ledger.rules import Status
+from tests.support.bureau import residents, write_records
+from tests.support.desk import private_file
+
+PASSWORD = "correct horse 4711"
+SECONDS = 600
+
+
+@dataclass
+class BatchHome:
+    """An authority's home and a file of residents, for `juki batch run`."""
+
+    folder: Path
+    cards: int
+    ledger_url: str | None = None
+    run: str = "evening"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def prepare(self) -> BatchHome:
+        private_file(self.folder / "password", PASSWORD + "\n")
+        url = [] if self.ledger_url is None else ["--ledger-url", self.ledger_url]
+        self.juki("authority", "init", "--city-code", "99201", "--city-name", "見本市", *url)
+        write_records(self.folder / "records.csv", residents(self.cards))
+        return self
+
+    def command(self, *words: str) -> list[str]:
+        authority = ("--home", str(self.home), "--authority-password-file", str(self.folder / "password"))
+        return [sys.executable, "-m", "jukicard.cli", *words, *authority]
+
+    def juki(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS, check=True)
+
+    def batch(self, *words: str) -> list[str]:
+        records = str(self.folder / "records.csv")
+        out = ("--out", str(self.out), "--name", self.run, "--no-face", "--json", "--group", "5")
+        return self.command("batch", "run", records, *out, *words)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.batch(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def finish(self, *words: str) -> dict[str, object]:
+        done = subprocess.run(self.batch(*words), capture_output=True, text=True, timeout=SECONDS, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return dict(json.loads(done.stdout))
+
+    def issued(self) -> int:
+        """Cards that are issued, by the outcomes."""
+        try:
+            return (self.out / FILE).read_bytes().count(b'"issued"')
+        except FileNotFoundError:
+            return 0
+
+    def wait_for(self, cards: int, process: subprocess.Popen[str]) -> None:
+        """Wait until so many cards are issued, or the run has ended."""
+        until = time.monotonic() + SECONDS
+        while self.issued() < cards and process.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def begun(self) -> bool:
+        with Authority.open(self.home) as authority:
+            return bool(authority.ledger.entries(self.run))
+
+    def check(self) -> None:
+        """Nothing is lost, nothing is there twice, and the books verify."""
+        with Authority.open(self.home) as authority:
+            cards = list(authority.ledger.cards_of_run(self.run))
+            rows = sorted(int(state.facts["row"]) for state in cards)
+            assert rows == list(range(1, self.cards + 1))
+            assert {state.status for state in cards} == {Status.AWAITING_HANDOVER}
+            assert len({state.chip for state in cards}) == len({state.code_digest for state in cards}) == self.cards
+            assert authority.ledger.verify() == authority.ledger.head()
+        files = {path for path in self.out.rglob("*") if path.is_file()}
+        expected = {folder_of(self.out, state.serial) / f"{state.serial}.juki" for state in cards}
+        assert files == expected | {self.out / FILE}
+        assert self.issued() == self.cards
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a run and all its workers as a power failure would."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """A run's worker processes."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        children = psutil.Process(process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return []
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """See to it that a process is gone afterwards."""
+    try:
+        yield process
+    finally:
+        kill(process)
