@@ -23,6 +23,7 @@ from jukicard.card.commands import Classes, Row
 from jukicard.card.system_commands import System
 from jukicard.cli import NOUNS
 from jukicard.commands.lazy import Lazy, LazyGroup
+from jukicard.issuer.ledger import rules
 from tests.independence.listed import LISTED
 
 PAGE = "commands.md"
@@ -30,6 +31,7 @@ HELPS = "<!-- every command's help -->"
 DIALOGUES = "<!-- every dialogue -->"
 ROWS = "<!-- every row and its dialogues -->"
 BY_DESIGN = "<!-- what shows by design -->"
+TRANSITIONS = "<!-- every transition of a card -->"
 CONFORMANCE = Path(__file__).parents[1] / "tests" / "conformance"
 HELP_WIDTH = 100
 
@@ -148,7 +150,24 @@ def by_design() -> str:
     return "\n".join(head + ["| " + " | ".join(map(in_a_cell, listed)) + " |" for listed in LISTED])
 
 
-MARKERS: Mapping[str, Callable[[], str]] = {HELPS: helps, DIALOGUES: dialogues, ROWS: rows, BY_DESIGN: by_design}
+def transitions() -> str:
+    """Return the table of a card's events: after which statuses each may come, and what the card is then."""
+    parts = ["| Event | may follow | and then the card is |", "|---" * 3 + "|"]
+    order = {status: number for number, status in enumerate(rules.Status)}
+    for event, transition in rules.TRANSITIONS.items():
+        sources = sorted((s for s in transition.sources if s is not None), key=order.__getitem__)
+        before = [*(["nothing"] if None in transition.sources else []), *map(str, sources)]
+        parts.append(f"| {event} | {', '.join(before)} | {transition.target or 'as before'} |")
+    return "\n".join(parts)
+
+
+MARKERS: Mapping[str, Callable[[], str]] = {
+    HELPS: helps,
+    DIALOGUES: dialogues,
+    ROWS: rows,
+    BY_DESIGN: by_design,
+    TRANSITIONS: transitions,
+}
 
 
 def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -50,6 +50,18 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "export": Lazy("terminal:export", "Write a terminal's certificates, and its key if asked for, as PEM."),
         },
     ),
+    "operator": LazyGroup.of(
+        "operator",
+        "Operators' cards: who may do what at the office.",
+        "juki operator list",
+        {
+            "new": Lazy("operator:new", "Make an operator's card, and set its first password."),
+            "list": Lazy("operator:list_", "List the operators, and what they may do."),
+            "revoke": Lazy("operator:revoke", "Revoke an operator's card, for good: nobody logs in with it any more."),
+            "show": Lazy("operator:show", "Show whose operator's card it is and what it may do, at no cost."),
+            "password": Lazy("operator:password", "Change the password of an operator's card, whose operator logs in."),
+        },
+    ),
     "code": LazyGroup.of(
         "code",
         "Resident codes.",
@@ -59,8 +71,50 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "check": Lazy("code:check", "Check the resident codes on standard input, one per line."),
         },
     ),
+    "application": LazyGroup.of(
+        "application",
+        "Applications for cards, from the window to the order.",
+        "juki application receive examples/residents/taro.json --face A",
+        {
+            "receive": Lazy(
+                "application:receive",
+                "Receive an application: its card gets its serial, and the record is kept sealed until the handover.",
+            ),
+            "examine": Lazy(
+                "application:examine",
+                "Examine an application: name, birth date, sex and address are the register's.",
+            ),
+            "enquire": Lazy(
+                "application:enquire", "Note that a letter of enquiry (照会書) was sent to the applicant's address."
+            ),
+            "answer": Lazy(
+                "application:answer", "Note that the applicant came back with the letter: the card can be made."
+            ),
+            "confirm": Lazy(
+                "application:confirm",
+                "Note by which document with a photo the applicant was identified: the card can be made the same day.",
+            ),
+            "refuse": Lazy("application:refuse", "Refuse an application; what is kept of the applicant is erased."),
+            "withdraw": Lazy(
+                "application:withdraw",
+                "Withdraw an application, as the applicant wishes; what is kept of the applicant is erased.",
+            ),
+            "notice": Lazy(
+                "application:notice", "Note that the applicant was told by letter (交付通知書) to fetch the card."
+            ),
+            "erase": Lazy(
+                "application:erase",
+                "Erase the personal data that are kept of a card's applicant, once the business is over.",
+            ),
+            "expire": Lazy(
+                "application:expire",
+                "Erase all personal data that have been kept for longer than a year, and give up what nobody goes on "
+                "with.",
+            ),
+        },
+    ),
     "braille": Lazy("braille:braille", "Show a name in braille, as a card would have it."),
-    "issue": Lazy("issue:issue", "Issue one card from a resident's record."),
+    "issue": Lazy("issue:issue", "Issue one card from a resident's record, or from an application."),
     "face": LazyGroup.of(
         "face",
         "Cards' faces: sheets, printers, and what a PDF really prints.",
@@ -79,6 +133,10 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
     ),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),
     "auth": Lazy("auth:auth", "Authenticate card, terminal and holder to each other, step by step."),
+    "identify": Lazy(
+        "identify:identify",
+        "Identify a card's holder: the card proves itself, and its code leads to name, birth date, sex and address.",
+    ),
     "card": LazyGroup.of(
         "card",
         "Cards at hand.",
@@ -90,6 +148,19 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             ),
             "resume": Lazy("cardlife:resume", "Resume a suspended card, whose holder has it again."),
             "void": Lazy("cardlife:void", "Make a card void, for good, and on its chip too if it is at hand."),
+            "endorse": Lazy(
+                "cardbooks:endorse",
+                "Note that a change was written and sealed on a card's back (追記): of address, name or alias (通称).",
+            ),
+            "destroy": Lazy("cardbooks:destroy", "Note that a void or spoilt card was destroyed."),
+            "expire": Lazy("cardbooks:expire", "Make all cards void whose last day has passed, and list them."),
+            "move": Lazy(
+                "moving:move", "Take a card over whose holder has moved here, so that it is used on (継続利用)."
+            ),
+            "moved": Lazy(
+                "moving:moved",
+                "Note that a card's holder has moved away with it, as the new municipality tells (転入通知).",
+            ),
         },
     ),
     "password": LazyGroup.of(
@@ -114,6 +185,33 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "list": Lazy("ledger:list_", "List the cards in the books, and how to go on with what is unfinished."),
             "show": Lazy("ledger:show", "Show what the books say of one card, entry by entry."),
             "verify": Lazy("ledger:verify", "Verify the whole ledger, and print its head."),
+            "seal": Lazy("books:seal", "Let the authority sign for all entries, and print the head."),
+            "reconcile": Lazy(
+                "reconciling:reconcile",
+                "Reconcile the blanks: received = issued + spoilt + in stock, and explain every difference.",
+            ),
+            "statistics": Lazy(
+                "reconciling:statistics",
+                "Count what a municipality publishes of its cards, month by month, without personal data.",
+            ),
+            "migrate": Lazy("books:migrate", "Bring the books up to this program's version."),
+            "rebuild": Lazy(
+                "books:rebuild", "Make the table of cards anew from the entries, where only that was damaged."
+            ),
+        },
+    ),
+    "stock": LazyGroup.of(
+        "stock",
+        "The stock of blank chips.",
+        "juki stock list",
+        {
+            "receive": Lazy("stock:receive", "Enter a delivery of blank chips into the books."),
+            "count": Lazy("stock:count", "Enter how many blanks of a delivery were counted by hand."),
+            "discard": Lazy(
+                "stock:discard",
+                "Enter that blanks of a delivery were discarded, for example damaged ones, or are lost.",
+            ),
+            "list": Lazy("stock:list_", "List the deliveries, and what became of their chips."),
         },
     ),
     "batch": LazyGroup.of(

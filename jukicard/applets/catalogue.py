@@ -8,6 +8,7 @@ from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
+from jukicard.applets.operator.applet import OperatorApplet
 from jukicard.applets.points.applet import PointsApplet
 from jukicard.applets.vending.applet import VendingApplet
 from jukicard.applets.wasm.loader import WasmLoader
@@ -21,6 +22,7 @@ BUILT_IN: tuple[type[Applet], ...] = (
     FolderApplet,
     VendingApplet,
     PointsApplet,
+    OperatorApplet,
 )
 
 

@@ -7,6 +7,13 @@ from pathlib import Path
 
 import click
 
+from jukicard.commands.attendance import (
+    operator_options,
+    operator_password,
+    read_operator_password,
+    second_operator_password,
+)
+from jukicard.commands.operatorcards import first_operators
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import AUTHORITY_ASKED, Source, authority_password, national_password
 from jukicard.commands.session import Session, pass_session
@@ -16,9 +23,13 @@ from jukicard.issuer.authority.ceremony import founding_record
 from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.generations import Rotated
 from jukicard.issuer.authority.national import NationalRoot
+from jukicard.issuer.authority.permissions import KEY_CEREMONY
 from jukicard.issuer.errors import HomeExists, HomeMissing, WrongAuthorityPassword
 from jukicard.issuer.keys.places import Token, new_file, on_token
+from jukicard.issuer.ledger.rules import BooksEvent
 
+AUTHORITY = "authority"
+"""The subject of what the books have of the authority itself."""
 NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -27,7 +38,19 @@ NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--city-name", required=True, help="The municipality's name, as certificates and faces have it.")
 @click.option("--contact", default="", help="Whom a finder of a card calls, as faces have it.")
 @click.option("--national", type=NATIONAL, help="A national root.")
+@click.option(
+    "--ledger-url",
+    metavar="postgresql://WRITER@HOST/DATABASE",
+    help="Keep the books in PostgreSQL, in tables that `juki ledger migrate --url` has made.",
+)
 @token_options
+@click.option(
+    "--operators",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the cards of two operators, who administer the rest.",
+)
+@operator_password
+@second_operator_password
 @authority_password
 @national_password
 @home_option
@@ -39,7 +62,11 @@ def init(
     city_name: str,
     contact: str,
     national: Path | None,
+    ledger_url: str | None,
     token: Token | None,
+    operators: Path | None,
+    operator_password: Source,
+    second_operator_password: Source,
     authority_password: Source,
     national_password: Source,
     as_json: bool,
@@ -53,11 +80,16 @@ def init(
     With --hsm the keys are made in a PKCS#11 token, and never leave it; its PIN takes the place of the authority's
     password, here and in every later command. In either case a record of the key ceremony is left for signing.
 
+    With --operators the home has operators: two administrators, whose cards are made in that folder. From then on
+    nothing is written into the home or its books without an operator's card. Without, every entry is unattended.
+
     \b
     Examples:
       juki authority init --city-code 99201 --city-name 見本市
+      juki authority init --city-code 99201 --city-name 見本市 --operators operators
       juki authority init --city-code 99202 --city-name 隣町 --national national --home neighbour
       juki authority init --city-code 99201 --city-name 見本市 --hsm p11.so --hsm-token bureau --hsm-serial 7a37c12d
+      juki authority init --city-code 99201 --city-name 見本市 --ledger-url postgresql://books_writer@db/books
     """
     city = City(city_code, city_name, contact)
     home = session.home
@@ -65,17 +97,44 @@ def init(
         raise HomeExists(f"there is an authority in {home} already")
     if national is not None:
         NationalRoot.open(national)
+    if ledger_url is not None:
+        _check_books(ledger_url)
+    sources = (operator_password, second_operator_password) if operators is not None else ()
     password = _new_secret(authority_password, token)
+    chosen = [read_operator_password(source, new=True) for source in sources]
     root = None if national is None else _national_root(national, national_password, password, token)
     today = session.world.today
     keys = new_file if token is None else on_token(token)
     with Authority.init(
-        home, city, password, today=today, national=root, keys=keys, random=session.world.random
+        home,
+        city,
+        password,
+        today=today,
+        national=root,
+        keys=keys,
+        ledger_url=ledger_url,
+        random=session.world.random,
     ) as authority:
         names = [terminal.name for terminal in authority.terminals()]
+        cards = [] if operators is None else first_operators(session, authority, operators, chosen)
     record = str(founding_record(home, today))
-    facts = {"home": str(home), "city_code": city.code, "city_name": city.name, "terminals": names, "record": record}
+    facts: dict[str, object] = {
+        "home": str(home),
+        "city_code": city.code,
+        "city_name": city.name,
+        "terminals": names,
+        "record": record,
+    }
+    facts["operators"] = [str(path) for path in cards]
     print_facts(facts, as_json=as_json)
+
+
+def _check_books(url: str) -> None:
+    """Refuse (LedgerError) books that cannot be a new authority's, before a password is asked for."""
+    from jukicard.issuer.ledger.ledger import Ledger
+
+    with Ledger.open(url) as books:
+        books.check_empty()
 
 
 def _new_secret(source: Source, token: Token | None) -> str:
@@ -130,6 +189,7 @@ def national(session: Session, directory: Path, token: Token | None, authority_p
 @click.argument("what", type=click.Choice([what.value for what in Rotated]))
 @click.option("--national", type=NATIONAL, help="The national root that certifies a CA (else the home's own).")
 @authority_password
+@operator_options(KEY_CEREMONY)
 @national_password
 @home_option
 @json_option
@@ -163,9 +223,11 @@ def rotate(
                 f"there is no national root in {directory}: name the one that it stands under, --national"
             )
     password = authority_password.read()
-    with session.authority(password) as authority:
+    with session.authority(password) as authority, session.operator(authority):
         token = authority.description.place.token
         root = None if directory is None else _national_root(directory, national_password, password, token)
         done = rotate_keys(authority, rotated, today=session.world.today, national=root)
+        with authority.ledger.writing() as group:
+            group.note(AUTHORITY, BooksEvent.KEYS_CHANGED, session.world.now(), {"what": what})
     facts = {"rotated": what, "generation": done.generation, "keys": list(done.labels), "record": str(done.record)}
     print_facts(facts, as_json=as_json)

@@ -33,8 +33,13 @@ braille_option = click.option(
 )
 
 
-def ask_choices(record: ResidentRecord, photo_crop: Region | None) -> FaceChoices:
-    """Propose the braille's reading on standard error until one is confirmed.  UsageError without a terminal."""
+def ask_choices(record: ResidentRecord, reading: str | None, photo_crop: Region | None) -> FaceChoices:
+    """Return the choices for a record; where braille is not confirmed yet, propose its reading on standard error until
+    somebody confirms one.  UsageError without a terminal; RecordError as `FaceChoices.of`.
+    """
+    choices = FaceChoices.of(record, reading, photo_crop)
+    if not record.braille or choices.braille is not None:
+        return choices
     proposed, refused = _proposed(record.kana)
     while True:
         _show(proposed, refused)

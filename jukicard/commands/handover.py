@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
+from jukicard.commands.attendance import operator_options
+from jukicard.commands.options import home_option, json_option, print_facts, print_proof, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Proof
+from jukicard.issuer.authority.permissions import HAND_OVER
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
 from jukicard.issuer.counter.handover import hand_over
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 @reader_option
 @terminal_option(COUNTER_TERMINAL)
 @holder_password
+@operator_options(HAND_OVER)
 @authority_password
 @home_option
 @json_option
@@ -47,6 +50,7 @@ def handover(
     with (
         session.card(reader) as connection,
         session.authority(authority_password.read()) as authority,
+        session.operator(authority),
         connection.transaction(),
     ):
         dialogue = CardDialogue(
@@ -55,12 +59,8 @@ def handover(
             session.world.random,
             today=session.world.today,
             terminal=terminal,
-            report=_progress,
+            report=print_proof,
         )
         state = hand_over(authority, dialogue, chosen, session.world.now)
     facts = {"serial": state.serial, "status": state.status.value, "expires": state.expires.isoformat()}
     print_facts(facts, as_json=as_json)
-
-
-def _progress(proof: Proof) -> None:
-    click.echo(f"{proof.step}: {proof.proof}", err=True)

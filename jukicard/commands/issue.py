@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands import completion
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.facechoices import ask_choices, braille_option, crop_option, proposal_facts
 from jukicard.commands.faceoptions import (
     glyph_images,
@@ -36,20 +38,24 @@ from jukicard.commands.progress import steps
 from jukicard.commands.records import read_record
 from jukicard.commands.session import READER_VARIABLE, Session, pass_session
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.permissions import ISSUE
+from jukicard.issuer.counter.applications import kept_record, latest, order_again
+from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.faces.look import FaceLook
+from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.cardkeys import newest_key_sets
 from jukicard.issuer.line.plan import Operation, issuing_plan
-from jukicard.issuer.records.resident import Face, RecordRules
+from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.region import Region
-    from jukicard.issuer.ledger.cards import CardState
     from jukicard.reader.spec import ReaderSpec
 
 
 @click.command
-@click.argument("record", type=click.Path(path_type=Path))
+@click.argument("record", type=click.Path(path_type=Path), required=False)
+@click.option("--application", metavar="SERIAL", help="The application to make the card of, in place of a record.")
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
@@ -72,6 +78,7 @@ if TYPE_CHECKING:
 @click.option("--service", multiple=True, metavar="NAME", help="A municipal service that the holder wants. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Check the record, print the plan, touch nothing.")
 @day_option("--issued-on", "Day of issue (else today).")
+@operator_options(ISSUE)
 @authority_password
 @storage_key_option
 @home_option
@@ -79,7 +86,8 @@ if TYPE_CHECKING:
 @pass_session
 def issue(
     session: Session,
-    record: Path,
+    record: Path | None,
+    application: str | None,
     row: int | None,
     face: str | None,
     photo: Path | None,
@@ -99,9 +107,10 @@ def issue(
     authority_password: Source,
     as_json: bool,
 ) -> None:
-    """Issue one card from a resident's record.
+    """Issue one card from a resident's record, or from an application.
 
-    The record is a JSON file, or a row of a CSV file.
+    The record is a JSON file, or a row of a CSV file; that of an application was kept when it was received. A card of
+    an application that was spoilt is made again by the same command, on another chip.
 
     With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
@@ -116,24 +125,72 @@ def issue(
       juki issue examples/residents/hanako.json --face B --reader pcsc:
       juki issue residents.csv --row 7 --out out
       juki issue examples/residents/taro.json --face A --out out --layers personal --printer cards
+      juki issue --application 799201000000001 --out out
       juki issue examples/residents/taro.json --face A --dry-run
     """
     day = issued_on or session.world.today
     if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
         reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
+    if (record is None) is (application is None) or (application and (row or face or photo)):
+        raise click.UsageError("a RECORD, with its options, or --application SERIAL, which has its own")
+    if reader is None and out is None and not dry_run:
+        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
     _check_wishes(layers, printer, out)
     look = FaceLook(template, int(dpi), glyph_images(glyphs, session.home), print_form(layers, marks=marks))
-    with session.authority(None) as public:
+    make = functools.partial(_make, session, reader=reader, out=out, printer=printer, as_json=as_json)
+    with ExitStack() as stack:
+        secret = None if record is not None else authority_password.read()
+        public = stack.enter_context(session.authority(secret))
         rules = RecordRules(day, public.city.code, Face(face) if face else None, photo, glyph_images=look.characters)
-        resident = read_record(record, row, rules)
-        choices = FaceChoices.of(resident, braille_reading, photo_crop)
-        if resident.braille and choices.braille is None and out is not None and not dry_run:
-            choices = ask_choices(resident, photo_crop)
-        wished = wish(session, public, resident, service, day, look, choices)
+        if record is not None:
+            resident = read_record(record, row, rules)
+        else:
+            if not dry_run:
+                stack.enter_context(session.operator(public))
+            resident = stack.enter_context(_applied(session, public, str(application), rules, dry_run=dry_run))
+        decide = ask_choices if out is not None and not dry_run else FaceChoices.of
+        wished = wish(session, public, resident, service, day, look, decide(resident, braille_reading, photo_crop))
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
-            return
-    state, place = _made(session, wished, reader, out, authority_password)
+        elif record is not None:
+            with session.authority(authority_password.read()) as authority, session.operator(authority):
+                make(authority, wished)
+        else:
+            make(public, wished)
+
+
+@contextmanager
+def _applied(
+    session: Session, authority: Authority, serial: str, rules: RecordRules, *, dry_run: bool
+) -> Iterator[ResidentRecord]:
+    """The record of an application, for the card that is made now: a new one where its first one is spoilt."""
+    state = latest(authority, serial)
+    if state.status is Status.SPOILT and not dry_run:
+        state = order_again(authority, state.serial, session.world.now, session.world.random)
+        click.echo(f"Card {serial} was spoilt: it is made again as card {state.serial}.", err=True)
+    if state.status is Status.AWAITING_HANDOVER:
+        raise RuleRefused(f"card {state.serial} is made already: it awaits its handover")
+    with kept_record(authority, state.serial, rules) as record:
+        yield record
+
+
+def _make(
+    session: Session,
+    authority: Authority,
+    wished: Wish,
+    *,
+    reader: ReaderSpec | None,
+    out: Path | None,
+    printer: str | None,
+    as_json: bool,
+) -> None:
+    """Make the card, and print what has become of it."""
+    if reader is not None:
+        with session.card(reader) as connection:
+            state, place = onto(session, authority, wished, connection, WATCH, out), str(reader)
+    elif out is not None:
+        state, path = into_folder(session, authority, wished, out, WATCH)
+        place = str(path)
     facts = {"serial": state.serial, "card": place, "expires": state.expires.isoformat()}
     faces = {name: str(path) if path is not None else None for name, path in face_files(state, out).items()}
     print_facts({**facts, **faces, **_printed(printer, faces["face_pdf"], state.serial)}, as_json=as_json)
@@ -149,21 +206,6 @@ def _check_wishes(layers: tuple[str, ...], printer: str | None, out: Path | None
         if out is None:
             raise click.UsageError("--printer prints the face that --out keeps: name a folder")
         check_printer(printer)
-
-
-def _made(
-    session: Session, wished: Wish, reader: ReaderSpec | None, out: Path | None, password: Source
-) -> tuple[CardState, str]:
-    """Make the card of the chip in the reader, else in a card file in the folder; return its state, and where it is."""
-    if reader is not None:
-        secret = password.read()
-        with session.authority(secret) as authority, session.card(reader) as connection:
-            return onto(session, authority, wished, connection, WATCH, out), str(reader)
-    if out is not None:
-        with session.authority(password.read()) as authority:
-            state, path = into_folder(session, authority, wished, out, WATCH)
-            return state, str(path)
-    raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
 
 
 def _printed(printer: str | None, pdf: str | None, serial: str) -> dict[str, object]:

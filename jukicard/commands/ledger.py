@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from jukicard.commands.heads import head_options, verified
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
+from jukicard.commands.tables import print_json, print_table
+from jukicard.issuer.authority.trust import HomeTrust
 from jukicard.issuer.counter.lifecycle import how_to_go_on
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.chain import Entry
 from jukicard.issuer.ledger.rules import STANDINGS
 
-PIPED_WIDTH = 160
-"""Columns of a table where there is no screen to ask."""
-MAX_HEAD = 200
 _INTERNAL = ("code_digest", "person_digest")
 """Details that let the books find a resident again, and tell nobody anything."""
 
@@ -46,13 +41,13 @@ def list_(session: Session, status: tuple[str, ...], as_json: bool) -> None:
     with session.authority(None) as authority:
         cards = [card for card in authority.ledger.cards() if not status or card.standing(today) in status]
     if as_json:
-        _print_json({"cards": [_described(card, today) for card in cards]})
+        print_json({"cards": [_described(card, today) for card in cards]})
         return
     if not cards:
         click.echo("No cards.")
         return
     rows = [(card.serial, card.face, card.issued_on, card.expires, card.standing(today), card.chip) for card in cards]
-    _print_table(("serial", "face", "issued", "expires", "status", "chip"), rows)
+    print_table(("serial", "face", "issued", "expires", "status", "chip"), rows)
     for card in cards:
         advice = how_to_go_on(card)
         if advice is not None:
@@ -76,7 +71,7 @@ def show(session: Session, serial: str, as_json: bool) -> None:
         card, entries = authority.ledger.card(serial), authority.ledger.entries(serial)
     facts = _described(card, today)
     if as_json:
-        _print_json({**facts, "entries": [_entry(entry) for entry in entries]})
+        print_json({**facts, "entries": [_entry(entry) for entry in entries]})
         return
     print_facts(facts, as_json=False)
     click.echo()
@@ -84,46 +79,40 @@ def show(session: Session, serial: str, as_json: bool) -> None:
         (entry.number, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.event.value, _in_words(_details(entry)))
         for entry in entries
     )
-    _print_table(("entry", "time (UTC)", "event", "details"), rows)
+    print_table(("entry", "time (UTC)", "event", "details"), rows)
 
 
 @click.command
-@click.option("--head", metavar="NUMBER:HEX", help="A head that was printed before, and kept elsewhere.")
 @click.option(
-    "--head-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File that holds it (the first line).",
+    "--sealed",
+    type=click.IntRange(0),
+    default=0,
+    metavar="NUMBER",
+    help="The entry up to which the books were sealed then.",
 )
+@head_options
 @home_option
 @json_option
 @pass_session
-def verify(session: Session, head: str | None, head_file: Path | None, as_json: bool) -> None:
+def verify(session: Session, kept: str | None, sealed: int, as_json: bool) -> None:
     """Verify the whole ledger, and print its head.
 
-    Every digest is computed again, and every card's entries are followed through the table of what is allowed. The
-    head stands for all entries up to the last. Keep it elsewhere: against it, a tail that was cut off, or a chain that
-    somebody made anew, is found too (exit code 6).
+    Every digest is computed again, every signature of an operator's card and every seal of the authority is verified,
+    and every card's entries are followed through the table of what is allowed. What does not fit is named by the number
+    of its entry (exit code 6).
+
+    The head stands for all entries up to the last. Keep it elsewhere: against it, a tail that was cut off, or a chain
+    that somebody made anew, is found too.
 
     \b
     Examples:
       juki ledger verify
       juki ledger verify --head-file /media/usb/head.txt
+      juki ledger verify --head-file /media/usb/head.txt --sealed 512
     """
-    if head is not None and head_file is not None:
-        raise click.UsageError("--head and --head-file exclude each other")
-    kept = head if head_file is None else _first_line(head_file)
     with session.authority(None) as authority:
-        now = authority.ledger.verify(kept)
-    facts: dict[str, object] = {"entries": int(now.partition(":")[0]), "head": now}
-    if kept is not None:
-        facts["continues"] = True
-    print_facts(facts, as_json=as_json)
-
-
-def _first_line(path: Path) -> str:
-    """Return the first line of a file: what stands there is checked by the ledger."""
-    with path.open("rb") as file:
-        return file.readline(MAX_HEAD).decode("ascii", "replace").strip()
+        found = authority.ledger.inspect(kept, HomeTrust(authority.home), sealed)
+    print_facts(verified(found, kept), as_json=as_json)
 
 
 def _described(card: CardState, today: date) -> dict[str, object]:
@@ -158,18 +147,3 @@ def _details(entry: Entry) -> dict[str, str]:
 
 def _in_words(details: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in details.items())
-
-
-def _print_json(facts: dict[str, object]) -> None:
-    click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
-
-
-def _print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table, without frames: lines that other programs can read where it is piped."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(table)

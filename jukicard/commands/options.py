@@ -14,6 +14,7 @@ from jukicard.commands import completion
 from jukicard.commands.session import READER_VARIABLE, Session
 
 if TYPE_CHECKING:
+    from jukicard.issuer.counter.authentication import Proof
     from jukicard.reader.spec import ReaderSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -108,9 +109,20 @@ def reader_option(function: F) -> F:
     return option(card_file_options(function))
 
 
-def day_option(name: str, explained: str) -> Callable[[F], F]:
+def day_option(name: str, explained: str, *, required: bool = False) -> Callable[[F], F]:
     """Add an option whose value is a day."""
-    return click.option(name, metavar="YYYY-MM-DD", callback=day, help=explained)
+    return click.option(name, metavar="YYYY-MM-DD", callback=day, required=required, help=explained)
+
+
+def words(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Check words that the books are to keep: a reason, a purpose."""
+    from jukicard.issuer.ledger.details import DETAIL_FORMS
+
+    if value is not None and not DETAIL_FORMS["reason"].fullmatch(value):
+        raise click.BadParameter(
+            "up to 80 lower-case letters, blanks, commas, hyphens; no names or numbers", ctx, param
+        )
+    return value
 
 
 def terminal_option(default: str | None) -> Callable[[F], F]:
@@ -134,6 +146,11 @@ def print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     for name, value in facts.items():
         if value not in (None, "", []):
             click.echo(f"{name.replace('_', ' '):{width}}  {_in_words(value)}")
+
+
+def print_proof(proof: Proof) -> None:
+    """Tell on standard error that a step of a dialogue with a card has succeeded."""
+    click.echo(f"{proof.step}: {proof.proof}", err=True)
 
 
 def _in_words(value: object) -> str:

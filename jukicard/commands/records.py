@@ -1,4 +1,4 @@
-"""Reading the record that a command names."""
+"""Residents' records as commands are given them: a JSON file, or a row of a CSV file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CSV_SUFFIX = ".csv"
 
 
 def read_record(path: Path, row: int | None, rules: RecordRules) -> ResidentRecord:
-    """Read a record from a JSON file, or a row of a CSV file.  RecordError."""
+    """Read and check a record; `row` is a CSV file's, 1 being the first resident. RecordError, UsageError."""
     if path.suffix.lower() == CSV_SUFFIX:
         return load_csv(path, rules, row)
     if row is not None:

@@ -16,10 +16,12 @@ import click
 from jukicard.commands.passwords import Source
 
 if TYPE_CHECKING:  # the real imports are in the methods: most commands need but a few of these
+    from jukicard.commands.attendance import Attendance
     from jukicard.iso7816.connection import CardConnection
     from jukicard.issuer.authority.anchors import Anchors
     from jukicard.issuer.authority.authority import Authority
     from jukicard.issuer.keys.places import Token
+    from jukicard.issuer.operators.session import FourEyes, OperatorSession
     from jukicard.reader.cardfile import CardFile
     from jukicard.reader.chips import CardFileChip
     from jukicard.reader.spec import ReaderSpec
@@ -60,6 +62,8 @@ class Session:
     storage_key_file: Path | None = None
     passphrase_file: Path | None = None
     passphrase_fd: int | None = None
+    attendance: Attendance | None = None
+    staff_source: Source | None = None
     facts: dict[str, object] = field(default_factory=dict)
     _derived: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
@@ -165,6 +169,39 @@ class Session:
 
         with Authority.open(self.home, password, random=self.world.random) as authority:
             yield authority
+
+    @contextmanager
+    def operator(self, authority: Authority) -> Iterator[OperatorSession | FourEyes | None]:
+        """Log the operators in that the command needs, as the authority's signer; None in a home without operators.
+
+        The command declares what they need (`attendance.operator_options`).  OperatorNeeded, OperatorRefused.
+        """
+        from jukicard.commands.attendance import attended
+
+        with attended(self, authority) as there:
+            authority.signer = there
+            try:
+                yield there
+            finally:
+                authority.signer = None
+
+    @contextmanager
+    def office(self) -> Iterator[Authority]:
+        """Open the authority for what writes books without a key, its operators logged in where it has any.
+
+        The command declares what they need (`attendance.office_options`).
+        """
+        if self.staff_source is None:
+            raise RuntimeError("a command that declares no permission asks for an operator")
+        with self.authority(self.staff_password(self.staff_source)) as authority, self.operator(authority):
+            yield authority
+
+    def staff_password(self, source: Source) -> str | None:
+        """The authority's password, for what needs it only where operators log in: their terminal's key does."""
+        from jukicard.issuer.operators.register import Operators
+
+        with self.authority(None) as public:
+            return source.read() if Operators(public).are_needed else None
 
     @contextmanager
     def card(self, spec: ReaderSpec) -> Iterator[CardConnection]:

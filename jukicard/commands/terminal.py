@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
 import click
 
 from jukicard.commands import completion
-from jukicard.commands.options import day_option, home_option, json_option, print_facts
+from jukicard.commands.attendance import operator_options
+from jukicard.commands.options import card_file_options, day_option, home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import EXPORT_TERMINAL_KEY, MAKE_TERMINAL
 from jukicard.issuer.authority.terminals import MUNICIPAL_RIGHTS, Terminal, check_name, parse_rights, right_name
 from jukicard.securechannel.authorization import Right, Role
 
@@ -27,7 +30,9 @@ RIGHTS = ", ".join(right_name(right) for right in Right)
 @click.option("--role", type=click.Choice([role.value for role in Role]), help="What it is; only its rights decide.")
 @day_option("--not-before", "First day (else today).")
 @day_option("--not-after", "Last day (else after 12 years).")
+@operator_options(MAKE_TERMINAL)
 @authority_password
+@card_file_options
 @home_option
 @json_option
 @pass_session
@@ -54,7 +59,7 @@ def new(
     chosen = Role(role) if role else _usual_role(granted)
     with session.authority(None):
         check_name(name)
-    with session.authority(authority_password.read()) as authority:
+    with session.authority(authority_password.read()) as authority, session.operator(authority):
         first = not_before or session.world.today
         terminal = authority.new_terminal(name, chosen, granted, not_before=first, not_after=not_after)
     print_facts(_described(terminal), as_json=as_json)
@@ -88,7 +93,9 @@ def list_(session: Session, as_json: bool) -> None:
 @click.option("--pem", is_flag=True, default=True, help="As PEM, the one form there is.")
 @click.option("--with-key", is_flag=True, help="The private key, too: whoever has it is this terminal.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The new file (else standard output).")
+@operator_options(EXPORT_TERMINAL_KEY)
 @authority_password
+@card_file_options
 @home_option
 @pass_session
 def export(
@@ -97,7 +104,8 @@ def export(
     """Write a terminal's certificates, and its key if asked for, as PEM.
 
     The certificates go from below the trust anchor down to the terminal's own. With the key (unencrypted PKCS #8,
-    first in the file) a file must be named, which then has mode 0600. A file that is there already is left alone.
+    first in the file) a file must be named, which then has mode 0600; it takes two operators, where there are any. A
+    file that is there already is left alone.
 
     \b
     Examples:
@@ -110,7 +118,10 @@ def export(
         raise FileExistsError(17, "exists already", str(out))
     with session.authority(None) as authority:
         authority.terminal(name)
-    with session.authority(authority_password.read() if with_key else None) as authority:
+    with (
+        session.authority(authority_password.read() if with_key else None) as authority,
+        session.operator(authority) if with_key else nullcontext(),
+    ):
         text = authority.export_terminal(name, with_key=with_key)
     if out is None:
         click.echo(text, nl=False)

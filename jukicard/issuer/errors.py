@@ -25,6 +25,22 @@ class CardRefused(RuleRefused):
     """The card at hand is genuine, and may not be used, or not for this."""
 
 
+class WrongCard(CardRefused):
+    """There is another card, or chip, in the reader than the one that this is about."""
+
+
+class OperatorNeeded(RuleRefused):
+    """Nobody is logged in, in a home with operators; or one operator, for what takes two."""
+
+
+class OperatorRefused(RuleRefused):
+    """The operator's card is none of this authority's, revoked or over, or its holder may not do this."""
+
+
+class OperatorSessionEnded(RuleRefused):
+    """The operator's session is over: too long, idle too long, closed, or the card is gone."""
+
+
 class CardSpoilt(IssuerError):
     """The chip refused, or did not hold what was written: it is noted as spoilt and never used again (exit code 1)."""
 
@@ -108,7 +124,9 @@ class LedgerUnavailable(LedgerError):
 
 
 class TransitionRefused(LedgerError):
-    """That event cannot follow what the ledger already says of the card."""
+    """That event cannot follow what the ledger already says of the card (exit code 1)."""
+
+    exit_code = 1
 
 
 class RunStopped(RuleRefused):
@@ -152,6 +170,15 @@ class CardHeld(RuleRefused):
             "void it, or apply for one that replaces it"
         )
         self.serial = serial
+
+
+class RegisterDiffers(RuleRefused):
+    """The register of residents has an application's person otherwise, in `fields` (names of a record's fields)."""
+
+    def __init__(self, serial: str, fields: Iterable[str]) -> None:
+        self.fields = tuple(fields)
+        listed = ", ".join(self.fields)
+        super().__init__(f"application {serial}: the register differs in {listed}; it is as it was")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,15 @@ from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.cardkeys import CardKeyring, key_sets
 from jukicard.issuer.line.orders import place_order
 from jukicard.issuer.line.personalise import Personaliser
+from jukicard.issuer.records.resident import Face, RecordRules, load_json
 from tests.support.chips import randomness
-from tests.support.issued import TODAY, Office
+from tests.support.issued import RECORD, TODAY, Office
 
 
 def test_a_card_of_the_books_is_not_issued_upon(active: Office) -> None:
     first = active.card_state.serial
-    order = place_order(active.authority, active.record, issued_on=TODAY, now=active.clock())
+    hanako = load_json(RECORD.with_name("hanako.json"), RecordRules(TODAY, face=Face.A))
+    order = place_order(active.authority, hanako, issued_on=TODAY, now=active.clock())
     before = dict(active.cells)
     with active.emulator() as connection:
         personaliser = Personaliser(active.authority, connection, order, randomness("second"), active.clock)

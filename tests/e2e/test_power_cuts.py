@@ -59,6 +59,8 @@ def test_every_row_that_counts_tries_is_cut_when_it_fails() -> None:
     assert failing == {
         ("JukiApplet", "VERIFY"),
         ("JukiApplet", "CHANGE REFERENCE DATA"),
+        ("OperatorApplet", "VERIFY"),
+        ("OperatorApplet", "CHANGE REFERENCE DATA"),
         ("VendingApplet", "VERIFY"),
         ("VendingApplet", "CHANGE REFERENCE DATA"),
         ("PointsApplet", "VERIFY"),

@@ -61,6 +61,7 @@ FILES = {
         CARD: FileFact(6, 31),
         STATUS: FileFact(7, 6),
     },
+    "operator": {CERTIFICATES: FileFact(2, 2048), CARD: FileFact(6, 15), STATUS: FileFact(7, 1)},
     "library": {PATRON: FileFact(1, 10), LOANS: FileFact(2, RECORD_SIZE * MAX_RECORDS, RECORD_SIZE, MAX_RECORDS)},
     "vending": {1: FileFact(1, 64, TYPE_SIZE, 16), 2: FileFact(2, 660, AUDIT_SIZE, 20), 3: FileFact(3, 2048)},
     "points": {fid: FileFact(fid, size) for fid, size in ((1, 137), (2, 65), (3, 37), (4, 81), (5, 320))},

@@ -22,7 +22,7 @@ from tests.fuzz.folder_grammar import FOLDER_BODIES
 from tests.fuzz.loaded_grammar import LOADED_BODIES
 from tests.fuzz.model import TERMINATED, Channel, area
 from tests.fuzz.service_grammar import SERVICE_BODIES
-from tests.support import chips, content
+from tests.support import chips, content, operatorchips
 from tests.support.chains import private_key
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ Body = tuple[int, int, bytes, int | None]
 """P1, P2, data, Ne."""
 
 PASSWORDS = (b"2580", b"7531", b"8642", b"9753")
+OPERATORS_PASSWORDS = (operatorchips.PASSWORD, operatorchips.WRONG_PASSWORD, b"six1~6", b"16 characters .!")
 CODES = (chips.CODE, b"12345678911", b"98765432101")
 LES = (None, None, None, 256, 256, 256, 1, 5, 16, 255, 257, 65535, 65536)
 JUNK: tuple[bytes, ...] = (
@@ -122,7 +123,7 @@ def select_application(g: Grammar) -> Body:
     return 0x04, g.rng.choice((0x00, 0x00, 0x04, 0x0C, 0x02, 0x0E)), name, g.rng.choice((256, None))
 
 
-FIDS = {"juki": (1, 2, 6, 7), "library": (1, 2), "domain": (0x2F00, 0x2F01)}
+FIDS = {"juki": (1, 2, 6, 7), "operator": (2, 6, 7), "library": (1, 2), "domain": (0x2F00, 0x2F01)}
 
 
 def select_file(g: Grammar) -> Body:
@@ -151,7 +152,9 @@ def empty(g: Grammar) -> Body:
 
 
 def read_binary(g: Grammar) -> Body:
-    sfis = {"juki": (1, 1, 2, 6, 7, 7), "library": (1, 1, 1, 2), "domain": (1, 0x1E)}.get(g.kind, (1, 2, 3))
+    sfis = {"juki": (1, 1, 2, 6, 7, 7), "operator": (2, 6, 7, 1), "library": (1, 1, 1, 2), "domain": (1, 0x1E)}.get(
+        g.kind, (1, 2, 3)
+    )
     ne = g.rng.choice((256, 256, None, 11, 5, 65536))
     if not g.current or g.chance(0.85):
         return 0x80 | g.rng.choice(sfis), 0 if g.chance(0.93) else g.rng.randrange(256), b"", ne
@@ -159,6 +162,8 @@ def read_binary(g: Grammar) -> Body:
 
 
 def update_binary(g: Grammar) -> Body:
+    if g.kind == "operator" and g.chance(0.6):
+        return 0x86, 0, operatorchips.SERIAL if g.chance(0.9) else b"7" * 15, None
     choice = g.rng.random()
     if choice < 0.4:
         return 0x81, 0 if g.chance(0.9) else 5, g.rng.choice(CODES), None
@@ -182,11 +187,16 @@ def read_record(g: Grammar) -> Body:
 # --- passwords
 
 
+def _passwords(g: Grammar) -> tuple[bytes, ...]:
+    return OPERATORS_PASSWORDS if g.kind == "operator" else PASSWORDS
+
+
 def _guess(g: Grammar) -> bytes:
     value = g.cell("p/81/v")
     if value is not None and g.chance(g.knowledge):
         return value
-    return g.rng.choice((*PASSWORDS, *PASSWORDS, b"12", b"12345"))
+    known = _passwords(g)
+    return g.rng.choice((*known, *known, b"12", b"12345"))
 
 
 def verify(g: Grammar) -> Body:
@@ -194,16 +204,16 @@ def verify(g: Grammar) -> Body:
 
 
 def change(g: Grammar) -> Body:
-    new = g.rng.choice(PASSWORDS) if g.chance(0.9) else g.rng.choice((b"12a4", b"123", b"12345"))
+    new = g.rng.choice(_passwords(g)) if g.chance(0.9) else g.rng.choice((b"12a4", b"123", b"12345"))
     return 0, 0x81, _guess(g) + new, None
 
 
 def set_new(g: Grammar) -> Body:
-    return 1, 0x81, g.rng.choice(PASSWORDS) if g.chance(0.9) else b"12a4", None
+    return 1, 0x81, g.rng.choice(_passwords(g)) if g.chance(0.9) else b"12a4", None
 
 
 def reset_counter(g: Grammar) -> Body:
-    return (2, 0x81, g.rng.choice(PASSWORDS), None) if g.chance(0.5) else (3, 0x81, b"", None)
+    return (2, 0x81, g.rng.choice(_passwords(g)), None) if g.chance(0.5) else (3, 0x81, b"", None)
 
 
 # --- the Juki application

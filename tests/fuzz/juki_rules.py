@@ -5,6 +5,7 @@ Written from docs/card-profile.md and importing nothing of the card's code.
 
 from __future__ import annotations
 
+from tests.fuzz import operator_rules
 from tests.fuzz.model import ANYTHING, OK, Call, Expectation, Model, area
 from tests.fuzz.proofs import (
     ACTIVATED,
@@ -19,6 +20,7 @@ from tests.fuzz.proofs import (
     INITIAL,
     KEY,
     MOVE,
+    NATIONAL,
     PASSWORD,
     RESUME,
     STATUS,
@@ -56,6 +58,8 @@ _REST = (*(f"f/{fid:04x}/h" for fid in (CERTIFICATES, CARD, STATUS)), f"k/{KEY:0
 
 
 def activate(model: Model, call: Call) -> Expectation:
+    if model.kind(call.entry) == "operator":
+        return operator_rules.activate(model, call)
     life = _life(model, call, RESUME, reviving=True)
     if life == INITIAL:
         _complete(model, call)
@@ -93,6 +97,8 @@ def deactivate(model: Model, call: Call) -> Expectation:
 
 def terminate(model: Model, call: Call) -> Expectation:
     _life(model, call, VOID, reviving=True)
+    if model.kind(call.entry) == "operator":
+        return operator_rules.terminated(model, call)
     return _end(model, call, ENDED, VOIDED)
 
 
@@ -118,7 +124,9 @@ def _key_pair(model: Model, call: Call) -> str:
     if data[4] != KEY:
         refuse(0x6A88)
     cell = f"{area(call.entry.instance)}k/{KEY:02x}/"
-    closed = model.kind(call.entry) == "juki" and model.cells[cell + "h"] != INITIAL
+    if model.cells[cell + "h"] == ENDED:
+        refuse(0x6985)
+    closed = model.kind(call.entry) in NATIONAL and model.cells[cell + "h"] != INITIAL
     if closed or not proof(model, call).personalises:
         refuse(0x6982)
     return cell

@@ -19,7 +19,7 @@ from tests.fuzz.wire import Command, Refused, covered, parse, refuse
 ANYTHING = object()
 """A cell's new content that only the chip knows: a key that it made."""
 ISSUER, SYSTEM = 1, "card"
-KNOWN = frozenset(("juki", "library", "vending", "points", "domain", "locker"))
+KNOWN = frozenset(("juki", "library", "vending", "points", "operator", "domain", "locker"))
 """The applications that this model knows."""
 ANY_FILE = -1
 """The current file, after a row that the model does not know."""

@@ -23,7 +23,7 @@ from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips, content, folders, locker, services
+from tests.support import chips, content, folders, locker, operatorchips, services
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -192,5 +192,7 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "blank": _blank,
     "approving": content.loaded_cells,
     "loaded": _loaded,
+    "operator": operatorchips.active,
+    "new operator": operatorchips.in_personalisation,
 }
 """The cells that a card starts with."""

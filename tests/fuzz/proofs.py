@@ -19,8 +19,10 @@ DELIVERED, ACTIVE, SUSPENDED, VOIDED = range(1, 5)
 PASSWORD, KEY = 0x81, 0x82
 CODE, CERTIFICATES, CARD, STATUS, PATRON, LOANS = 0x0001, 0x0002, 0x0006, 0x0007, 0x0001, 0x0002
 EF_DIR, EF_ATR = 0x2F00, 0x2F01
-MATCH_TRIES, TRIES, RECORD_SIZE, MAX_RECORDS = 5, 3, 26, 20
+MATCH_TRIES, TRIES, OPERATOR_TRIES, RECORD_SIZE, MAX_RECORDS = 5, 3, 5, 26, 20
 DIGITS = frozenset(b"0123456789")
+NATIONAL = frozenset(("juki", "operator"))
+"""The applications in the Juki domain."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ def proof(model: Model, call: Call) -> Proof:
     grant = session.grant
     if grant is not None and grant.rights is not None:
         kind = model.kind(call.entry)
-        if kind == "juki":
+        if kind in NATIONAL:
             rights = grant.rights if grant.city == municipality(model, call.entry) else grant.rights & NATIONWIDE
         elif kind in ("library", "vending", "points") and grant.city == city_of(model.entry(call.entry.domain).aid):
             rights = grant.rights
@@ -75,7 +77,15 @@ def card_data(model: Model, entry: Entry) -> tuple[str, int] | None:
     return data[15:20].decode(), int(data[20:28])
 
 
+def serial_city(model: Model, entry: Entry) -> str:
+    """The municipality in the serial of an operator's card, nothing while there is none."""
+    serial = content(model, entry, CARD)
+    return serial[1:6].decode() if DIGITS.issuperset(serial) and serial[:1] == b"6" else ""
+
+
 def municipality(model: Model, entry: Entry) -> str:
+    if model.kind(entry) == "operator":
+        return serial_city(model, entry)
     moved = content(model, entry, STATUS)[1:]
     if any(moved):
         return moved.decode()

@@ -30,6 +30,7 @@ from tests.fuzz.juki_rules import (
 )
 from tests.fuzz.loaded_rules import LOADED_RULES
 from tests.fuzz.model import CARD_LOCKED, CHANNELS, ISSUER, OK, Call, Channel, Expectation, Model, unknown
+from tests.fuzz.operator_rules import sign
 from tests.fuzz.password_rules import change, reset_counter, set_new, verify
 from tests.fuzz.service_rules import SERVICE_RULES
 from tests.fuzz.wire import refuse
@@ -148,6 +149,7 @@ RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     "GENERATE ASYMMETRIC KEY PAIR": generate,
     "GENERATE ASYMMETRIC KEY PAIR (read public key)": read_public_key,
     "INTERNAL AUTHENTICATE": internal_authenticate,
+    "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)": sign,
     **DOMAIN_RULES,
     **SERVICE_RULES,
     **LOADED_RULES,

@@ -13,7 +13,7 @@ from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import asleep
 from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
-from tests.fuzz.proofs import DEACTIVATED, SCP11A
+from tests.fuzz.proofs import DEACTIVATED, NATIONAL, SCP11A
 from tests.fuzz.proofs import INITIAL as _INITIAL
 from tests.fuzz.tables import APPLETS, KINDS, ROWS, row_key
 from tests.fuzz.world import Host, Step, World, links
@@ -92,6 +92,7 @@ _PERSONALISERS = (
     "ACTIVATE FILE (application)",
     *_FREE,
 )
+_SIGNING = "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)"
 _READERS = ("READ BINARY", "GET DATA", *_FREE)
 _HANDSHAKES = (
     "SELECT (application)",
@@ -105,6 +106,9 @@ _SUITED: dict[str, tuple[str, ...]] = {
     "juki, SCP11a": (*_HOLDERS, *_OFFICES),
     "juki, SCP03": _HOLDERS,
     "juki, personalising": _PERSONALISERS,
+    "operator, SCP11a": (*_HOLDERS, *_OFFICES, _SIGNING),
+    "operator, SCP03": (*_HOLDERS, _SIGNING),
+    "operator, personalising": _PERSONALISERS,
     "library, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS),
     "vending, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS, "ISSUE CERTIFICATE"),
     "points, SCP11a": (*_HOLDERS, *_OFFICES, *_PURSE),
@@ -115,6 +119,17 @@ _SUITED: dict[str, tuple[str, ...]] = {
     "library, SCP03": (*_READERS, "STORE DATA"),
 }
 """Who, by application and session, has a use for which of the rows that the grammar knows; who is not here, for all."""
+_INTEREST = {
+    "juki": 8,
+    "operator": 8,
+    "library": 6,
+    "vending": 8,
+    "points": 10,
+    "domain": 1,
+    "counter": 2,
+    "locker": 12,
+}
+"""How often an application is selected, by its kind."""
 _SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
 _ENOUGH_MADE, _MOST_LINKS = 20, 40
@@ -127,6 +142,8 @@ _START_WEIGHTS = {
     "personalisation": 3,
     "blank": 2,
     "services": 6,
+    "operator": 4,
+    "new operator": 2,
     "approving": 5,
     "loaded": 5,
 }
@@ -254,9 +271,7 @@ class Walk:
     def _interest(self, entry: Entry) -> int:
         if entry.aid in _APPROVING:
             return 8
-        return {"juki": 8, "library": 6, "vending": 8, "points": 10, "domain": 1, "counter": 2, "locker": 12}.get(
-            self.world.model.kind(entry), 15
-        )
+        return _INTEREST.get(self.world.model.kind(entry), 15)
 
     def _open(self, number: int) -> Step:
         """Select something where nobody has, and open a session."""
@@ -316,7 +331,7 @@ class Walk:
             row = _ROW_OF.get((kind, self._remedy(channel, entry, kind, host)))
         if row is None:
             who = "nobody" if host is None else _SESSIONS[host.kid]
-            if kind == "juki" and who == "SCP03" and self._life(entry) == _INITIAL:
+            if kind in NATIONAL and who == "SCP03" and self._life(entry) == _INITIAL:
                 who = "personalising"
             rows, weights = _CHOICES[kind, who]
             row = rng.choices(rows, cum_weights=weights)[0]
@@ -345,6 +360,8 @@ class Walk:
             return "RESET RETRY COUNTER"
         if not channel.verified:
             return "VERIFY"
+        if kind == "operator":
+            return _SIGNING
         return "ISSUE CERTIFICATE" if kind == "vending" and self.rng.random() < 0.3 else ""
 
     def _in_folder(self, channel: Channel, entry: Entry) -> str:
@@ -352,7 +369,7 @@ class Walk:
         if channel.challenge is not None:
             return "EXTERNAL AUTHENTICATE"
         if channel.names_key:
-            return "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)"
+            return _SIGNING
         if asleep(self.world.model, entry) and self.rng.random() < 0.3:
             return "ACTIVATE FILE"
         own = area(entry.instance)

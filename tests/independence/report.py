@@ -17,12 +17,13 @@ SIDES = {
     "service": "one service is secret; compared: everything else",
 }
 _DOMAIN = next(kind for applet, kind in APPLICATIONS.items() if applet.is_domain)
-_SERVICES = frozenset(APPLICATIONS.values()) - {_DOMAIN, JUKI}
+_NATIONAL = frozenset((JUKI, "operator"))
+_SERVICES = frozenset(APPLICATIONS.values()) - {_DOMAIN} - _NATIONAL
 
 
 def kinds_compared(secret: str) -> frozenset[str]:
     """The tables whose rows the side that is compared has."""
-    hidden: frozenset[str] = {JUKI: frozenset((JUKI,)), CITY: _SERVICES}.get(secret, frozenset())
+    hidden: frozenset[str] = {JUKI: _NATIONAL, CITY: _SERVICES}.get(secret, frozenset())
     return frozenset(ROWS) - hidden
 
 

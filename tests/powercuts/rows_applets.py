@@ -1,4 +1,4 @@
-"""The rows of the applications: Juki and library."""
+"""The rows of the applications: Juki, library, operator."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library import layout as library
 from jukicard.applets.library.applet import LibraryApplet
+from jukicard.applets.operator.applet import OperatorApplet
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.securechannel.authorization import Right
 from jukicard.securechannel.host import SecureConnection
 from tests.powercuts import cards
 from tests.powercuts.registry import Sending, row
-from tests.support import chips
+from tests.support import chips, operatorchips
 from tests.support.chips import PASSWORD, WRONG_PASSWORD, Chip, juki_session
 
 NEW_PASSWORD = b"1357"
@@ -203,3 +204,63 @@ def takes_back(chip: Chip) -> Sending:
 @row(LibraryApplet, "COMPARE BINARY", on=cards.active)
 def which_nothing_counts(chip: Chip) -> Sending:
     return chips.library_session(chip), CommandAPDU(0x00, 0x33, 0x81, 0x00, chips.PATRON)
+
+
+# --- an operator's card
+
+
+@row(OperatorApplet, "UPDATE BINARY", on=operatorchips.in_personalisation)
+def writes_the_serial(chip: Chip) -> Sending:
+    return operatorchips.personalising(chip), CommandAPDU(0x00, 0xD6, 0x86, 0x00, operatorchips.SERIAL)
+
+
+@row(OperatorApplet, "GENERATE ASYMMETRIC KEY PAIR", on=operatorchips.in_personalisation)
+def for_signatures(chip: Chip) -> Sending:
+    return operatorchips.personalising(chip), CommandAPDU(0x00, 0x47, 0x80, 0x00, operatorchips.KEY_NAME, 256)
+
+
+@row(OperatorApplet, "ACTIVATE FILE (application)", on=operatorchips.written)
+def closes_an_operators_card(chip: Chip) -> Sending:
+    return operatorchips.personalising(chip), CommandAPDU(0x00, 0x44, 0x00, 0x00)
+
+
+@row(OperatorApplet, "TERMINATE DF (application)", on=operatorchips.active)
+def makes_an_operators_card_void(chip: Chip) -> Sending:
+    return operatorchips.at_terminal(chip, Right.VOID), CommandAPDU(0x00, 0xE6, 0x00, 0x00)
+
+
+@row(OperatorApplet, "CHANGE REFERENCE DATA (new only)", on=operatorchips.delivered)
+def sets_the_operators_first_password(chip: Chip) -> Sending:
+    session = operatorchips.at_terminal(chip, Right.SET_INITIAL_PASSWORD)
+    return session, about_password(ONLY_NEW, operatorchips.PASSWORD)
+
+
+@row(OperatorApplet, "CHANGE REFERENCE DATA (new only)", on=operatorchips.active)
+def sets_another_with_the_old_one_verified(chip: Chip) -> Sending:
+    return operatorchips.logged_in(chip), about_password(ONLY_NEW, b"a longer one ...")
+
+
+@row(OperatorApplet, "CHANGE REFERENCE DATA", on=operatorchips.a_try_fewer)
+def right_old_operators_password(chip: Chip) -> Sending:
+    passwords = operatorchips.PASSWORD + operatorchips.WRONG_PASSWORD
+    return operatorchips.at_terminal(chip), about_password(EXCHANGE, passwords)
+
+
+@row(OperatorApplet, "CHANGE REFERENCE DATA", on=operatorchips.a_try_fewer, sw=0x63C3)
+def wrong_old_operators_password(chip: Chip) -> Sending:
+    return operatorchips.at_terminal(chip), about_password(EXCHANGE, operatorchips.WRONG_PASSWORD * 2)
+
+
+@row(OperatorApplet, "VERIFY", on=operatorchips.a_try_fewer)
+def right_operators_password(chip: Chip) -> Sending:
+    return operatorchips.at_terminal(chip), verify(operatorchips.PASSWORD)
+
+
+@row(OperatorApplet, "VERIFY", on=operatorchips.a_try_fewer, sw=0x63C3)
+def wrong_operators_password(chip: Chip) -> Sending:
+    return operatorchips.at_terminal(chip), verify(operatorchips.WRONG_PASSWORD)
+
+
+@row(OperatorApplet, "RESET RETRY COUNTER", on=operatorchips.a_try_fewer)
+def with_the_operators_password_kept(chip: Chip) -> Sending:
+    return operatorchips.at_terminal(chip, Right.RESET_PASSWORD), about_password((0x2C, 0x03))

@@ -34,6 +34,8 @@ class BatchHome:
     cards: int
     ledger_url: str | None = None
     run: str = "evening"
+    group: str = "5"
+    faces: bool = False
 
     @property
     def home(self) -> Path:
@@ -57,9 +59,23 @@ class BatchHome:
     def juki(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS, check=True)
 
+    def juki_public(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command that needs no key."""
+        command = [sys.executable, "-m", "jukicard.cli", *words, "--home", str(self.home)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+
     def batch(self, *words: str) -> list[str]:
         records = str(self.folder / "records.csv")
-        out = ("--out", str(self.out), "--name", self.run, "--no-face", "--json", "--group", "5")
+        out = (
+            "--out",
+            str(self.out),
+            "--name",
+            self.run,
+            *([] if self.faces else ["--no-face"]),
+            "--json",
+            "--group",
+            self.group,
+        )
         return self.command("batch", "run", records, *out, *words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -67,10 +83,14 @@ class BatchHome:
             self.batch(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
 
-    def finish(self, *words: str) -> dict[str, object]:
-        done = subprocess.run(self.batch(*words), capture_output=True, text=True, timeout=SECONDS, check=False)
+    def run_to_end(self, *words: str) -> str:
+        """Run, and return what was printed."""
+        done = subprocess.run(self.batch(*words), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        return dict(json.loads(done.stdout))
+        return done.stdout
+
+    def finish(self, *words: str) -> dict[str, object]:
+        return dict(json.loads(self.run_to_end(*words)))
 
     def issued(self) -> int:
         """Cards that are issued, by the outcomes."""

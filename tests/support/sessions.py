@@ -27,7 +27,7 @@ from jukicard.securechannel.keyproof import external_message
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys
 from jukicard.securechannel.scp11 import decode_point
 from jukicard.testing.seeds import randomness
-from tests.support import chips, content, folders, services
+from tests.support import chips, content, folders, operatorchips, services
 from tests.support.chains import private_key
 from tests.support.chips import CITY_KEYS, ISSUER_KEYS, JUKI_KEYS, OTHER_CITY, say, service_terminal, terminal
 
@@ -43,8 +43,9 @@ CARDS: Mapping[str, Callable[[], Mapping[str, bytes]]] = {
     "folder": folders.furnished_cells,
     "services": services.ready,
     "approving": content.loaded_cells,
+    "new operator": operatorchips.in_personalisation,
 }
-"""The cells of each card (see tests/support/chips.py, folders.py, services.py and content.py)."""
+"""The cells of each card (see tests/support/chips.py, folders.py, services.py, content.py and operatorchips.py)."""
 
 LEVELS = {"": 0x33, "-mac": 0x01, "-mac-enc": 0x03, "-mac-rmac": 0x11, "-mac-enc-rmac": 0x13}
 """What follows the name of a key set says how messages are protected; nothing: both ways, encrypted."""

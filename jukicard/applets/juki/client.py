@@ -14,8 +14,6 @@ from jukicard.applets.service.client import KeyPairClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.errors import AuthenticationFailed, MalformedResponse, check
-from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import TlvError, take_one
 from jukicard.securechannel.signatures import is_signed_by
 
 R = TypeVar("R", CardData, CardStatus)
@@ -29,27 +27,19 @@ class JukiClient(PasswordClient, KeyPairClient):
 
     def authentication_certificates(self) -> tuple[bytes, ...]:
         """Return the certificates of the authentication key (DER, leaf last), which anybody may read."""
-        content = self._read(0x02, layout.CERTIFICATES_SIZE, "reading EF.CERTIFICATES")
-        certificates = []
-        try:
-            while content and content[0] == 0x30:
-                certificate, content = take_one(content)
-                certificates.append(certificate.encode())
-        except TlvError as error:
-            raise MalformedResponse(f"EF.CERTIFICATES: {error}") from None
-        return tuple(certificates)
+        return self.read_certificates(0x02, layout.CERTIFICATES_SIZE)
 
     def card_data(self) -> CardData:
         """Read EF.CARD, in a session."""
-        return _parsed(CardData.parse, self._read(0x06, CardData.SIZE, "reading EF.CARD"))
+        return _parsed(CardData.parse, self.read_file(0x06, CardData.SIZE, "reading EF.CARD"))
 
     def status(self) -> CardStatus:
         """Read EF.STATUS, in a session."""
-        return _parsed(CardStatus.parse, self._read(0x07, CardStatus.SIZE, "reading EF.STATUS"))
+        return _parsed(CardStatus.parse, self.read_file(0x07, CardStatus.SIZE, "reading EF.STATUS"))
 
     def resident_code(self) -> bytes:
         """Read the resident code (11 ASCII digits): right `identify`, password verified, encrypted session."""
-        return self._read(0x01, layout.CODE_SIZE, "reading the resident code")
+        return self.read_file(0x01, layout.CODE_SIZE, "reading the resident code")
 
     def matches(self, resident_code: bytes) -> bool:
         """Compare a resident code with the card's, for a terminal with the right `match`; a miss costs one of few
@@ -97,18 +87,6 @@ class JukiClient(PasswordClient, KeyPairClient):
         """Enter the municipality that takes the card over, for a terminal with the right `move`."""
         p1, p2 = layout.MOVE_TAG.to_bytes(2)
         self.command(CommandAPDU(0x00, 0xDA, p1, p2, city_code.encode()), "entering the new municipality")
-
-    def _read(self, sfi: int, size: int, what: str) -> bytes:
-        """Read the first `size` bytes of a file, as many at a time as the connection carries."""
-        content = b""
-        while len(content) < size:
-            p1, p2 = (0x80 | sfi, 0) if not content else divmod(len(content), 256)
-            response = send(self.connection, CommandAPDU(0x00, 0xB0, p1, p2, ne=max(ALL, size - len(content))))
-            part = check(response, what, ok=(StatusWord.OK, StatusWord.END_OF_FILE)).data
-            if not part:
-                raise MalformedResponse(f"{what}: the file is shorter than it should be")
-            content += part
-        return content[:size]
 
 
 def _parsed(parse: Callable[[bytes], R], content: bytes) -> R:

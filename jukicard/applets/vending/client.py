@@ -17,7 +17,6 @@ from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, MalformedResponse, check
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import TlvError, take_one
 from jukicard.securechannel.signatures import SIGNATURE_SIZE, is_signed_by
 
 R = TypeVar("R", CertificateType, Issue)
@@ -33,20 +32,7 @@ class VendingClient(PasswordClient, KeyPairClient):
 
     def key_certificates(self) -> tuple[bytes, ...]:
         """Return the certificates of the card's key (DER, leaf last), in a session."""
-        content, found = b"", []
-        while len(content) < layout.CERTIFICATES_SIZE:
-            p1, p2 = (0x80 | _CERTIFICATES, 0) if not content else divmod(len(content), 256)
-            part = self.command(CommandAPDU(0x00, 0xB0, p1, p2, ne=ALL), "reading EF.CERTIFICATES").data
-            if not part:
-                raise MalformedResponse("EF.CERTIFICATES: shorter than it should be")
-            content += part
-        try:
-            while content and content[0] == 0x30:
-                certificate, content = take_one(content)
-                found.append(certificate.encode())
-        except TlvError as error:
-            raise MalformedResponse(f"EF.CERTIFICATES: {error}") from None
-        return tuple(found)
+        return self.read_certificates(_CERTIFICATES, layout.CERTIFICATES_SIZE)
 
     def types(self) -> list[CertificateType]:
         """Read what types of certificates there are, for a kiosk or an office's terminal."""

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from jukicard.commands.options import home_option, json_option, print_facts
+from jukicard.commands.attendance import operator_options
+from jukicard.commands.options import card_file_options, home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.iso7816.limits import ApplicationRight, Limits
+from jukicard.issuer.authority.permissions import APPROVE
 from jukicard.issuer.municipal.approvals import Application, approve
 from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.sdk.project import NAME, Project
@@ -26,7 +28,9 @@ RIGHTS = {right.name.lower(): right for right in ApplicationRight if right.name}
 @click.option("--memory", type=click.IntRange(1, MOST), help="Bytes of volatile memory (else as app.toml asks).")
 @click.option("--right", "rights", multiple=True, type=click.Choice(list(RIGHTS)), help="Else as app.toml asks.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Else beside it, as NAME.approved.")
+@operator_options(APPROVE)
 @authority_password
+@card_file_options
 @home_option
 @json_option
 @pass_session
@@ -54,7 +58,7 @@ def approve_(
     """
     wanted = Application.parse(application.read_bytes())
     limits = _limits(application, storage, memory, rights)
-    with session.authority(authority_password.read()) as authority:
+    with session.authority(authority_password.read()) as authority, session.operator(authority):
         approved = approve(authority, wanted, purpose, limits)
         title = purposes(authority.home)[purpose]
     path = out or application.with_suffix(APPROVED_SUFFIX)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jukicard.commands import completion
+from jukicard.commands.attendance import operator_options
 from jukicard.commands.batch.crews import DaskCrew, ProcessCrew
 from jukicard.commands.batch.feeding import ReaderFeeder
 from jukicard.commands.batch.workplace import Workplace
@@ -29,6 +30,7 @@ from jukicard.commands.options import (
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
+from jukicard.issuer.authority.permissions import RUN_BATCH
 from jukicard.issuer.bureau.lines import LineCrew, LineSettings
 from jukicard.issuer.bureau.outcomes import FILE
 from jukicard.issuer.bureau.preparing import begin
@@ -82,6 +84,7 @@ _REPORT_SECONDS = 10.0
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @day_option("--issued-on", "Day of issue (else today; a resumed run keeps its own).")
 @authority_password
+@operator_options(RUN_BATCH)
 @storage_key_option
 @home_option
 @json_option
@@ -146,7 +149,11 @@ def run(
         own_blanks=not readers,
     )
     password = authority_password.read()
-    with session.authority(password) as authority, _progress() as (report, warn):
+    with (
+        session.authority(password) as authority,
+        session.operator(authority),
+        _progress() as (report, warn),
+    ):
         world = World(session.world.now, time.sleep, report, warn)
         lines = LineSettings(authority, out, session.world.random, session.world.now, warn)
         place = Workplace(session.home, session.storage_key(), password)

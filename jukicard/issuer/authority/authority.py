@@ -12,6 +12,7 @@ The home (mode 0700, files 0600 unless said otherwise):
 * `ordinance.json`: the purposes that applications are approved for
 * `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`,
   `ledger-seal.pem`; of later generations `card-ca-2.pem` and so on
+* `operators/`: the operators' cards, if there are any (issuer/operators/register.py)
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
 """
@@ -53,7 +54,6 @@ from jukicard.issuer.errors import (
     KeyMissing,
     KeyMisuse,
     KeyStoreLocked,
-    LedgerError,
     TerminalError,
 )
 from jukicard.issuer.files import (
@@ -72,9 +72,8 @@ from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.authorization import Right, Role, TerminalAuthorization
 
 if TYPE_CHECKING:
+    from jukicard.issuer.ledger.chain import EntrySigner
     from jukicard.issuer.ledger.ledger import Ledger
-
-__all__ = ("TERMINAL_YEARS", "Authority", "City")
 
 TERMINAL_YEARS = 12
 """How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
@@ -102,6 +101,7 @@ class Authority:
         self._keys = keys
         self._random = random
         self._ledger: Ledger | None = None
+        self._operator: EntrySigner | None = None
         self._anchors: dict[Area, EllipticCurvePublicKey] = {}
         self._certificates = {
             name: read_certificates(certificate_file(home, name, self._generation(name)))[0]
@@ -186,11 +186,28 @@ class Authority:
         if self._ledger is None:
             from jukicard.issuer.ledger.ledger import Ledger  # here, since SQLAlchemy takes long to import
 
-            self._ledger = Ledger.open(self.description.ledger or self.home / LEDGER_FILE)
+            self._ledger = Ledger.open(self.ledger_place)
             if self._keys is not None:
                 root = x.Signer(self._keys, _MUNICIPAL_ROOT, self._certificates[_MUNICIPAL_ROOT])
                 self._ledger.sealer = open_seal(self.home, self.city, root, self._random)
+            self._ledger.signer = self._operator
         return self._ledger
+
+    @property
+    def signer(self) -> EntrySigner | None:
+        """The operator who is logged in, and signs what is written into the books."""
+        return self._operator
+
+    @signer.setter
+    def signer(self, operator: EntrySigner | None) -> None:
+        self._operator = operator
+        if self._ledger is not None:
+            self._ledger.signer = operator
+
+    @property
+    def ledger_place(self) -> Path | str:
+        """Where the books are: a file of the home, or the URL of a PostgreSQL database."""
+        return self.description.ledger or self.home / LEDGER_FILE
 
     @property
     def storage_key(self) -> bytes:
@@ -264,9 +281,12 @@ class Authority:
         if profile not in (x.CARD_AUTHENTICATION, x.CARD_CHANNEL):
             raise KeyMisuse("a card's key is for authentication or for channels")
         subject = x.Subject(f"Juki card {serial}", self.city.name, self.city.code, serial)
-        signer = self._signer(_CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT)
         request = x.Request(profile, subject, public_key, not_before, not_after)
-        return x.issue(signer, request, self._random)
+        return x.issue(self.card_signer(area), request, self._random)
+
+    def card_signer(self, area: Area) -> x.Signer:
+        """Who certifies the keys of cards in an area: the card CA, or the municipality's own root."""
+        return self._signer(_CARD_CA if area is Area.JUKI else _MUNICIPAL_ROOT)
 
     def new_terminal(
         self,
@@ -397,8 +417,7 @@ def _build_ledger(home: Path, url: str | None) -> None:
         Ledger.create(home / LEDGER_FILE).close()
         return
     with Ledger.open(url) as ledger:
-        if not ledger.head().startswith("0:"):
-            raise LedgerError(f"the books in {ledger.database.name} are another authority's: they are not empty")
+        ledger.check_empty()
 
 
 def _build_certificates(

@@ -3,12 +3,13 @@
 One mechanism, `issue`, and a table of profiles. The hierarchy:
 
 * national root → terminal CA of a municipality (says where and which rights at most) → terminals
-* national root → card CA of a municipality → a card's authentication and channel keys in the Juki domain
+* national root → card CA of a municipality → a card's authentication and channel keys in the Juki domain, and the
+  signature keys of its operators' cards
 * municipality's own root → its service terminals, and a card's keys in the municipal domain
 
 A card's subject carries its serial (serialNumber, 2.5.4.5) and the city code (organizationalUnitName).
 Terminals' chains carry TerminalAuthorization, cards' chains never do: a terminal's key cannot pose as a
-card's.
+card's. What an operator may do stands in the certificate of the operator card's signature key, and in no other.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.x509.oid import NameOID
 
 from jukicard.iso7816.tlv import Tlv
+from jukicard.issuer.authority.permissions import OID as PERMISSIONS_OID
+from jukicard.issuer.authority.permissions import Permission, encode_permissions
 from jukicard.issuer.errors import CertificateProfileError
 from jukicard.issuer.keys.keystore import KeyStore, Randomness
 from jukicard.securechannel.authorization import OID as AUTHORIZATION_OID
@@ -48,6 +51,7 @@ _BASIC_CONSTRAINTS, _KEY_USAGE, _SUBJECT_KEY, _AUTHORITY_KEY = (
     bytes.fromhex(f"0603551D{n}") for n in ("13", "0F", "0E", "23")
 )
 _AUTHORIZATION: bytes = core.ObjectIdentifier(AUTHORIZATION_OID).dump()
+_PERMISSIONS: bytes = core.ObjectIdentifier(PERMISSIONS_OID).dump()
 _USAGE_BITS = {"digital_signature": 0x80, "key_agreement": 0x08, "key_cert_sign": 0x04, "crl_sign": 0x02}
 _PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?")
 _READ_PARTS = (
@@ -62,13 +66,14 @@ _READ_PARTS = (
 class Profile:
     """What a kind of certificate says: CA or not, CAs allowed below it (None: any number), key usage bits.
 
-    `terminal`: it must carry a TerminalAuthorization; the others must not.
+    `terminal`: it must carry a TerminalAuthorization; `operator`: it must carry permissions.  The others must not.
     """
 
     ca: bool
     path_length: int | None
     key_usage: frozenset[str]
     terminal: bool = False
+    operator: bool = False
 
 
 _CA_USAGE = frozenset({"key_cert_sign", "crl_sign"})
@@ -80,6 +85,7 @@ TERMINAL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreeme
 CARD_AUTHENTICATION = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
 LEDGER_SEAL = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
 CARD_CHANNEL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}))
+OPERATOR = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}), operator=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,7 @@ class Request:
     not_before: date
     not_after: date
     authorization: TerminalAuthorization | None = None
+    permissions: frozenset[Permission] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +186,21 @@ def key_identifier(public_key: EllipticCurvePublicKey) -> bytes:
     return sha256(point).digest()[:20]
 
 
+def first_valid_day(certificate: bytes) -> date:
+    """The day on which a DER certificate begins. Raises CertificateProfileError if that cannot be read."""
+    return _loaded(certificate).not_valid_before_utc.date()
+
+
 def last_valid_day(certificate: bytes) -> date:
     """The day on which a DER certificate ends. Raises CertificateProfileError if that cannot be read."""
+    return _loaded(certificate).not_valid_after_utc.date()
+
+
+def _loaded(certificate: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(certificate).not_valid_after_utc.date()
+        return x509.load_der_x509_certificate(certificate)
     except ValueError:
-        raise CertificateProfileError("not a certificate with a last day") from None
+        raise CertificateProfileError("not a certificate with a first and a last day") from None
 
 
 def to_pem(certificates: tuple[bytes, ...]) -> bytes:
@@ -217,6 +233,10 @@ def _check_request(request: Request) -> None:
         raise CertificateProfileError("a terminal's certificate says what the terminal may do")
     if not request.profile.terminal and request.authorization is not None:
         raise CertificateProfileError("only a terminal's certificate carries rights")
+    if request.profile.operator and not request.permissions:
+        raise CertificateProfileError("an operator's certificate says what the operator may do")
+    if not request.profile.operator and request.permissions is not None:
+        raise CertificateProfileError("only an operator's certificate carries permissions")
 
 
 class _Issuer(NamedTuple):
@@ -283,6 +303,8 @@ def _extensions(request: Request, issuer_key_identifier: bytes) -> Tlv:
     ]
     if request.authorization is not None:
         extensions.append(_extension(_AUTHORIZATION, request.authorization.encode()))
+    if request.permissions is not None:
+        extensions.append(_extension(_PERMISSIONS, encode_permissions(request.permissions)))
     return Tlv.build(_SEQUENCE, *extensions)
 
 

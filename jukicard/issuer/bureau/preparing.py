@@ -18,6 +18,7 @@ from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.chain import Entry
 from jukicard.issuer.ledger.group import Resident
 from jukicard.issuer.ledger.rules import APPLICATION, HELD, MID_ISSUE, BooksEvent, Status
+from jukicard.issuer.ledger.stock import STOCK_EVENTS, ChipNumbers, stock_of
 from jukicard.issuer.line.facework import check_face_of
 from jukicard.issuer.line.orders import resident_of, terms_for
 from jukicard.issuer.records.resident import ResidentRecord
@@ -87,7 +88,9 @@ def _begun(authority: Authority, plan: RunPlan, crew: Crew, world: World, random
         started = {"records": plan.records.digest(), "count": str(total), "issued": plan.issued_on.isoformat()}
         group.note(plan.name, BooksEvent.RUN_STARTED, now, started)
         if plan.own_blanks:
-            group.note(plan.name, BooksEvent.BLANKS_RECEIVED, now, {"count": str(total), "chips": chips})
+            stock_of(group.entries(*STOCK_EVENTS)).receive(plan.name, total, ChipNumbers.parse(chips))
+            blanks = {"count": str(total), "chips": chips, "run": plan.name}
+            group.note(plan.name, BooksEvent.BLANKS_RECEIVED, now, blanks)
     return Run(authority, plan, crew, world, first, Tally(total), finished=bytearray(total + 1))
 
 

@@ -47,7 +47,7 @@ class Authentication:
     """What an authentication has established so far.
 
     `status` is what the chip says of itself, `books` the card in the authority's ledger: None as long as it was not
-    looked up, and for the cards of other municipalities, which that ledger cannot know.
+    looked up, and for the cards of other municipalities, which that ledger cannot know, or knows no more.
     """
 
     card_genuine: bool = False
@@ -57,6 +57,13 @@ class Authentication:
     card: CardData | None = None
     status: CardStatus | None = None
     books: LedgerState | None = None
+
+    @property
+    def municipality(self) -> str | None:
+        """Whose card it is now: of the one that took it over, else of the one that issued it. None: it has not told."""
+        if self.card is None or self.status is None:
+            return None
+        return self.status.moved_to or self.card.city_code
 
     def standing(self, today: date) -> str | None:
         """What the card is on a day, in a word: what the books say of it if they do not call it active, else the chip.
@@ -138,6 +145,13 @@ class CardDialogue:
             Proof("secure channel", "SCP11a: the card's receipt verifies; commands and responses are encrypted")
         )
 
+    @property
+    def certified(self) -> CertifiedKey:
+        """What the card's certificate says of it. AuthenticationFailed as long as the card has not proved itself."""
+        if self._certified is None:
+            raise AuthenticationFailed("card certificate", "the card has not proved itself")
+        return self._certified
+
     def check_card(self) -> None:
         """Card data: what the card says of itself in the channel agrees with its certificate, its last day included."""
         card, status = self.client.card_data(), self.client.status()
@@ -150,14 +164,19 @@ class CardDialogue:
         self._report(Proof("card data", f"serial, city and expiry agree with the certificate: until {card.expires}"))
 
     def check_books(self) -> None:
-        """Books: refuse (exit code 1) a card of this municipality that its ledger does not have as active."""
-        card = self.result.card
+        """Books: refuse (exit code 1) a card of this municipality that its ledger does not have as active.
+
+        Whose card it is, the chip says. One that has moved away is the new municipality's to judge; but as long as
+        these books have it as theirs, they are asked, too: a suspended card does not get free by a move.
+        """
+        card, municipality = self.result.card, self.result.municipality
         if card is None:
             raise AuthenticationFailed("books", "the card has not told its serial")
-        if card.city_code != self._authority.city.code:
-            self._report(Proof("books", f"not asked: a card of {card.city_code}, which only that city's books know"))
-            return
         entered = self._authority.ledger.find(card.serial)
+        gone = entered is None or entered.status is Status.MOVED_AWAY
+        if gone and municipality != self._authority.city.code:
+            self._report(Proof("books", f"not asked: a card of {municipality}, which only that city's books know"))
+            return
         self.result = replace(self.result, books=entered)
         if entered is None:
             raise CardRefused(f"books: the ledger does not know card {card.serial}")

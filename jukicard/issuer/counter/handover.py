@@ -48,4 +48,5 @@ def _hand_over(
     if status.state is CardState.DELIVERED_LOCKED:
         dialogue.client.set_initial_password(PASSWORD, chosen.encode())
     dialogue.client.verify(PASSWORD, chosen.encode())
-    return authority.ledger.append(card.serial, Event.HANDED_OVER, clock())
+    with authority.ledger.writing() as group:
+        return group.hand_over(card.serial, clock())

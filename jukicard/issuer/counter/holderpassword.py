@@ -38,8 +38,9 @@ def reset_password(authority: Authority, dialogue: CardDialogue, new: Ask, clock
     with dialogue.client.base.transaction():
         dialogue.require(Right.RESET_PASSWORD)
         card = _usable(dialogue)
-        if dialogue.result.books is None:
-            raise CardRefused(f"only the municipality of the card, {card.city_code}, sets its password anew")
+        municipality = dialogue.result.municipality
+        if municipality != authority.city.code:
+            raise CardRefused(f"only the municipality of the card, {municipality}, sets its password anew")
         chosen = new()
         authority.ledger.append(card.serial, Event.PASSWORD_RESET_STARTED, clock())
         dialogue.client.reset_password(PASSWORD, chosen.encode())

@@ -18,10 +18,11 @@ from jukicard.applets.juki.records import CardState as ChipState
 from jukicard.iso7816.errors import HostError
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.counter.authentication import CardDialogue
-from jukicard.issuer.errors import CardRefused, RuleRefused
+from jukicard.issuer.errors import CardRefused, RuleRefused, WrongCard
 from jukicard.issuer.ledger.cards import CardState
+from jukicard.issuer.ledger.details import Cause
 from jukicard.issuer.ledger.ledger import Ledger
-from jukicard.issuer.ledger.rules import MID_ISSUE, PASSWORD_RESET_STEP, TRANSITIONS, Event, Status
+from jukicard.issuer.ledger.rules import MID_ISSUE, MOVE_STEP, PASSWORD_RESET_STEP, TRANSITIONS, Event, Status
 from jukicard.securechannel.authorization import Right
 
 Clock = Callable[[], datetime]
@@ -96,17 +97,20 @@ def change_card(
     clock: Clock,
     *,
     reason: str | None = None,
+    cause: Cause | None = None,
     dialogue: CardDialogue | None = None,
 ) -> Outcome:
     """Carry out a change, or finish it; `dialogue` is with the card, if it is at hand.
 
     A card at hand must prove itself and be that serial's before the books are touched.  A card whose issue was never
-    finished is given up by voiding it: cancelled, or spoilt once its chip was touched.  Raises RuleRefused where
+    finished is given up by voiding it: cancelled, or spoilt once its chip was touched.  `cause` is the legal one why a
+    card becomes void.  Raises RuleRefused where
     the table of transitions, CardRefused where the card at hand does not allow it, LedgerError for an unknown card.
     """
     ledger = authority.ledger
     before = ledger.card(serial)
-    details = {} if reason is None else {"reason": reason}
+    given = {"reason": reason, "cause": cause}
+    details = {name: str(value) for name, value in given.items() if value is not None}
     if change is Change.VOID and before.status in MID_ISSUE - {Status.HANDING_OVER}:
         return _give_up(ledger, before, clock, details, at_hand=dialogue is not None)
     rule = _RULES[change]
@@ -115,7 +119,7 @@ def change_card(
     if dialogue is None:
         return Outcome(*_enter(ledger, before, rule, clock, details), None)
     with dialogue.client.base.transaction():
-        chip = _look(dialogue, serial, rule)
+        chip = _look(dialogue, serial, authority.city.code, rule)
         state, entered = _enter(ledger, before, rule, clock, details)
         try:
             chip = _tell(dialogue, chip, rule)
@@ -127,7 +131,7 @@ def change_card(
     return Outcome(state, entered, chip)
 
 
-def _look(dialogue: CardDialogue, serial: str, rule: _Rule) -> ChipState:
+def _look(dialogue: CardDialogue, serial: str, city_code: str, rule: _Rule) -> ChipState:
     """Make the card at hand prove itself, and return its state; refuse another card, or one that cannot follow."""
     dialogue.require(rule.right)
     dialogue.prove_card()
@@ -137,7 +141,9 @@ def _look(dialogue: CardDialogue, serial: str, rule: _Rule) -> ChipState:
     if card is None or status is None:
         raise CardRefused("the card has not told what it is")
     if card.serial != serial:
-        raise CardRefused(f"the card at hand is {card.serial}, not {serial}: nothing was done")
+        raise WrongCard(f"the card at hand is {card.serial}, not {serial}: nothing was done")
+    if (status.moved_to or card.city_code) != city_code:
+        raise CardRefused(f"card {serial} is {status.moved_to or card.city_code}'s now: nothing was done")
     if status.state is not rule.chip_after and status.state not in rule.chip_before:
         raise CardRefused(f"the chip is {status.state.label}: it cannot be {rule.done}; nothing was done")
     return status.state
@@ -174,6 +180,14 @@ def _give_up(ledger: Ledger, before: CardState, clock: Clock, details: Mapping[s
     return Outcome(ledger.append(before.serial, Event.SPOILT, clock(), spoilt), True, None)
 
 
+_NEXT_OF_APPLICATION: Mapping[Status, str] = {
+    Status.APPLIED: "juki application examine {serial}",
+    Status.EXAMINED: "juki application confirm {serial} --document KIND, or juki application enquire {serial}",
+    Status.ENQUIRED: "juki application answer {serial}, when the letter comes back",
+    Status.CONFIRMED: "juki issue --application {serial}",
+}
+
+
 def how_to_go_on(state: CardState) -> str | None:
     """Say which command finishes what was begun with a card, or None where nothing is open."""
     if state.status is Status.HANDING_OVER:
@@ -182,9 +196,14 @@ def how_to_go_on(state: CardState) -> str | None:
             f"juki card void {state.serial} gives the card up"
         )
     if state.status in MID_ISSUE:
-        return f"juki issue with the same record goes on; juki card void {state.serial} gives the card up"
+        again = f"--application {state.serial}" if "kind" in state.facts else "with the same record"
+        return f"juki issue {again} goes on; juki card void {state.serial} gives the card up"
     if state.pending == PASSWORD_RESET_STEP:
         return "juki password reset --reader R finishes setting the new password"
+    if state.pending == MOVE_STEP:
+        return "juki card move --reader R, with the same days, tells the chip that it is this municipality's now"
+    if state.status in _NEXT_OF_APPLICATION:
+        return _NEXT_OF_APPLICATION[state.status].format(serial=state.serial)
     if state.chip_behind:
         verb = next(change for change, rule in _RULES.items() if rule.target is state.status)
         return f"juki card {verb} {state.serial} --reader R tells the chip, when the card is at hand"

@@ -11,6 +11,7 @@ from jukicard.issuer.errors import LedgerError, TransitionRefused
 from jukicard.issuer.ledger.details import FIRST_ORDER, check_detail, require
 from jukicard.issuer.ledger.rules import (
     APPLICATION,
+    BESIDE,
     DROPS_STEP,
     ENDS,
     EXPIRED,
@@ -23,7 +24,9 @@ from jukicard.issuer.ledger.rules import (
     Status,
 )
 
-KEPT_FACTS = frozenset({"kind", "replaces", "replaced_by", "document", "cause", "moved_to", "blanks", "run", "row"})
+KEPT_FACTS = frozenset(
+    {"kind", "replaces", "replaced_by", "document", "cause", "moved_to", "moved_from", "blanks", "run", "row"}
+)
 """Details that stay true of a card after the event that told them."""
 
 
@@ -150,13 +153,14 @@ def _first(serial: str, event: Event, detail: Mapping[str, str]) -> CardState:
         expires=_day(detail["expires"]),
         code_digest=detail["code_digest"],
         person_digest=detail.get("person_digest"),
+        pending=STARTS.get(event),
         facts={name: value for name, value in detail.items() if name in KEPT_FACTS},
     )
 
 
 def _with_step(state: CardState, event: Event, detail: Mapping[str, str]) -> CardState:
     """Steps come in pairs; only the same step may start again, which is how an interrupted one resumes."""
-    if event is Event.ERASED:
+    if event in BESIDE:
         return state
     if event in STARTS or event in ENDS:
         return _stepped(state, event, detail)
@@ -166,7 +170,10 @@ def _with_step(state: CardState, event: Event, detail: Mapping[str, str]) -> Car
         return replace(state, chip_behind=False)
     if state.pending is not None and event not in DROPS_STEP:
         raise TransitionRefused(f"card {state.serial}: step {state.pending} has no outcome yet")
-    return replace(state, pending=None, chip_behind=event in FOR_THE_CHIP or state.chip_behind)
+    behind = event in FOR_THE_CHIP or state.chip_behind
+    if state.pending is None and behind == state.chip_behind:
+        return state
+    return replace(state, pending=None, chip_behind=behind)
 
 
 def _stepped(state: CardState, event: Event, detail: Mapping[str, str]) -> CardState:

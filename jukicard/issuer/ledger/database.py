@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ VERSION = "0002"
 _APPLICATION_ID = 0x4A554B49  # "JUKI"
 _LOCK = 0x4A554B49
 _BUSY_SECONDS = 30.0
+_LOG_MILLISECONDS = 500
 _WRITER = "jukicard_writer"
 _DRIVER = "postgresql+psycopg"
 _LOST = "08"  # SQLSTATE class of connection exceptions; 57P: operator intervention, e.g. a server that shuts down
@@ -63,6 +64,12 @@ class Database:
 
     def check(self) -> None:
         """Refuse (LedgerError) what are no books, not private, of another version, or open to changes."""
+        self.check_version()
+        if not self.is_sqlite:
+            self._check_rights()
+
+    def check_version(self) -> None:
+        """Refuse (LedgerError) what are no books, not private, or of another version; whoever connects."""
         if isinstance(self.place, Path):
             try:
                 check_private(self.place)
@@ -76,8 +83,6 @@ class Database:
                 f"{self.name} is a ledger of version {found}, and this program's is {VERSION}: "
                 "`juki ledger migrate` brings an older one up to date"
             )
-        if not self.is_sqlite:
-            self._check_rights()
 
     def version(self) -> str | None:
         """The version of the books there, None if there are none. LedgerError, LedgerDamaged."""
@@ -103,6 +108,36 @@ class Database:
                 f"the database role in {self.name} may change entries of the ledger: "
                 "use the role that `juki ledger migrate --role` was given"
             )
+
+    def copy(self, to: Path) -> None:
+        """Copy the books' file as it is now, the log beside it included, whole or not at all (mode 0600)."""
+        if not isinstance(self.place, Path):
+            raise LedgerError("books in PostgreSQL are copied by its own means: pg_dump")
+        unfinished = to.with_name(f".{to.name}.new")
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_FILE))
+        with self._translated(), closing(sqlite3.connect(self.place)) as here, closing(_plain(unfinished)) as there:
+            here.backup(there)
+        unfinished.replace(to)
+        sync_directory(to.parent)
+
+    def clear_log(self) -> None:
+        """Bring SQLite's write-ahead log into the file and empty it: what was erased must not stand there.
+
+        Where somebody reads the books at this moment, that is left to the next time, or to whoever closes them last. On
+        PostgreSQL it is the business of VACUUM, and of the server's own log.
+        """
+        if not self.is_sqlite:
+            return
+        with self._translated():
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {_LOG_MILLISECONDS}")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout = {round(1000 * _BUSY_SECONDS)}")
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -137,6 +172,13 @@ class Database:
             if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
                 raise LedgerDamaged(f"{self.name}: {cause}") from error
             raise LedgerError(f"{self.name}: {_first_line(cause)}") from error
+
+
+def _plain(path: Path) -> sqlite3.Connection:
+    """A file with no other beside it, on the disk when it is closed."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
 
 
 def parse_url(text: str) -> sa.URL:

@@ -51,6 +51,7 @@ _SERIAL = re.compile(r"[67][0-9]{14}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_WORDS = re.compile(r"[a-z][a-z ,'-]{0,79}")
 _CHIPS = r"[0-9A-F]{16}(-[0-9A-F]{16})?"
 
 
@@ -71,10 +72,12 @@ DETAIL_FORMS: Mapping[str, re.Pattern[str]] = {
     "document": re.compile(r"[a-z][a-z-]{0,39}"),
     "chip": re.compile(r"[0-9A-F]{2,64}"),
     "step": re.compile(r"[a-z0-9][a-z0-9-]{0,63}"),
-    "reason": re.compile(r"[a-z][a-z ,'-]{0,79}"),
+    "reason": _WORDS,
     "cause": _one_of(Cause),
     "field": _one_of(Endorsement),
     "moved_to": re.compile(r"[0-9]{5}"),
+    "moved_from": re.compile(r"[0-9]{5}"),
+    "purpose": _WORDS,
     "moved_out": _DAY,
     "moved_in": _DAY,
     "reported": _DAY,
@@ -90,9 +93,9 @@ DETAIL_FORMS: Mapping[str, re.Pattern[str]] = {
     "second": _SERIAL,
     "what": _NAME,
 }
-"""The only details there are, and their forms. `chip` is a blank chip's name for itself, `reason` words, `chips` the
-numbers that a delivery of blanks has, `second` the other operator of what takes two, `records` the SHA-256 of a run's
-records as they were read."""
+"""The only details there are, and their forms. `chip` is a blank chip's name for itself, `reason` and `purpose` words,
+`chips` the numbers that a delivery of blanks has, `second` the other operator of what takes two, `records` the SHA-256
+of a run's records as they were read."""
 
 REQUIRED_DETAILS: Mapping[AnyEvent, frozenset[str]] = {
     Event.APPLIED: frozenset({"city", "face", "issued", "expires", "code_digest", "person_digest", "kind"}),
@@ -103,6 +106,8 @@ REQUIRED_DETAILS: Mapping[AnyEvent, frozenset[str]] = {
     Event.STEP_STARTED: frozenset({"step"}),
     Event.STEP_DONE: frozenset({"step"}),
     Event.MOVED: frozenset({"moved_to", "moved_out", "moved_in", "reported"}),
+    Event.TAKEN_OVER: frozenset({"issued", "expires", "moved_from", "moved_out", "moved_in", "reported"}),
+    Event.LOOKED_UP: frozenset({"purpose"}),
     Event.ENDORSED: frozenset({"field"}),
     Event.SPOILT: frozenset({"reason"}),
     BooksEvent.BLANKS_RECEIVED: frozenset({"count"}),
@@ -112,9 +117,10 @@ REQUIRED_DETAILS: Mapping[AnyEvent, frozenset[str]] = {
     BooksEvent.RUN_ENDED: frozenset({"issued_count", "spoilt_count"}),
     BooksEvent.EXPORTED: frozenset({"what"}),
     BooksEvent.KEYS_CHANGED: frozenset({"what"}),
+    BooksEvent.FOREIGN_LOOKED_UP: frozenset({"purpose"}),
 }
 FIRST_ORDER = frozenset({"city", "face", "code_digest"})
-"""What an order needs besides, if no application said it."""
+"""What a card's first entry needs besides: an order that no application went before, or a card taken over."""
 
 
 def check_detail(event: AnyEvent, detail: Mapping[str, str]) -> None:

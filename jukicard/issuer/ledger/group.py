@@ -5,7 +5,7 @@ The rules that look beyond one card stand here: one card for each person, a repl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -17,6 +17,7 @@ from jukicard.issuer.ledger.cards import CardState, advance
 from jukicard.issuer.ledger.chain import (
     GENESIS,
     UNATTENDED,
+    Entry,
     EntrySigner,
     Row,
     canonical,
@@ -25,8 +26,17 @@ from jukicard.issuer.ledger.chain import (
     stamp,
 )
 from jukicard.issuer.ledger.details import Cause, Kind, check_detail
-from jukicard.issuer.ledger.rules import APPLICATION, HELD, MID_ISSUE, AnyEvent, BooksEvent, Event, Status
-from jukicard.issuer.ledger.schema import events, signatures
+from jukicard.issuer.ledger.rules import (
+    APPLICATION,
+    ENDS_BUSINESS,
+    HELD,
+    MID_ISSUE,
+    AnyEvent,
+    BooksEvent,
+    Event,
+    Status,
+)
+from jukicard.issuer.ledger.schema import events, people, signatures
 
 SERIAL_PREFIX = "7"
 """The leading digit of our card serials: 7, city code (5), running number (9). No published serial begins so."""
@@ -80,6 +90,8 @@ class Group:
         self._states: dict[str, CardState] = {}
         self._next: dict[str, int] = {}
         self._known: dict[str, list[CardState]] = {}
+        self._before: dict[str, CardState | None] = {}
+        self.has_erased = False
 
     def card(self, serial: str) -> CardState:
         """The state of a card as of now, this group's entries included. LedgerError if there is none."""
@@ -93,6 +105,19 @@ class Group:
         self._known |= {digest: [] for digest in code_digests}
         for state in projection.of_codes(self._connection, code_digests):
             self._known[state.code_digest].append(state)
+
+    def read_cards(self, serials: Sequence[str]) -> None:
+        """Read these cards at once, where many are about to be written of."""
+        for state in projection.in_serials(self._connection, serials):
+            self._before[state.serial] = state
+
+    def entries(self, *kinds: AnyEvent) -> Iterator[Entry]:
+        """What stood in the books before this group of these events, or of all, in their order."""
+        return projection.entries(self._connection, kinds=kinds)
+
+    def card_among(self, first: str, last: str) -> CardState | None:
+        """A card whose chip has a number (16 digits) from `first` to `last`, or None. Without this group's."""
+        return projection.on_chips(self._connection, first, last)
 
     def apply(self, terms: CardTerms, resident: Resident, kind: Kind, at: datetime, replaces: str | None = None) -> str:
         """Enter an application and return the serial of its card. As for `order`, and TransitionRefused where an
@@ -108,29 +133,38 @@ class Group:
     def order(self, terms: CardTerms, resident: Resident, at: datetime, detail: Mapping[str, str] | None = None) -> str:
         """Enter an order without an application and return its serial: 15 digits, never given out before.
 
-        Raises CodeTaken if the code is another person's, CardHeld if the resident has a valid card, or one under way.
+        Raises CodeTaken if the code is another person's, CardHeld if the resident has a valid card, or one under way,
+        that this one does not replace (detail `replaces`).
         """
-        self._check_free(resident, at.date())
+        given = dict(detail or {})
+        self._check_free(resident, at.date(), given.get("replaces"))
         serial = self._new_serial(terms.city_code)
-        self.append(serial, Event.ORDERED, at, {**(detail or {}), **_digests(resident), **terms.details})
+        self.append(serial, Event.ORDERED, at, {**given, **_digests(resident), **terms.details})
         return serial
 
     def order_applied(self, serial: str, issued_on: date, expires: date, at: datetime) -> CardState:
         """Order the card of an application that was confirmed. A lost card that it replaces is void from now on."""
         detail = {"issued": issued_on.isoformat(), "expires": expires.isoformat()}
-        state = self.append(serial, Event.ORDERED, at, detail)
-        if state.facts.get("kind") == Kind.LOST:
-            self._void_replaced(state, Cause.LOST, at)
-        return state
+        return self.append(serial, Event.ORDERED, at, detail)
+
+    def take_over(
+        self, serial: str, terms: CardTerms, resident: Resident, at: datetime, detail: Mapping[str, str]
+    ) -> CardState:
+        """Enter another municipality's card, whose holder has moved here, as one of these books from now on.
+
+        `terms.city_code` is the municipality that issued it; `detail` says whence and when the holder moved. As for
+        `order`.
+        """
+        self._check_free(resident, at.date(), serial)
+        return self.append(serial, Event.TAKEN_OVER, at, {**detail, **_digests(resident), **terms.details})
 
     def hand_over(self, serial: str, at: datetime) -> CardState:
         """Enter a card as handed over: from now on it is the resident's only one, and what it replaces is void."""
-        state = self.append(serial, Event.HANDED_OVER, at)
-        self._void_replaced(state, Cause.REPLACED, at)
-        return state
+        return self.append(serial, Event.HANDED_OVER, at)
 
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
-        """Enter an event of a card and return its state after it.
+        """Enter an event of a card, with what follows from it for the card that it replaces and for the personal data
+        that are kept of it, and return its state after it.
 
         Raises TransitionRefused if it cannot follow, LedgerError for details of another form.
         """
@@ -138,7 +172,24 @@ class Group:
         state = advance(self._find(serial), serial, event, given)
         self._states[serial] = state
         self._add(serial, event, at, given)
+        self._entail(state, event, at)
         return state
+
+    def keep(self, subject: str, kept_until: date, sealed: bytes) -> None:
+        """Keep sealed personal data until a day, in place of what was kept of the same subject; no entry has them."""
+        self._forget(subject)
+        line = {"subject": subject, "kept_until": kept_until.isoformat(), "sealed": sealed}
+        self._connection.execute(people.insert(), line)
+
+    def erase(self, subject: str, at: datetime, detail: Mapping[str, str] | None = None) -> bool:
+        """Erase what is kept of a subject, if anything is, which is returned; of a card the books say so.
+
+        TransitionRefused while the card's business is open.
+        """
+        forgotten = self._forget(subject)
+        if forgotten and self._find(subject) is not None:
+            self.append(subject, Event.ERASED, at, detail)
+        return forgotten
 
     def note(self, subject: str, event: BooksEvent, at: datetime, detail: Mapping[str, str] | None = None) -> None:
         """Enter what concerns no card: a delivery, a run, an operator. LedgerError for details of another form."""
@@ -147,9 +198,11 @@ class Group:
         self._add(subject, event, at, given)
 
     def write(self, sealer: Sealer | None) -> None:
-        """Write everything, signed and, when it is time, sealed."""
+        """Write everything, signed and, when it is time, sealed. LedgerError where an operator would have to sign."""
         if not self._rows:
             return
+        if self._signer is None:
+            self._check_unattended()
         self._connection.execute(events.insert(), self._rows)
         projection.save(self._connection, self._states.values())
         first = self._first + 1
@@ -158,6 +211,12 @@ class Group:
             self._sign(first, self._signer.actor, signature)
         if sealer is not None and self._first // SEAL_EVERY != self._number // SEAL_EVERY:
             self.seal(sealer)
+
+    def _check_unattended(self) -> None:
+        """Once operators sign the books, nobody else writes there: so an entry that was slipped in is found."""
+        before = sa.select(events.c.actor).where(events.c.id == self._first)
+        if self._connection.execute(before).scalar_one_or_none() not in (None, UNATTENDED):
+            raise LedgerError("operators sign these books: an operator logs in first")
 
     def seal(self, sealer: Sealer) -> None:
         """Let the authority sign for all that stands there."""
@@ -184,7 +243,12 @@ class Group:
         )
 
     def _find(self, serial: str) -> CardState | None:
-        return self._states.get(serial) or projection.find(self._connection, serial)
+        state = self._states.get(serial)
+        if state is not None:
+            return state
+        if serial not in self._before:
+            self._before[serial] = projection.find(self._connection, serial)
+        return self._before[serial]
 
     def _new_serial(self, city_code: str) -> str:
         prefix = f"{SERIAL_PREFIX}{city_code}"
@@ -193,7 +257,9 @@ class Group:
             self._next[prefix] = 1 if last is None else int(last[len(prefix) :]) + 1
         number = self._next[prefix]
         self._next[prefix] += 1
-        return f"{prefix}{number:09d}"
+        serial = f"{prefix}{number:09d}"
+        self._before[serial] = None
+        return serial
 
     def cards_of(self, resident: Resident) -> list[CardState]:
         """All cards of a resident code, in the order of serials, this group's included.
@@ -228,6 +294,19 @@ class Group:
             raise TransitionRefused(f"card {replaces} is {old.status}: there is nothing to replace")
         if (kind is Kind.EXPIRED) != old.is_expired(today) and old.status is not Status.VOID:
             raise TransitionRefused(f"card {replaces} is valid until {old.expires}: that is no case of {kind}")
+
+    def _forget(self, subject: str) -> bool:
+        gone = self._connection.execute(people.delete().where(people.c.subject == subject)).rowcount > 0
+        self.has_erased = self.has_erased or gone
+        return gone
+
+    def _entail(self, state: CardState, event: Event, at: datetime) -> None:
+        if event is Event.HANDED_OVER:
+            self._void_replaced(state, Cause.REPLACED, at)
+        if event is Event.ORDERED and state.facts.get("kind") == Kind.LOST:
+            self._void_replaced(state, Cause.LOST, at)
+        if event in ENDS_BUSINESS:
+            self.erase(state.serial, at)
 
     def _void_replaced(self, state: CardState, cause: Cause, at: datetime) -> None:
         replaces = state.facts.get("replaces")

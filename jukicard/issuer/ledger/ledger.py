@@ -7,10 +7,10 @@ cards, the authority's seals, and a head that was kept elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -34,8 +34,9 @@ from jukicard.issuer.ledger.chain import (
 )
 from jukicard.issuer.ledger.database import Database
 from jukicard.issuer.ledger.group import AUTHORITY, CardTerms, Group, Resident, Sealer, head_of
-from jukicard.issuer.ledger.rules import MID_ISSUE, Event, Status
-from jukicard.issuer.ledger.schema import cards, events, signatures
+from jukicard.issuer.ledger.rules import HELD, MID_ISSUE, AnyEvent, Event, Status
+from jukicard.issuer.ledger.schema import cards, events, people, signatures
+from jukicard.issuer.ledger.stock import current_stock
 
 Trust = Callable[[str], ec.EllipticCurvePublicKey | None]
 """From a signer (an operator card's serial, or "authority") to its public key, None for one that nobody knows."""
@@ -91,6 +92,17 @@ class Ledger:
             raise
         return cls(database)
 
+    @classmethod
+    def open_as_owner(cls, url: str) -> Ledger:
+        """Open books in PostgreSQL as somebody who may change them: for what is beside the entries. LedgerError."""
+        database = Database(url)
+        try:
+            database.check_version()
+        except LedgerError:
+            database.close()
+            raise
+        return cls(database)
+
     def __enter__(self) -> Ledger:
         return self
 
@@ -113,6 +125,8 @@ class Ledger:
             group = Group(connection, self.signer)
             yield group
             group.write(self.sealer)
+        if group.has_erased:
+            self.database.clear_log()
 
     def order(self, terms: CardTerms, resident: Resident, at: datetime) -> str:
         """Enter a new card, in a group of its own: see `Group.order`."""
@@ -121,8 +135,8 @@ class Ledger:
 
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
         """Enter an event of a card, in a group of its own: see `Group.append`."""
-        if event in (Event.ORDERED, Event.APPLIED):
-            raise TransitionRefused("a card is entered by applying for it or ordering it")
+        if event in (Event.ORDERED, Event.APPLIED, Event.TAKEN_OVER):
+            raise TransitionRefused("a card is entered by applying for it, ordering it, or taking it over")
         with self.writing() as group:
             return group.append(serial, event, at, detail)
 
@@ -130,14 +144,15 @@ class Ledger:
         """All entries, or those of one card, in their order."""
         return tuple(self.stream(serial))
 
-    def stream(self, serial: str | None = None) -> Iterator[Entry]:
-        """The same, one after the other, for books that are too many to hold at once."""
-        statement = sa.select(events).order_by(events.c.id).execution_options(yield_per=projection.PAGE)
-        if serial is not None:
-            statement = statement.where(events.c.subject == serial)
+    def stream(self, serial: str | None = None, events_of: Collection[AnyEvent] = ()) -> Iterator[Entry]:
+        """The same, one after the other, for books that are too many to hold at once; or only those of some events."""
         with self.database.reading() as connection:
-            for line in connection.execute(statement):
-                yield projection.entry_of(line)
+            yield from projection.entries(connection, serial, events_of)
+
+    def by_subject(self) -> Iterator[Entry]:
+        """All entries, one after the other, those of one card (or delivery, …) together, each in their order."""
+        with self.database.reading() as connection:
+            yield from projection.by_subject(connection)
 
     def card(self, serial: str) -> CardState:
         """The state of one card. LedgerError if the ledger does not know it."""
@@ -181,6 +196,27 @@ class Ledger:
         with self.database.reading() as connection:
             return projection.on_chip(connection, chip)
 
+    def check_in_stock(self, chip: str) -> None:
+        """Refuse (RuleRefused) a chip that no delivery has, or that was discarded, where stock is kept."""
+        current_stock(self).check(chip)
+
+    def past_last_day(self, today: date) -> tuple[CardState, ...]:
+        """The cards that are somebody's and whose last day has passed, in the order of their serials."""
+        with self.database.reading() as connection:
+            return projection.past_last_day(connection, today, *HELD)
+
+    def sealed(self, subject: str) -> bytes | None:
+        """The sealed personal data that are kept of a subject, or None."""
+        with self.database.reading() as connection:
+            statement = sa.select(people.c.sealed).where(people.c.subject == subject)
+            return connection.execute(statement).scalar_one_or_none()
+
+    def kept_past(self, today: date) -> tuple[str, ...]:
+        """The subjects of which personal data are kept, although the day until which they may be has passed."""
+        with self.database.reading() as connection:
+            statement = sa.select(people.c.subject).where(people.c.kept_until < today.isoformat())
+            return tuple(connection.execute(statement.order_by(people.c.subject)).scalars())
+
     def counts(self) -> dict[Status, int]:
         """How many cards stand where."""
         with self.database.reading() as connection:
@@ -194,6 +230,11 @@ class Ledger:
         """
         with self.database.reading() as connection:
             return head(*head_of(connection))
+
+    def check_empty(self) -> None:
+        """Refuse (LedgerError) books with entries, which are another authority's."""
+        if parse_head(self.head())[0]:
+            raise LedgerError(f"the books in {self.database.name} are another authority's: they are not empty")
 
     def seal(self) -> str:
         """Let the authority sign for all entries, and return the head. LedgerError if its keys are not open."""
@@ -210,24 +251,41 @@ class Ledger:
         """Verify as `inspect` does, and return the head."""
         return self.inspect(kept, trust).head
 
-    def inspect(self, kept: str | None = None, trust: Trust | None = None) -> Verified:
+    def inspect(self, kept: str | None = None, trust: Trust | None = None, sealed: int = 0) -> Verified:
         """Recompute every digest over what the rows hold, check every signature and every card's transitions.
 
-        `kept` is a head from before, with its entry's number or without; with `trust`, signatures must be those of
-        keys that it knows. LedgerDamaged names the first entry that does not fit, or where that head is not in the
-        chain; LedgerError if it is none.
+        `kept` is a head from before, with its entry's number or without; `sealed` the entry up to which the books
+        were sealed then; with `trust`, signatures must be those of keys that it knows. LedgerDamaged names the first
+        entry that does not fit, or where that head is not in the chain; LedgerError if it is none.
         """
-        check = ChainCheck(kept)
         with self.database.reading() as connection:
-            signed = _Signatures(connection, trust)
-            statement = sa.select(events).order_by(events.c.id).execution_options(yield_per=projection.PAGE)
-            for line in connection.execute(statement):
-                check.follow(projection.row_of(line), line.digest)
-                signed.follow(check.number, check.digest, line.actor)
-            now = check.end()
-            signed.end()
+            found = _inspected(connection, ChainCheck(kept), trust)
             projection.check(connection)
-        return Verified(now, signed.sealed, signed.unattended)
+        if found.sealed < sealed:
+            raise LedgerDamaged(
+                f"the authority had sealed the entries up to {sealed}, and now its last seal is that of entry "
+                f"{found.sealed}: a seal was removed"
+            )
+        return found
+
+    def rebuild(self, kept: str | None = None, trust: Trust | None = None) -> Verified:
+        """Make the table of cards anew from the entries, which are verified first as `inspect` does."""
+        with self.database.writing() as connection:
+            found = _inspected(connection, ChainCheck(kept), trust)
+            projection.rebuild(connection)
+        return found
+
+
+def _inspected(connection: sa.Connection, check: ChainCheck, trust: Trust | None) -> Verified:
+    """Verify the entries and what is signed of them; the table of cards plays no part."""
+    signed = _Signatures(connection, trust)
+    statement = sa.select(events).order_by(events.c.id).execution_options(yield_per=projection.PAGE)
+    for line in connection.execute(statement):
+        check.follow(projection.row_of(line), line.digest)
+        signed.follow(check.number, check.digest, line.actor)
+    now = check.end()
+    signed.end()
+    return Verified(now, signed.sealed, signed.unattended)
 
 
 class _Signatures:
@@ -240,20 +298,22 @@ class _Signatures:
         self._line = next(self._lines, None)
         self._trust = trust
         self._unsigned: tuple[int, str] | None = None
-        self._number = 0
+        self._attended = False
         self.sealed = 0
         self.unattended = 0
 
     def follow(self, number: int, digest: str, actor: str | None) -> None:
         """Take the next entry. LedgerDamaged if a signature is wrong, or one is missing."""
-        self._number = number
         if actor is None or actor == UNATTENDED:
             self.unattended += 1
             self._check_signed()
+            if self._attended:
+                raise LedgerDamaged(f"entry {number} is nobody's, and operators sign the ones before it")
         elif self._unsigned is None:
             self._unsigned = (number, actor)
         elif self._unsigned[1] != actor:
             self._check_signed()
+        self._attended = actor not in (None, UNATTENDED)
         while self._line is not None and self._line.last == number:
             self._take(self._line, digest)
             self._line = next(self._lines, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jukicard.issuer.errors import LedgerDamaged, LedgerError
 from jukicard.issuer.ledger.cards import CardState, advance, decode
 from jukicard.issuer.ledger.chain import Entry, Row, read
-from jukicard.issuer.ledger.rules import Event, Status
+from jukicard.issuer.ledger.rules import AnyEvent, Event, Status
 from jukicard.issuer.ledger.schema import cards, events
 
 PAGE = 1000
@@ -26,6 +27,22 @@ def row_of(stored: sa.Row[Any]) -> Row:
 def entry_of(stored: sa.Row[Any]) -> Entry:
     """Read a line of the table of events. LedgerDamaged."""
     return read(row_of(stored), stored.digest)
+
+
+def entries(connection: sa.Connection, subject: str | None = None, kinds: Collection[AnyEvent] = ()) -> Iterator[Entry]:
+    """Read the entries, all or those of one subject or of some events, in their order. LedgerDamaged."""
+    statement = sa.select(events).order_by(events.c.id).execution_options(yield_per=PAGE)
+    if subject is not None:
+        statement = statement.where(events.c.subject == subject)
+    if kinds:
+        statement = statement.where(events.c.event.in_([kind.value for kind in kinds]))
+    yield from map(entry_of, connection.execute(statement))
+
+
+def by_subject(connection: sa.Connection) -> Iterator[Entry]:
+    """Read all entries, those of one subject after those of another, each in their order. LedgerDamaged."""
+    statement = sa.select(events).order_by(events.c.subject, events.c.id).execution_options(yield_per=PAGE)
+    yield from map(entry_of, connection.execute(statement))
 
 
 def state_of(stored: sa.Row[Any]) -> CardState:
@@ -78,6 +95,12 @@ def in_status(connection: sa.Connection, *statuses: Status) -> tuple[CardState, 
     return _where(connection, cards.c.status.in_(wanted) if wanted else sa.true())
 
 
+def past_last_day(connection: sa.Connection, today: date, *statuses: Status) -> tuple[CardState, ...]:
+    """Return the cards that stand so and whose last day lies before a day, in the order of their serials."""
+    wanted = [status.value for status in statuses]
+    return _where(connection, sa.and_(cards.c.status.in_(wanted), cards.c.expires < today.isoformat()))
+
+
 def on_chip(connection: sa.Connection, chip: str) -> CardState | None:
     """Return the card that a chip was bound to last, or None."""
     found = _where(connection, cards.c.chip == chip)
@@ -91,9 +114,22 @@ def of_run(connection: sa.Connection, run: str) -> Iterator[CardState]:
         yield state_of(line)
 
 
+def in_serials(connection: sa.Connection, serials: Sequence[str]) -> tuple[CardState, ...]:
+    """Return the cards of these serials (at most a few hundred) that there are."""
+    return _where(connection, cards.c.serial.in_(serials))
+
+
 def of_codes(connection: sa.Connection, code_digests: Sequence[str]) -> tuple[CardState, ...]:
     """Return the cards of any of these resident codes (at most a few hundred)."""
     return _where(connection, cards.c.code_digest.in_(code_digests))
+
+
+def on_chips(connection: sa.Connection, first: str, last: str) -> CardState | None:
+    """Return a card whose chip has a number (16 digits) from `first` to `last`, the lowest one, or None."""
+    condition = cards.c.chip.between(first, last) & (sa.func.length(cards.c.chip) == len(first))
+    lowest = sa.select(cards).where(condition).order_by(cards.c.chip).limit(1)
+    found = connection.execute(lowest).one_or_none()
+    return None if found is None else state_of(found)
 
 
 def last_serial(connection: sa.Connection, prefix: str) -> str | None:
@@ -104,7 +140,10 @@ def last_serial(connection: sa.Connection, prefix: str) -> str | None:
 
 
 def rebuild(connection: sa.Connection) -> None:
-    """Fill an empty table of cards from the entries. LedgerDamaged where they do not add up."""
+    """Make the table of cards what the entries say. LedgerDamaged where they do not add up."""
+    unknown = cards.c.serial.not_in(sa.select(events.c.subject))
+    if connection.execute(sa.select(cards.c.serial).where(unknown).limit(1)).one_or_none() is not None:
+        connection.execute(cards.delete().where(unknown))  # only then: who appends has no right to it
     page: list[CardState] = []
     for state in folded(connection):
         page.append(state)
@@ -116,10 +155,8 @@ def rebuild(connection: sa.Connection) -> None:
 
 def folded(connection: sa.Connection) -> Iterator[CardState]:
     """Fold every card's entries, card by card in the order of serials. LedgerDamaged names the entry that fits not."""
-    statement = sa.select(events).order_by(events.c.subject, events.c.id).execution_options(yield_per=PAGE)
     state: CardState | None = None
-    for stored in connection.execute(statement):
-        entry = entry_of(stored)
+    for entry in by_subject(connection):
         if not isinstance(entry.event, Event):
             continue
         if state is not None and state.serial != entry.serial:

@@ -31,6 +31,7 @@ class Status(StrEnum):
     HANDING_OVER = "handing-over"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    MOVED_AWAY = "moved-away"
     VOID = "void"
     SPOILT = "spoilt"
     CANCELLED = "cancelled"
@@ -63,6 +64,8 @@ class Event(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     MOVED = "moved"
+    TAKEN_OVER = "taken-over"
+    LOOKED_UP = "looked-up"
     ENDORSED = "endorsed"
     VOIDED = "voided"
     ON_CHIP = "on-chip"
@@ -86,6 +89,7 @@ class BooksEvent(StrEnum):
     OPERATOR_REVOKED = "operator-revoked"
     EXPORTED = "exported"
     KEYS_CHANGED = "keys-changed"
+    FOREIGN_LOOKED_UP = "foreign-card-looked-up"
 
 
 AnyEvent = Event | BooksEvent
@@ -135,7 +139,7 @@ TRANSITIONS: Mapping[Event, Transition] = {
     Event.BOUND: _to(_S.BOUND, _S.ORDERED),
     Event.PERSONALISING: _to(_S.PERSONALISING, _S.BOUND),
     Event.STEP_STARTED: _to(None, *TOUCHED, _S.HANDING_OVER),
-    Event.STEP_DONE: _to(None, *TOUCHED, _S.HANDING_OVER),
+    Event.STEP_DONE: _to(None, *TOUCHED, _S.HANDING_OVER, _S.ACTIVE),
     Event.READ_BACK: _to(_S.READ_BACK, _S.PERSONALISING),
     Event.CLOSED: _to(_S.CLOSED, _S.READ_BACK),
     Event.FACE_WRITTEN: _to(_S.FACE_WRITTEN, _S.CLOSED),
@@ -147,9 +151,11 @@ TRANSITIONS: Mapping[Event, Transition] = {
     Event.HANDED_OVER: _to(_S.ACTIVE, _S.HANDING_OVER),
     Event.SUSPENDED: _to(_S.SUSPENDED, _S.ACTIVE),
     Event.RESUMED: _to(_S.ACTIVE, _S.SUSPENDED),
-    Event.MOVED: _to(None, _S.ACTIVE),
+    Event.MOVED: _to(_S.MOVED_AWAY, _S.ACTIVE),
+    Event.TAKEN_OVER: _to(_S.ACTIVE, None, _S.MOVED_AWAY),
+    Event.LOOKED_UP: _to(None, _S.ACTIVE),
     Event.ENDORSED: _to(None, _S.ACTIVE),
-    Event.VOIDED: _to(_S.VOID, *HELD),
+    Event.VOIDED: _to(_S.VOID, *HELD, _S.MOVED_AWAY),
     Event.ON_CHIP: _to(None, _S.ACTIVE, _S.SUSPENDED, _S.VOID),
     Event.PASSWORD_RESET_STARTED: _to(None, _S.ACTIVE),
     Event.PASSWORD_RESET: _to(None, _S.ACTIVE),
@@ -165,13 +171,21 @@ STANDINGS = (*Status, EXPIRED)
 """What a card can be on a day (`CardState.standing`)."""
 
 PASSWORD_RESET_STEP = "password-reset"  # noqa: S105  a step's name
+MOVE_STEP = "move"
 STARTS: Mapping[Event, str | None] = {
     Event.STEP_STARTED: None,
     Event.PASSWORD_RESET_STARTED: PASSWORD_RESET_STEP,
+    Event.TAKEN_OVER: MOVE_STEP,
 }
 ENDS: Mapping[Event, str | None] = {Event.STEP_DONE: None, Event.PASSWORD_RESET: PASSWORD_RESET_STEP}
 """The events that begin and end a step, and the step's name where the event's details do not give it."""
-FOR_THE_CHIP = frozenset({Event.SUSPENDED, Event.RESUMED, Event.VOIDED, Event.MOVED})
+FOR_THE_CHIP = frozenset({Event.SUSPENDED, Event.RESUMED, Event.VOIDED})
 """The books decide these first; the chip follows when it is at hand, which ON_CHIP notes."""
-DROPS_STEP = frozenset({Event.SPOILT, Event.CANCELLED, Event.SUSPENDED, Event.VOIDED, Event.HANDOVER_ABANDONED})
+DROPS_STEP = frozenset(
+    {Event.SPOILT, Event.CANCELLED, Event.SUSPENDED, Event.MOVED, Event.VOIDED, Event.HANDOVER_ABANDONED}
+)
 """What may come although a step has no outcome: the step is given up."""
+BESIDE = frozenset({Event.ERASED, Event.LOOKED_UP})
+"""What may come at any point of a step: it has no part in it."""
+ENDS_BUSINESS = frozenset({Event.HANDED_OVER, Event.REFUSED, Event.CANCELLED, Event.VOIDED, Event.DESTROYED})
+"""What ends the business that personal data are kept for: what is kept of the card is erased with it."""

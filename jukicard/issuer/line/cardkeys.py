@@ -18,6 +18,7 @@ from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.generations import FIRST, Rotated
 from jukicard.issuer.authority.terminals import Area
+from jukicard.issuer.errors import WrongCard
 from jukicard.issuer.keys.keystore import CARD_KEY_SIZE, Diversification
 from jukicard.securechannel.scp03 import (
     TRANSPORT_KEYS,
@@ -62,10 +63,12 @@ class CardKeyring:
     (securechannel.host.Keyring).
 
     After a handshake it knows what the next PUT KEY needs: the key set that the card used (None: the maker's) and
-    its diversification data.  A master key never leaves the key store; this card's DEK, which is its alone, does.
+    its diversification data.  A master key never leaves the key store; this card's DEK, which is its alone, does.  With
+    `chip`, the number of a chip, it opens that one alone: its diversification data end with it.
     """
 
     authority: Authority
+    chip: str | None = None
     used: DomainKeySet | None = None
     _diversification: bytes = b""
     _dek: bytes = field(default=b"", repr=False)
@@ -73,8 +76,10 @@ class CardKeyring:
     def session(self, update: InitializeUpdateResponse, context: bytes) -> SessionKeys:
         """Return the session keys for the key set that the card used.
 
-        AuthenticationFailed where its version is none of ours.
+        AuthenticationFailed where its version is none of ours, WrongCard where it is another chip than `chip`.
         """
+        if self.chip is not None and update.diversification[-len(self.chip) // 2 :].hex().upper() != self.chip:
+            raise WrongCard("there is another chip in the reader now: put the one back that was begun")
         used = None if update.kvn == TRANSPORT_KVN else self._key_set(update.kvn)
         if used is None:
             keys = derive_session_keys(TRANSPORT_KEYS, context)

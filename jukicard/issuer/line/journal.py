@@ -22,6 +22,9 @@ class Journal(Protocol):
     def card_on(self, chip: str) -> CardState | None:
         """The card that the chip of that number was bound to last, or None if it never was."""
 
+    def check_in_stock(self, chip: str) -> None:
+        """Refuse (RuleRefused) a chip that the stock does not have, where stock is kept."""
+
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
         """Note an event of a card and return its state after it. TransitionRefused if it cannot follow."""
 
@@ -54,6 +57,9 @@ class CardJournal:
     def card_on(self, chip: str) -> CardState | None:
         """See Journal: no chip but this card's was ever seen here."""
         return self.state if self.state.chip == chip else None
+
+    def check_in_stock(self, chip: str) -> None:
+        """See Journal: the chip comes from where its number was given out."""
 
     def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
         """See Journal."""

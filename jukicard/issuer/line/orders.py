@@ -25,7 +25,7 @@ def unfinished_order(authority: Authority, record: ResidentRecord, services: tup
     states = authority.ledger.cards_for(resident.code_digest)
     for state in states:
         if state.is_of_another(resident.person_digest):
-            raise _taken(record, CodeTaken(state.serial))
+            raise code_taken(record, CodeTaken(state.serial))
     for state in states:
         if state.status in MID_ISSUE and state.status is not Status.HANDING_OVER:
             _check_face(state, record)
@@ -57,7 +57,7 @@ def place_order(
             try:
                 state = group.card(group.order(terms, resident, now))
             except CodeTaken as error:  # by somebody who ordered in the meantime
-                raise _taken(record, error) from error
+                raise code_taken(record, error) from error
     return order_of(state, record, services)
 
 
@@ -95,7 +95,8 @@ def _check_face(state: CardState, record: ResidentRecord) -> None:
         raise RuleRefused(f"card {state.serial} was begun with face {state.face}: finish it so")
 
 
-def _taken(record: ResidentRecord, error: CodeTaken) -> RecordError:
+def code_taken(record: ResidentRecord, error: CodeTaken) -> RecordError:
+    """Return what is wrong with a record whose resident code is another person's."""
     return RecordError([Problem(record.label, "resident_code", str(error))])
 
 

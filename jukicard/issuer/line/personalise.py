@@ -7,21 +7,18 @@ card spoilt: that is noted, and the chip terminated where it still answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hmac import compare_digest
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
-from jukicard.applets.gp.client import ApplicationClient, DomainClient
+from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import (
     ISSUER_DOMAIN_AID,
     KID_APPROVAL,
     KID_SCP11A,
     KID_SCP11B,
-    KID_TERMINAL_ANCHOR,
     TAG_CARD_NUMBER,
     TRANSPORT_KVN,
 )
@@ -29,23 +26,24 @@ from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardData, CardState
 from jukicard.applets.service.client import KeyPairClient
-from jukicard.iso7816.aid import AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
+from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import TlvError, parse_one
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.terminals import Area
-from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused
+from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused, WrongCard
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.line import plan
-from jukicard.issuer.line.cardkeys import CardKeyring, newest_key_sets
+from jukicard.issuer.line.cardkeys import newest_key_sets
+from jukicard.issuer.line.chipwork import COMMON_ACTIONS, Action, ChipWork, MismatchError
 from jukicard.issuer.line.facework import FaceMaker
 from jukicard.issuer.line.journal import Journal
-from jukicard.issuer.line.provers import card_channel_key, certified, ephemeral_key
+from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
 from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.issuer.municipal.servicedata import ServiceCard, service_data
@@ -54,7 +52,6 @@ from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.certificates import LeafUsage
 
 ISSUING_TERMINAL = "issuing-machine"
-TERMINATED = 0xFF
 CARD_NUMBER_SIZE = 8
 """Bytes of the card image number: 16 digits in BCD."""
 _MILESTONES = {
@@ -79,14 +76,15 @@ class Order:
     services: tuple[Service, ...] = ()
 
     @property
+    def city_code(self) -> str:
+        """The municipality's, 5 digits."""
+        return self.record.city_code
+
+    @property
     def card_data(self) -> CardData:
         """What EF.CARD of this card holds."""
         expires = f"{self.expires:%Y%m%d}"
         return CardData(self.serial, self.record.city_code, expires, self.record.face.value)
-
-
-class MismatchError(HostError):
-    """What the chip holds is not what was written."""
 
 
 def chip_number(connection: CardConnection) -> str:
@@ -97,13 +95,15 @@ def chip_number(connection: CardConnection) -> str:
 def check_blank(journal: Journal, connection: CardConnection) -> str:
     """Return the number of the chip at hand, which is blank.
 
-    Refuse (RuleRefused) one that is a card already: issuing would spoil and terminate it.
+    Refuse (RuleRefused) one that is a card already, since issuing would spoil and terminate it, and, in a home that
+    keeps stock, one that is not in stock.
     """
     domain = _issuer_domain(connection)
     number = _number(domain)
     bound = journal.card_on(number)
     if bound is not None:
         raise RuleRefused(f"the chip in the reader is card {bound.serial} ({bound.status}), not a blank one")
+    journal.check_in_stock(number)
     if any(kvn != TRANSPORT_KVN for _, kvn in domain.key_references()):
         raise RuleRefused("the chip in the reader is not blank: it has other keys than the maker's")
     return number
@@ -129,7 +129,7 @@ def _number(domain: DomainClient) -> str:
     return number.hex().upper()
 
 
-class Personaliser:
+class Personaliser(ChipWork):
     """Makes the chip behind a connection the card of an order; `face`, if given, makes the face's files, and reads them
     back before the card counts as matched.
 
@@ -146,17 +146,11 @@ class Personaliser:
         face: FaceMaker | None = None,
         journal: Journal | None = None,
     ) -> None:
-        self._authority = authority
+        super().__init__(authority, connection, order, random)
         self._journal = authority.ledger if journal is None else journal
-        self._connection = connection
-        self._stack = standard(connection)
         self._order = order
-        self._random = random
         self._clock = clock
         self._face = face
-        self._keyring = CardKeyring(authority)
-        self._client: ApplicationClient | None = None
-        self._resuming = True
 
     def run(self, report: Report = lambda operation: None) -> LedgerState:
         """Carry out what of the plan is not done yet, and return the card's state in the books: awaiting handover.
@@ -196,7 +190,8 @@ class Personaliser:
         self._resuming = state.chip is not None
         number = chip_number(self._connection) if self._resuming else check_blank(self._journal, self._connection)
         if state.chip not in (None, number):
-            raise RuleRefused(f"card {state.serial} was begun on another chip; put that one into the reader")
+            raise WrongCard(f"card {state.serial} was begun on another chip; put that one into the reader")
+        self._keyring.chip = number
         if state.status is Status.ORDERED:
             state = self._note(Event.BOUND, chip=number)
         if state.status is Status.BOUND:
@@ -219,62 +214,28 @@ class Personaliser:
             return state
         return self._note(milestone)
 
-    def _spoil(self, error: HostError) -> CardSpoilt:
-        """Note that the card is spoilt, and terminate the chip if it still lets us."""
+    def _is_other_chip(self) -> bool:
+        """Whether another chip, or a card of another kind, answers now; not if the one there cannot tell."""
+        try:
+            return chip_number(self._connection) != self._keyring.chip
+        except NoCard:
+            return True
+        except CardStatusError as error:
+            return error.sw is StatusWord.FILE_NOT_FOUND
+        except HostError:
+            return False
+
+    def _spoil(self, error: HostError) -> IssuerError:
+        """Note that the card is spoilt, and terminate the chip if it still lets us: unless it is another chip."""
+        if self._is_other_chip():
+            return WrongCard(
+                f"card {self._order.serial}: there is another chip in the reader now; put the one back that was begun"
+            )
         sw = {"sw": f"{error.sw:04X}"} if isinstance(error, CardStatusError) else {}
         self._note(Event.SPOILT, reason="the chip refused or deviated in issuing", **sw)
         with suppress(HostError, IssuerError):
-            self._domain(ISSUER_DOMAIN_AID).set_card_state(TERMINATED)
+            self.terminate()
         return CardSpoilt(f"card {self._order.serial} is spoilt: {error}")
-
-    def _open(self, client: ApplicationClient) -> None:
-        client.select()
-        client.open_scp03(self._keyring, self._random(8))
-        self._client = client
-
-    def _domain(self, aid: AID) -> DomainClient:
-        """Return a client with an SCP03 session in a security domain: the one that is open, if it is that domain's."""
-        if not isinstance(self._client, DomainClient) or self._client.aid != aid:
-            client = DomainClient(self._stack, aid)
-            self._open(client)
-            return client
-        return self._client
-
-    def _juki(self) -> JukiClient:
-        """Return a client with an SCP03 session in the Juki application."""
-        if not isinstance(self._client, JukiClient):
-            client = JukiClient(self._stack)
-            self._open(client)
-            return client
-        return self._client
-
-    def _has_application(self, domain: DomainClient, aid: AID) -> bool:
-        """Return whether an earlier attempt has installed it: a chip that was found blank is not asked."""
-        return self._resuming and aid in {entry.aid for entry in domain.status(0x40)}
-
-    def _has_key(self, domain: DomainClient, kid: int, kvn: int) -> bool:
-        """Return whether an earlier attempt has put or generated it: a chip that was found blank is not asked."""
-        return self._resuming and (kid, kvn) in domain.key_references()
-
-    def _put_key_set(self, operation: plan.PutKeySet) -> None:
-        domain = self._domain(operation.domain)
-        used = self._keyring.used
-        if used is None or used.domain != operation.keys.domain:  # of whichever generation, if that was interrupted
-            domain.put_key_set(operation.keys.kvn, self._keyring.encrypted(operation.keys))
-            self._client = None
-
-    def _set_card_state(self, operation: plan.SetCardState) -> None:
-        domain = self._domain(operation.domain)
-        states = [entry.state for entry in domain.status(0x80)]
-        if len(states) != 1:
-            raise MalformedResponse("GET STATUS: not exactly one issuer's domain")
-        if states[0] < operation.state:
-            domain.set_card_state(operation.state)
-
-    def _install(self, operation: plan.Install) -> None:
-        domain = self._domain(operation.domain)
-        if not self._has_application(domain, operation.aid):
-            domain.install(operation.module, operation.aid, operation.privileges)
 
     def _install_service(self, operation: plan.InstallService) -> None:
         domain, service = self._domain(operation.domain), operation.service
@@ -289,35 +250,12 @@ class Personaliser:
             domain.put_public(KID_APPROVAL, plan.APPROVAL_KVN, self._authority.approval_key)
         domain.store_purposes(list(purposes(self._authority.home)))
 
-    def _put_anchor(self, operation: plan.PutAnchor) -> None:
-        domain = self._domain(operation.domain)
-        if not self._has_key(domain, KID_TERMINAL_ANCHOR, plan.ANCHOR_KVN):
-            domain.put_anchor(plan.ANCHOR_KVN, self._authority.anchor(operation.area))
-        domain.store_date(plan.ANCHOR_KVN, f"{self._order.issued_on:%Y%m%d}")
-
-    def _channel_key(self, operation: plan.ChannelKey) -> None:
-        domain = self._domain(operation.domain)
-        kid, kvn = operation.kid, plan.CHANNEL_KVN
-        stored = domain.certificates(kid, kvn) if self._resuming else ()
-        if stored:
-            self._check_certificates(operation.area, stored, LeafUsage.KEY_AGREEMENT)
-            return
-        key = domain.generate_key(kid, kvn, replaces=kvn if self._has_key(domain, kid, kvn) else 0)
-        leaf = self._certify(operation.area, x.CARD_CHANNEL, key)
-        domain.store_certificates(kid, kvn, (*self._authority.card_authorities(operation.area), leaf))
-
     def _authentication_key(self, operation: plan.AuthenticationKey) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         key = client.generate_authentication_key()
         leaf = self._certify(Area.JUKI, x.CARD_AUTHENTICATION, key)
         chain = b"".join((*self._authority.card_authorities(Area.JUKI), leaf))
         client.write(0x02, chain.ljust(juki.CERTIFICATES_SIZE, b"\0"), "EF.CERTIFICATES")
-
-    def _certify(self, area: Area, profile: x.Profile, key: EllipticCurvePublicKey) -> bytes:
-        order = self._order
-        return self._authority.certify_card(
-            area, profile, order.serial, key, not_before=order.issued_on, not_after=order.expires
-        )
 
     def _personalize(self, operation: plan.Personalize) -> None:
         service, order = operation.service, self._order
@@ -333,12 +271,12 @@ class Personaliser:
         domain.store_data(service_data(service, self._authority, card))
 
     def _write_data(self, operation: plan.WriteData) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         client.write(0x06, self._order.card_data.encode(), "EF.CARD")
         client.write(0x01, self._order.record.resident_code.reveal().encode(), "EF.CODE")
 
     def _read_back(self, operation: plan.ReadBack) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         code = self._order.record.resident_code.reveal().encode()
         if client.card_data() != self._order.card_data or not compare_digest(client.resident_code(), code):
             raise MismatchError("the chip does not hold what was written to it")
@@ -352,15 +290,8 @@ class Personaliser:
         for chain, usage in chains:
             self._check_certificates(Area.JUKI, chain, usage)
 
-    def _check_certificates(self, area: Area, chain: tuple[bytes, ...], usage: LeafUsage) -> None:
-        """Refuse certificates on the chip that do not verify, or are another card's."""
-        order = self._order
-        found = certified(self._authority, area, chain, usage, order.issued_on)
-        if (found.serial, found.city_code, found.last_day) != (order.serial, order.record.city_code, order.expires):
-            raise MismatchError("a certificate on the chip is another card's")
-
     def _close(self, operation: plan.Close) -> None:
-        client = self._juki()
+        client = self._application(JukiClient)
         if client.status().state is CardState.PERSONALISATION:
             client.activate()
 
@@ -404,14 +335,10 @@ class Personaliser:
             raise MismatchError("the chip does not hold this record's resident code")
 
 
-_ACTIONS: dict[type[plan.Operation], Callable[..., None]] = {
-    plan.PutKeySet: Personaliser._put_key_set,
-    plan.SetCardState: Personaliser._set_card_state,
-    plan.Install: Personaliser._install,
+_ACTIONS: Mapping[type[plan.Operation], Action] = {
+    **COMMON_ACTIONS,
     plan.InstallService: Personaliser._install_service,
     plan.PutApprovalKey: Personaliser._put_approval_key,
-    plan.PutAnchor: Personaliser._put_anchor,
-    plan.ChannelKey: Personaliser._channel_key,
     plan.Personalize: Personaliser._personalize,
     plan.AuthenticationKey: Personaliser._authentication_key,
     plan.WriteData: Personaliser._write_data,

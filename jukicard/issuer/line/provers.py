@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,12 +24,16 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 @dataclass(frozen=True, slots=True)
 class CertifiedKey:
-    """A key that a card claims, as its certificates have it: whose card, of which municipality, until which day."""
+    """A key that a card claims, as its certificates have it: whose card, of which municipality, until which day.
+
+    `certificate` is the card's own, DER, the last of its chain.
+    """
 
     public_key: ec.EllipticCurvePublicKey
     serial: str
     city_code: str
     last_day: date
+    certificate: bytes = field(repr=False)
 
 
 def card_channel_key(
@@ -87,7 +91,7 @@ def certified(
         raise AuthenticationFailed("card certificate", "it names no card")
     if any(subject.city_code != leaf.city_code for subject in subjects):
         raise AuthenticationFailed("card certificate", "it was issued by another municipality than it names")
-    return CertifiedKey(verified.public_key, leaf.serial, leaf.city_code, last_day)
+    return CertifiedKey(verified.public_key, leaf.serial, leaf.city_code, last_day, chain[-1])
 
 
 def ephemeral_key(random: Randomness) -> ec.EllipticCurvePrivateKey:

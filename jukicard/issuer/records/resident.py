@@ -144,9 +144,12 @@ class ResidentRecord:
 
         Width, blanks, case and variation selectors do not make another person; another kanji does.
         """
-        plain = unicodedata.normalize("NFKC", self.name).casefold()
-        name = "".join(char for char in plain if not (char.isspace() or _is_selector(char)))
-        return f"{name}|{self.birth_date.isoformat()}|{self.sex}"
+        return f"{comparable(self.name)}|{self.birth_date.isoformat()}|{self.sex}"
+
+    def as_mapping(self) -> dict[str, str]:
+        """The record's values by field name (English), as `from_mapping` reads them again; without the photo."""
+        values = {f.name: getattr(self, f.name) for f in FIELDS if f.name != "photo"}
+        return {name: _written(value) for name, value in values.items() if value is not None}
 
     @classmethod
     def from_mapping(
@@ -162,6 +165,20 @@ class ResidentRecord:
         if record is None or reader.problems:
             raise RecordError(reader.problems)
         return record
+
+
+def comparable(text: str) -> str:
+    """Return a name or an address without what only writing it differs in: width, blanks, case, variation selectors."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in plain if not (char.isspace() or _is_selector(char)))
+
+
+def _written(value: object) -> str:
+    if isinstance(value, ResidentCode):
+        return value.reveal()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def load_json(path: Path, rules: RecordRules) -> ResidentRecord:

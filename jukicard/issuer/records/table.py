@@ -56,9 +56,14 @@ class RecordTable:
 
     def record(self, number: int, rules: RecordRules) -> ResidentRecord:
         """Check a row, 1 being the first resident's. Photo paths start at the file. RecordError with all faults."""
+        label, mapping = self.mapping(number)
+        return ResidentRecord.from_mapping(mapping, rules, label=label, folder=self.path.parent)
+
+    def mapping(self, number: int) -> tuple[str, dict[str, str]]:
+        """Return a row as it stands there: its name in messages, its values by field name. RecordError."""
         if not 1 <= number <= len(self.rows):
             raise file_error(self.path.name, f"has {_residents(len(self.rows))}, no row {number}")
-        return read_row(self.path, self.columns, self.rows[number - 1], rules)
+        return row_mapping(self.path, self.columns, self.rows[number - 1])
 
 
 class RecordFile:
@@ -85,7 +90,8 @@ class RecordFile:
 
     def record(self, row: Row, rules: RecordRules) -> ResidentRecord:
         """Check a row. Photo paths start at the file. RecordError with all faults."""
-        return read_row(self.path, self.columns, row, rules)
+        label, mapping = row_mapping(self.path, self.columns, row)
+        return ResidentRecord.from_mapping(mapping, rules, label=label, folder=self.path.parent)
 
     def digest(self) -> str:
         """SHA-256 of the file, hex."""
@@ -104,14 +110,13 @@ class RecordFile:
             raise file_error(self.path.name, f"is not UTF-8, which a file of more than {limit} must be") from None
 
 
-def read_row(path: Path, columns: tuple[str, ...], row: Row, rules: RecordRules) -> ResidentRecord:
-    """Check a row of a CSV file. RecordError with all faults."""
+def row_mapping(path: Path, columns: tuple[str, ...], row: Row) -> tuple[str, dict[str, str]]:
+    """Return a row as it stands there: its name in messages, its values by field name. RecordError."""
     label = _label(path, row.line)
     if len(row.values) != len(columns):
         counted = f"has {len(row.values)} columns, and the header {len(columns)}"
         raise RecordError([Problem(label, "(row)", counted)])
-    mapping = dict(zip(columns, row.values, strict=True))
-    return ResidentRecord.from_mapping(mapping, rules, label=label, folder=path.parent)
+    return label, dict(zip(columns, row.values, strict=True))
 
 
 def read_table(path: Path) -> RecordTable:

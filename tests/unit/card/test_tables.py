@@ -11,6 +11,7 @@ from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
+from jukicard.applets.operator.applet import OperatorApplet
 from jukicard.applets.points.applet import PointsApplet
 from jukicard.applets.vending.applet import VendingApplet
 from jukicard.card.applet import Applet
@@ -32,7 +33,7 @@ from jukicard.card.system_commands import System
 from jukicard.card.transaction import UndeclaredWriteError
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from tests.support import chips, folders, services
+from tests.support import chips, folders, operatorchips, services
 from tests.support.chips import Chip
 
 NAMES: dict[type[Applet], tuple[AID, ...]] = {
@@ -42,6 +43,7 @@ NAMES: dict[type[Applet], tuple[AID, ...]] = {
     FolderApplet: (folders.FOLDER,),
     VendingApplet: (services.VENDING,),
     PointsApplet: (services.POINTS,),
+    OperatorApplet: (operatorchips.OPERATOR,),
     System: (chips.ISSUER, chips.JUKI_DOMAIN, chips.JUKI, chips.LIBRARY),
 }
 ALL_ROWS = [(applet, row) for applet in NAMES for row in applet.table.rows]
@@ -109,6 +111,10 @@ def states(applet: type[Applet]) -> Iterator[tuple[str, Chip]]:
         yield "without a password", Chip(services.installed(), 1)
         yield "ready", services.chip()
         return
+    if applet is OperatorApplet:
+        for cells in (operatorchips.in_personalisation, operatorchips.delivered, operatorchips.active):
+            yield cells.__name__, Chip(cells(), 1)
+        return
     if applet in (SecurityDomain, System):
         yield "blank", chips.blank()
     yield "in personalisation", chips.in_personalisation()
@@ -120,6 +126,8 @@ def one_chip(applet: type[Applet]) -> Chip:
     """A chip with the application on it."""
     if applet in (VendingApplet, PointsApplet):
         return services.chip()
+    if applet is OperatorApplet:
+        return Chip(operatorchips.active(), 1)
     return folders.empty() if applet is FolderApplet else chips.delivered().chip()
 
 
@@ -132,6 +140,7 @@ def test_the_walks_cover_every_module_in_rom() -> None:
 OPEN_DOORS = {
     (chips.ISSUER, "READ BINARY"): {0x81, 0x9E},  # EF.ATR/INFO, EF.DIR
     (chips.JUKI, "READ BINARY"): {0x82},  # EF.CERTIFICATES
+    (operatorchips.OPERATOR, "READ BINARY"): {0x82},  # EF.CERTIFICATES
     (chips.JUKI, "INTERNAL AUTHENTICATE"): {0x00},  # with the certified authentication key
 }
 WITHOUT_OBJECTS = {(JukiApplet, 0xB2), (JukiApplet, 0xDC), (JukiApplet, 0xE2), (FolderApplet, 0x2A)}

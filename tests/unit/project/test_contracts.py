@@ -29,6 +29,7 @@ MODULES = [
     "issuer.line.plan",
     "issuer.bureau.workshop",
     "issuer.counter.handover",
+    "issuer.operators.session",
     "reader.emulator",
     "reader.pcsc",
     "card.card",
@@ -36,7 +37,7 @@ MODULES = [
     "iso7816.apdu",
     *(
         f"applets.{name}.{module}"
-        for name in ("gp", "juki", "library", "folder", "vending", "points")
+        for name in ("gp", "juki", "library", "folder", "vending", "points", "operator")
         for module in ("layout", "applet", "client")
     ),
     "applets.wasm.engine",
@@ -108,6 +109,8 @@ VIOLATIONS = [
     ("issuer.authority.authority", "jukicard.sdk", LAYERS),
     ("issuer.ledger.ledger", "jukicard.issuer.authority.authority", ISSUER),
     ("issuer.faces.face", "jukicard.issuer.line.plan", ISSUER),
+    ("issuer.line.plan", "jukicard.issuer.operators.session", ISSUER),
+    ("issuer.operators.session", "jukicard.issuer.counter.handover", ISSUER),
     ("issuer.authority.authority", "sqlalchemy", SQLALCHEMY),
     ("issuer.keys.keystore", "pkcs11", PKCS11),
     ("issuer.authority.authority", "pkcs11.util.ec", PKCS11),

@@ -142,6 +142,8 @@ ALLOWED = {
     Status.ACTIVE: {
         Event.SUSPENDED,
         Event.MOVED,
+        Event.LOOKED_UP,
+        Event.STEP_DONE,
         Event.ENDORSED,
         Event.VOIDED,
         Event.ON_CHIP,
@@ -150,6 +152,7 @@ ALLOWED = {
         Event.PASSWORD_RESET,
     },
     Status.SUSPENDED: {Event.RESUMED, Event.VOIDED, Event.ON_CHIP, Event.ERASED},
+    Status.MOVED_AWAY: {Event.TAKEN_OVER, Event.VOIDED},
     Status.VOID: {Event.ON_CHIP, Event.DESTROYED, Event.ERASED},
     Status.SPOILT: {Event.DESTROYED, Event.ERASED},
     Status.CANCELLED: {Event.ERASED},
@@ -172,7 +175,8 @@ def test_events_that_cannot_follow_change_nothing(ledger: Ledger, status: Status
     day = "2026-11-21"
     detail = {"step": "x", "chip": "00", "reason": "no", "document": "passport", "field": "address"}
     detail |= {"moved_to": "99202", "moved_out": day, "moved_in": day, "reported": day}
-    for event in set(Event) - ALLOWED[status] - {Event.ORDERED, Event.APPLIED}:
+    detail |= {"moved_from": "99202", "issued": day, "expires": day, "purpose": "a loan"}
+    for event in set(Event) - ALLOWED[status] - {Event.ORDERED, Event.APPLIED, Event.TAKEN_OVER}:
         with pytest.raises(TransitionRefused, match=serial):
             ledger.append(serial, event, NOW, detail)
     assert ledger.entries() == before

@@ -1,0 +1,1 @@
+"""Operators: their cards, what they may do, and who is logged in."""
