@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 GLYPHS_FOLDER = "glyphs"
 """Where a home has its glyph images (外字)."""
-PLANES = ("stock", "preprint", "personal")
+PLANES = ("stock", "preprint", "personal", "emboss")
 
 
 template_option = click.option(

@@ -15,6 +15,7 @@ import click
 
 from jukicard.commands import completion
 from jukicard.commands.attendance import operator_options
+from jukicard.commands.facechoices import ask_choices, braille_option, crop_option, proposal_facts
 from jukicard.commands.faceoptions import (
     glyph_images,
     glyphs_option,
@@ -40,6 +41,7 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.permissions import ISSUE
 from jukicard.issuer.counter.applications import kept_record, latest, order_again
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.cardkeys import newest_key_sets
@@ -47,6 +49,7 @@ from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord
 
 if TYPE_CHECKING:
+    from jukicard.issuer.faces.region import Region
     from jukicard.reader.spec import ReaderSpec
 
 
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
+@crop_option
+@braille_option
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file and its face.")
 @template_option
 @glyphs_option
@@ -86,6 +91,8 @@ def issue(
     row: int | None,
     face: str | None,
     photo: Path | None,
+    photo_crop: Region | None,
+    braille_reading: str | None,
     out: Path | None,
     template: str,
     glyphs: Path | None,
@@ -108,6 +115,9 @@ def issue(
     With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
     `juki handover`. An interrupted issue is resumed by the same command.
+
+    Where the record wants braille, its reading is proposed and has to be confirmed, unless the record has a confirmed
+    one or --braille-reading gives it.
 
     \b
     Examples:
@@ -138,7 +148,8 @@ def issue(
             if not dry_run:
                 stack.enter_context(session.operator(public))
             resident = stack.enter_context(_applied(session, public, str(application), rules, dry_run=dry_run))
-        wished = wish(session, public, resident, service, day, look)
+        decide = ask_choices if out is not None and not dry_run else FaceChoices.of
+        wished = wish(session, public, resident, service, day, look, decide(resident, braille_reading, photo_crop))
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
         elif record is not None:
@@ -219,11 +230,14 @@ def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) 
         "expires": wish.expires.isoformat(),
         "services": [service.name for service in wish.services],
     }
+    braille = proposal_facts(wish.record, wish.choices)
     if as_json:
         plan = [{"step": o.name, "domain": str(o.domain), "does": o.describe()} for o in operations]
-        click.echo(json.dumps({**facts, "plan": plan}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({**facts, "braille": braille, "plan": plan}, ensure_ascii=False, indent=2))
         return
     print_facts(facts, as_json=False)
+    if braille is not None:
+        print_facts({f"braille_{name}": value for name, value in braille.items()}, as_json=False)
     for number, operation in enumerate(operations, 1):
         click.echo(f"{number:3}  {operation.name:22} {operation.describe()}")
 

@@ -112,10 +112,11 @@ def run(
 ) -> None:
     """Issue a card for each record of a CSV file.
 
-    Everything is checked first, and all bad records are listed at once. Then cards are made by several processes, and
-    entered into the books group by group: a card counts as issued when its group stands there. What has become of each
-    record is in OUT/outcomes.jsonl, the cards in folders of a thousand. A run that was interrupted, however, goes on
-    with --resume: no card is lost, and none is made twice.
+    Everything is checked first, faces and photos among it, and all bad records are listed at once; braille needs a
+    reading that was confirmed beforehand, in the record's field braille_reading. Then cards are made by several
+    processes, and entered into the books group by group: a card counts as issued when its group stands there. What has
+    become of each record is in OUT/outcomes.jsonl, the cards in folders of a thousand. A run that was interrupted,
+    however, goes on with --resume: no card is lost, and none is made twice.
 
     With --reader, the cards are chips that somebody puts into readers: each blank one gets the next order, one that was
     begun is finished, and any other is refused.

@@ -124,7 +124,7 @@ def test_the_face_tells_what_the_books_and_the_record_say(blank: Desk) -> None:
 def test_what_finds_no_room_on_the_front_is_told_of_on_the_back(blank: Desk) -> None:
     hanako = json.loads(Path(HANAKO).read_text(encoding="utf-8"))
     photo = str(RECORD.with_name("portrait-drawn.png"))
-    record = changed_record(blank, **{**hanako, "address": "架空県見本市北町" * 18, "photo": photo})
+    record = changed_record(blank, **{**hanako, "address": "架空県見本市北町" * 18, "photo": photo, "braille": "no"})
     facts = blank.facts("issue", record, "--out", str(blank.folder / "out"), *blank.authority)
     assert facts["face_back_png"] == str(blank.folder / "out" / f"{SERIAL}-back.png")
     assert Path(facts["face_back_png"]).exists()
