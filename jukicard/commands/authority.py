@@ -79,8 +79,7 @@ def init(
       juki authority init --city-code 99201 --city-name 見本市 --hsm p11.so --hsm-token bureau --hsm-serial 7a37c12d
       juki authority init --city-code 99201 --city-name 見本市 --ledger-url postgresql://books_writer@db/books
     """
-    city = City(city_code, city_name, contact)
-    home = session.home
+    city, home = City(city_code, city_name, contact), session.home
     _check(home, national, ledger_url)
     password = _new_secret(authority_password, token)
     chosen = staff.choose()

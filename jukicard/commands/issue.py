@@ -114,8 +114,7 @@ def issue(
       juki issue --application 799201000000001 --out out
       juki issue examples/residents/taro.json --face A --dry-run
     """
-    day = issued_on or session.world.today
-    reader = _reader(reader, out)
+    day, reader = issued_on or session.world.today, _reader(reader, out)
     if (record is None) is (application is None) or (application and (row or face or photo)):
         raise click.UsageError("a RECORD, with its options, or --application SERIAL, which has its own")
     _check_places(reader, out, printer, dry_run=dry_run)
