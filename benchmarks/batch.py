@@ -20,8 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.support.batches import BatchHome, ended
 
@@ -37,25 +40,58 @@ def main() -> None:
     parser.add_argument("--faces", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
-    print(f"| how | cards/s (target {TARGET}) | processor ms a card | bare sync of a card's file, ms |")
-    print("|---|---|---|---|")
+    print(
+        f"| how | cards/s (target {TARGET}) | processor ms a card | MB, a quarter done and at the end | bare sync, ms |"
+    )
+    print("|---|---|---|---|---|")
     for _ in range(given.rounds):
         for kind in KINDS:
-            rate, cpu = _measure(kind, given.cards, faces=given.faces)
-            print(f"| {kind} | {rate:.1f} | {cpu:.2f} | {_bare_sync():.2f} |", flush=True)
+            run = _measure(kind, given.cards, faces=given.faces)
+            memory = f"{run.quarter:.0f}, {run.end:.0f}"
+            print(f"| {kind} | {run.rate:.1f} | {run.cpu:.2f} | {memory} | {_bare_sync():.2f} |", flush=True)
 
 
-def _measure(kind: str, cards: int, *, faces: bool) -> tuple[float, float]:
-    """Return cards a second of a run, and the processor's milliseconds for each, start of all processes included."""
+@dataclass(frozen=True)
+class Measured:
+    """Cards a second, the processor's milliseconds for a card (start of all processes included), and the memory that the
+    run and its workers hold together (MB) when a quarter is issued and at the end.
+    """
+
+    rate: float
+    cpu: float
+    quarter: float
+    end: float
+
+
+def _measure(kind: str, cards: int, *, faces: bool) -> Measured:
+    """Make so many cards."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         batch = BatchHome(Path(folder), cards, group="50", faces=faces).prepare()
         on_dask = kind == KINDS[2]
         words = ("--scheduler", stack.enter_context(_dask(batch))) if on_dask else ("--workers", kind[0])
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        told = json.loads(batch.run_to_end(*words))
+        with ended(batch.start(*words)) as process:
+            quarter, end = _watched(batch, process)
+            out, err = process.communicate()
+        if process.returncode:
+            raise RuntimeError(out + err)
+        told = json.loads(out)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return float(told["cards_per_second"]), 1000 * spent / cards
+        return Measured(float(told["cards_per_second"]), 1000 * spent / cards, quarter, end)
+
+
+def _watched(batch: BatchHome, process: subprocess.Popen[str]) -> tuple[float, float]:
+    """Watch a run's memory until it ends."""
+    quarter = end = 0.0
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            top = psutil.Process(process.pid)
+            end = sum(one.memory_info().rss for one in (top, *top.children(recursive=True))) / 2**20
+        if not quarter and batch.issued() >= batch.cards / 4:
+            quarter = end
+        time.sleep(0.5)
+    return quarter, end
 
 
 @contextmanager
