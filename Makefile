@@ -1,9 +1,11 @@
 # make help lists the targets. PYTHON=... chooses the interpreter, WORKERS=... how many tests run side by side,
-# SECONDS=... how long make fuzz takes, COMMANDS=... how many commands make soak and make independence try.
+# SECONDS=... how long make fuzz takes, COMMANDS=... how many commands make soak and make independence try, CARDS=... how
+# many cards make soak issues while everything is killed.
 VENV := .venv
 WORKERS := 2
 SECONDS := 30
 COMMANDS := 10000000
+CARDS := 100000
 PYTHON ?=
 export PYTHON
 
@@ -41,11 +43,12 @@ docs: dev ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(run) mkdocs build --strict
 	$(VENV)/bin/python scripts/check_site.py site
 
-soak: dev powercuts ## everything in full: examples, cuts, kills, flipped bits, hostile cards, millions of commands, mutants
+soak: dev powercuts ## everything in full: examples, cuts, kills, flipped bits, hostile cards, millions of commands, a bureau, mutants
 	$(run) pytest -n $(WORKERS) -rP --hypothesis-profile=soak --timeout=0 tests/property tests/unit/faces \
 		tests/unit/cardfile/test_every_byte.py tests/e2e/test_kill_commands.py tests/e2e/test_killed_chip.py \
 		tests/e2e/test_hostile_cards.py
 	$(run) tests.fuzz --commands $(COMMANDS)
+	$(run) tests.bureau --cards $(CARDS)
 	$(run) tests.independence --commands 1000000
 	$(run) tests.mutation --workers $(WORKERS)
 

@@ -16,9 +16,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,7 +29,8 @@ from jukicard.card.card import Card
 from jukicard.card.ports import Ports
 from jukicard.card.store import MemoryStore
 from jukicard.iso7816.connection import ConnectionWrapper
-from jukicard.issuer.ledger.rules import CardState, Event, Status, advance
+from jukicard.issuer.ledger.rules import Status
+from jukicard.issuer.line.journal import CardJournal
 from jukicard.issuer.line.personalise import Order, Personaliser
 from jukicard.reader.cardfile import NewCard, write_card_files
 from jukicard.reader.emulator import EmulatorConnection
@@ -60,33 +59,6 @@ AGREEMENTS = 4
 """Both sides' two in SCP11a."""
 
 
-class Books:
-    """The books of one card, in memory: what the ledger would make of each event is worked out with the first card."""
-
-    def __init__(self, ordered: CardState) -> None:
-        self._states = [ordered]
-        self._reached = 0
-
-    def begin(self) -> None:
-        """Begin another card of the same order."""
-        self._reached = 0
-
-    def card(self, serial: str) -> CardState:
-        """The card as it stands."""
-        return self._states[self._reached]
-
-    def card_on(self, chip: str) -> CardState | None:
-        """Which card a chip is: none yet."""
-        return None
-
-    def append(self, serial: str, event: Event, at: datetime, detail: Mapping[str, str] | None = None) -> CardState:
-        """Note an event."""
-        if self._reached + 1 == len(self._states):
-            self._states.append(advance(self._states[-1], serial, event, dict(detail or {})))
-        self._reached += 1
-        return self._states[self._reached]
-
-
 class Timed(ConnectionWrapper):
     """A connection to a chip whose time is added up."""
 
@@ -105,23 +77,22 @@ class Line:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._order: Order = office.order()
-        self._books = Books(office.card_state)
+        self._ordered = office.card_state
         self._rom = rom()
         self._numbers = itertools.count(10**6)
         self.chips = Clock()
-        office.authority.close()
-        office.authority._ledger = cast("Any", self._books)
 
     def make(self) -> dict[str, bytes]:
         """Make one card and return its cells."""
-        self._books.begin()
         start = self.chips.now()
         store = MemoryStore()
         manufacture(store, ChipIdentity(next(self._numbers)))
         connection = EmulatorConnection(Card(store, self._rom, Ports(os.urandom)))
         self.chips.seconds += self.chips.now() - start
         timed = Timed(connection, self.chips)
-        state = Personaliser(self._office.authority, timed, self._order, os.urandom, self._office.clock).run()
+        journal, office = CardJournal(self._ordered), self._office
+        personaliser = Personaliser(office.authority, timed, self._order, os.urandom, office.clock, journal=journal)
+        state = personaliser.run()
         if state.status is not Status.AWAITING_HANDOVER:
             raise RuntimeError(f"a card that is to be handed over was expected, not one that is {state.status}")
         return store.snapshot()

@@ -27,7 +27,9 @@ from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, Authenticat
 from jukicard.issuer.counter.authentication import authenticate as go_through
 from jukicard.issuer.counter.lifecycle import Change, Outcome
 from jukicard.issuer.counter.lifecycle import change_card as carry_out
+from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.faces.look import DEFAULT_TEMPLATE, FaceLook
+from jukicard.issuer.faces.region import Region
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord, load_json
 from jukicard.issuer.records.table import load_csv
@@ -198,24 +200,23 @@ def issue(
     services: Iterable[str] = (),
     issued_on: date | None = None,
     template: str = DEFAULT_TEMPLATE,
+    braille_reading: str | None = None,
+    photo_crop: tuple[int, int, int, int] | None = None,
 ) -> IssuedCard:
     """Issue a card: of the blank chip in `reader`, or without one, in a new card file in the folder `out`.
 
     The face's files (PDF, PNG, JSON) are written into `out`, if it is named; `template` is the face's, by name or file.
+    A record that wants braille needs `braille_reading`, its reading in kana, confirmed by a person, unless it has one
+    itself; `photo_crop` (x, y, width, height in pixels) is the part of the photo to print.
     `authority` is open with its password.  `services` are the municipal ones that the holder wants, by name.  The card
     is then locked, until `hand_over`.  An issue that was interrupted is resumed by calling this again.
     ValueError for no place; RecordError, RuleRefused, CardSpoilt, TransportError, CardFileError.
     """
     folder, path = _path(out), None
     session = Session(_WORLD, home_given=authority.home)
-    wished = issuing.wish(
-        session,
-        authority,
-        record,
-        tuple(services),
-        issued_on or _WORLD.today,
-        FaceLook(template, images=glyph_images(None, authority.home)),
-    )
+    choices = FaceChoices.of(record, braille_reading, photo_crop and Region(*photo_crop))
+    look = FaceLook(template, images=glyph_images(None, authority.home))
+    wished = issuing.wish(session, authority, record, tuple(services), issued_on or _WORLD.today, look, choices)
     if reader is not None:
         state = issuing.onto(session, authority, wished, reader, issuing.Watch(), folder)
     elif folder is not None:

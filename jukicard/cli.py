@@ -113,6 +113,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             ),
         },
     ),
+    "braille": Lazy("braille:braille", "Show a name in braille, as a card would have it."),
     "issue": Lazy("issue:issue", "Issue one card from a resident's record, or from an application."),
     "face": LazyGroup.of(
         "face",

@@ -9,11 +9,8 @@ import click
 
 from jukicard.commands.attendance import (
     operator_options,
-    operator_password,
-    read_operator_password,
-    second_operator_password,
 )
-from jukicard.commands.operatorcards import first_operators
+from jukicard.commands.operatorcards import FirstOperators, first_operator_options, first_operators
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import AUTHORITY_ASKED, Source, authority_password, national_password
 from jukicard.commands.session import Session, pass_session
@@ -44,13 +41,7 @@ NATIONAL = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Keep the books in PostgreSQL, in tables that `juki ledger migrate --url` has made.",
 )
 @token_options
-@click.option(
-    "--operators",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the cards of two operators, who administer the rest.",
-)
-@operator_password
-@second_operator_password
+@first_operator_options
 @authority_password
 @national_password
 @home_option
@@ -64,9 +55,7 @@ def init(
     national: Path | None,
     ledger_url: str | None,
     token: Token | None,
-    operators: Path | None,
-    operator_password: Source,
-    second_operator_password: Source,
+    staff: FirstOperators,
     authority_password: Source,
     national_password: Source,
     as_json: bool,
@@ -78,10 +67,9 @@ def init(
     national root of its own. The password of a shared national root is the authority's, unless another is given.
 
     With --hsm the keys are made in a PKCS#11 token, and never leave it; its PIN takes the place of the authority's
-    password, here and in every later command. In either case a record of the key ceremony is left for signing.
-
-    With --operators the home has operators: two administrators, whose cards are made in that folder. From then on
-    nothing is written into the home or its books without an operator's card. Without, every entry is unattended.
+    password, here and later. In either case a record of the key ceremony is left for signing. With --operators the home
+    has operators: two administrators, whose cards are made in that folder; from then on nothing is written into the
+    home or its books without an operator's card. Without, every entry is unattended.
 
     \b
     Examples:
@@ -91,17 +79,10 @@ def init(
       juki authority init --city-code 99201 --city-name 見本市 --hsm p11.so --hsm-token bureau --hsm-serial 7a37c12d
       juki authority init --city-code 99201 --city-name 見本市 --ledger-url postgresql://books_writer@db/books
     """
-    city = City(city_code, city_name, contact)
-    home = session.home
-    if (home / "authority.json").exists():
-        raise HomeExists(f"there is an authority in {home} already")
-    if national is not None:
-        NationalRoot.open(national)
-    if ledger_url is not None:
-        _check_books(ledger_url)
-    sources = (operator_password, second_operator_password) if operators is not None else ()
+    city, home = City(city_code, city_name, contact), session.home
+    _check(home, national, ledger_url)
     password = _new_secret(authority_password, token)
-    chosen = [read_operator_password(source, new=True) for source in sources]
+    chosen = staff.choose()
     root = None if national is None else _national_root(national, national_password, password, token)
     today = session.world.today
     keys = new_file if token is None else on_token(token)
@@ -116,25 +97,29 @@ def init(
         random=session.world.random,
     ) as authority:
         names = [terminal.name for terminal in authority.terminals()]
-        cards = [] if operators is None else first_operators(session, authority, operators, chosen)
-    record = str(founding_record(home, today))
-    facts: dict[str, object] = {
+        cards = first_operators(session, authority, staff, chosen)
+    facts = {
         "home": str(home),
         "city_code": city.code,
         "city_name": city.name,
         "terminals": names,
-        "record": record,
+        "record": str(founding_record(home, today)),
+        "operators": [str(path) for path in cards],
     }
-    facts["operators"] = [str(path) for path in cards]
     print_facts(facts, as_json=as_json)
 
 
-def _check_books(url: str) -> None:
-    """Refuse (LedgerError) books that cannot be a new authority's, before a password is asked for."""
-    from jukicard.issuer.ledger.ledger import Ledger
+def _check(home: Path, national: Path | None, ledger_url: str | None) -> None:
+    """Refuse what cannot be a new authority's home, root or books, before a password is asked for."""
+    if (home / "authority.json").exists():
+        raise HomeExists(f"there is an authority in {home} already")
+    if national is not None:
+        NationalRoot.open(national)
+    if ledger_url is not None:
+        from jukicard.issuer.ledger.ledger import Ledger
 
-    with Ledger.open(url) as books:
-        books.check_empty()
+        with Ledger.open(ledger_url) as books:
+            books.check_empty()
 
 
 def _new_secret(source: Source, token: Token | None) -> str:

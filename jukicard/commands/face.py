@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jukicard.commands.facechoices import braille_option, crop_option
 from jukicard.commands.faceoptions import (
     glyph_images,
     glyphs_option,
@@ -21,7 +22,7 @@ from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.faces.look import FaceLook
 
 if TYPE_CHECKING:
-    from jukicard.issuer.faces.matching import Difference
+    from jukicard.issuer.faces.region import Region
 
 FACES = click.argument(
     "faces", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FACE..."
@@ -97,6 +98,8 @@ def print_(faces: tuple[Path, ...], printer: str, layers: tuple[str, ...], on_sh
 @click.argument("pdf", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
+@crop_option
+@braille_option
 @click.option("--serial", metavar="SERIAL", help="The card (else by the PDF's name).")
 @template_option
 @glyphs_option
@@ -111,6 +114,8 @@ def check(
     pdf: Path,
     row: int | None,
     photo: Path | None,
+    photo_crop: Region | None,
+    braille_reading: str | None,
     serial: str | None,
     template: str,
     glyphs: Path | None,
@@ -118,16 +123,31 @@ def check(
 ) -> None:
     """Read a face's PDF back and compare it with the resident's record, glyph by glyph.
 
-    The card's expiry and version of the face are the books'. Exit code 1 if something differs.
+    The card's expiry and version of the face are the books'. Exit code 1 if something differs. Give --photo-crop and
+    --braille-reading as they were given when it was issued.
 
     \b
     Examples:
       juki face check examples/residents/taro.json cards/799201000000001.pdf
       juki face check residents.csv --row 7 card.pdf --serial 799201000000007 --template 2009
     """
+    from jukicard.commands.records import read_record
+    from jukicard.issuer.faces import face_data
+    from jukicard.issuer.faces import template as face_template
+    from jukicard.issuer.faces.choices import FaceChoices
+    from jukicard.issuer.faces.matching import compare_face
+    from jukicard.issuer.records.resident import Face, RecordRules
+
     look = FaceLook(template, images=glyph_images(glyphs, session.home))
     number = serial or pdf.stem
-    differences = _compared(session, record, row, photo, number, _content(pdf), look)
+    content = _content(pdf)
+    with session.authority(None) as authority:
+        card = authority.ledger.card(number)
+        rules = RecordRules(card.issued_on, authority.city.code, Face(card.face), photo, glyph_images=look.characters)
+        resident = read_record(record, row, rules)
+        choices = FaceChoices.confirmed(resident, braille_reading, photo_crop)
+        data = choices.applied(face_data(resident, authority.city, card.expires))
+    differences = compare_face(content, data, face_template(look.template), look.images)
     if as_json:
         told = [{"kind": d.kind.value, "side": d.side, "what": d.what, "reason": d.reason} for d in differences]
         print_facts({"serial": number, "matched": not differences, "differences": told}, as_json=True)
@@ -137,28 +157,6 @@ def check(
         if not differences:
             print_facts({"serial": number, "matched": True}, as_json=False)
     ctx.exit(1 if differences else 0)
-
-
-def _compared(
-    session: Session,
-    record: Path,
-    row: int | None,
-    photo: Path | None,
-    serial: str,
-    pdf: bytes,
-    look: FaceLook,
-) -> tuple[Difference, ...]:
-    from jukicard.commands.records import read_record
-    from jukicard.issuer.faces import face_data
-    from jukicard.issuer.faces import template as face_template
-    from jukicard.issuer.faces.matching import compare_face
-    from jukicard.issuer.records.resident import Face, RecordRules
-
-    with session.authority(None) as authority:
-        card = authority.ledger.card(serial)
-        rules = RecordRules(card.issued_on, authority.city.code, Face(card.face), photo, glyph_images=look.characters)
-        data = face_data(read_record(record, row, rules), authority.city, card.expires)
-    return compare_face(pdf, data, face_template(look.template), look.images)
 
 
 def _files(faces: tuple[Path, ...]) -> list[Path]:

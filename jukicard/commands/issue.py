@@ -15,13 +15,10 @@ import click
 
 from jukicard.commands import completion
 from jukicard.commands.attendance import operator_options
+from jukicard.commands.facechoices import ask_choices, braille_option, crop_option, proposal_facts
 from jukicard.commands.faceoptions import (
-    glyph_images,
-    glyphs_option,
-    layers_option,
-    print_form,
+    look_options,
     printer_option,
-    template_option,
 )
 from jukicard.commands.issuing import RESUME, Watch, Wish, face_files, into_folder, onto, wish
 from jukicard.commands.options import (
@@ -40,6 +37,7 @@ from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.permissions import ISSUE
 from jukicard.issuer.counter.applications import kept_record, latest, order_again
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.line.cardkeys import newest_key_sets
@@ -47,6 +45,7 @@ from jukicard.issuer.line.plan import Operation, issuing_plan
 from jukicard.issuer.records.resident import Face, RecordRules, ResidentRecord
 
 if TYPE_CHECKING:
+    from jukicard.issuer.faces.region import Region
     from jukicard.reader.spec import ReaderSpec
 
 
@@ -56,12 +55,10 @@ if TYPE_CHECKING:
 @click.option("--row", type=click.IntRange(1), help="Which resident of a CSV file, 1 being the first.")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the record's.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Photo for face B; wins over the record's.")
+@crop_option
+@braille_option
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the card file and its face.")
-@template_option
-@glyphs_option
-@layers_option
-@click.option("--marks", is_flag=True, help="The face with 3 mm of bleed and crop marks.")
-@click.option("--dpi", type=click.Choice(["300", "600"]), default="300", show_default=True, help="Of the pictures.")
+@look_options
 @printer_option(required=False)
 @click.option(
     "--reader",
@@ -86,12 +83,10 @@ def issue(
     row: int | None,
     face: str | None,
     photo: Path | None,
+    photo_crop: Region | None,
+    braille_reading: str | None,
     out: Path | None,
-    template: str,
-    glyphs: Path | None,
-    layers: tuple[str, ...],
-    marks: bool,
-    dpi: str,
+    look: FaceLook,
     printer: str | None,
     reader: ReaderSpec | None,
     service: tuple[str, ...],
@@ -107,7 +102,8 @@ def issue(
 
     With --out, a new chip is made in the folder, in the file SERIAL.juki; with --reader, the blank chip there becomes
     the card. The face's PDF, PNG and JSON are written into the folder, if one is named. The card is then locked, until
-    `juki handover`. An interrupted issue is resumed by the same command.
+    `juki handover`. An interrupted issue is resumed by the same command. Where the record wants braille, its reading is
+    proposed and has to be confirmed, unless the record has a confirmed one or --braille-reading gives it.
 
     \b
     Examples:
@@ -118,41 +114,57 @@ def issue(
       juki issue --application 799201000000001 --out out
       juki issue examples/residents/taro.json --face A --dry-run
     """
-    day = issued_on or session.world.today
-    if reader is None and out is None:  # not otherwise: who names a folder does not mean the reader on the desk
-        reader = reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
+    day, reader = issued_on or session.world.today, _reader(reader, out)
     if (record is None) is (application is None) or (application and (row or face or photo)):
         raise click.UsageError("a RECORD, with its options, or --application SERIAL, which has its own")
-    if reader is None and out is None and not dry_run:
-        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
-    _check_wishes(layers, printer, out)
-    look = FaceLook(template, int(dpi), glyph_images(glyphs, session.home), print_form(layers, marks=marks))
+    _check_places(reader, out, printer, dry_run=dry_run)
     make = functools.partial(_make, session, reader=reader, out=out, printer=printer, as_json=as_json)
     with ExitStack() as stack:
         secret = None if record is not None else authority_password.read()
         public = stack.enter_context(session.authority(secret))
         rules = RecordRules(day, public.city.code, Face(face) if face else None, photo, glyph_images=look.characters)
-        if record is not None:
-            resident = read_record(record, row, rules)
+        if application is None:
+            resident = read_record(record or Path(), row, rules)
         else:
-            if not dry_run:
-                stack.enter_context(session.operator(public))
-            resident = stack.enter_context(_applied(session, public, str(application), rules, dry_run=dry_run))
-        wished = wish(session, public, resident, service, day, look)
+            resident = stack.enter_context(_applied(session, public, application, rules, dry_run=dry_run))
+        decide = ask_choices if out is not None and not dry_run else FaceChoices.of
+        wished = wish(session, public, resident, service, day, look, decide(resident, braille_reading, photo_crop))
         if dry_run:
             _print_plan(public, wished, face=out is not None or reader is None, as_json=as_json)
-        elif record is not None:
-            with session.authority(authority_password.read()) as authority, session.operator(authority):
-                make(authority, wished)
-        else:
-            make(public, wished)
+            return
+        if application is None:
+            public = stack.enter_context(session.authority(authority_password.read()))
+            stack.enter_context(session.operator(public))
+        make(public, wished)
+
+
+def _reader(given: ReaderSpec | None, out: Path | None) -> ReaderSpec | None:
+    """Return the reader of JUKI_READER if neither a reader nor a folder is named: who names a folder does not mean the
+    reader on the desk.
+    """
+    if given is not None or out is not None:
+        return given
+    return reader_spec(click.get_current_context(), None, os.environ.get(READER_VARIABLE) or None)
 
 
 @contextmanager
 def _applied(
     session: Session, authority: Authority, serial: str, rules: RecordRules, *, dry_run: bool
 ) -> Iterator[ResidentRecord]:
-    """The record of an application, for the card that is made now: a new one where its first one is spoilt."""
+    """The record of an application, for the card that is made now: a new one where its first one is spoilt.
+
+    The operator is logged in meanwhile, if anything is to be made.
+    """
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(session.operator(authority))
+        yield stack.enter_context(_record_of(session, authority, serial, rules, dry_run=dry_run))
+
+
+@contextmanager
+def _record_of(
+    session: Session, authority: Authority, serial: str, rules: RecordRules, *, dry_run: bool
+) -> Iterator[ResidentRecord]:
     state = latest(authority, serial)
     if state.status is Status.SPOILT and not dry_run:
         state = order_again(authority, state.serial, session.world.now, session.world.random)
@@ -185,10 +197,10 @@ def _make(
     print_facts({**facts, **faces, **_printed(printer, faces["face_pdf"], state.serial)}, as_json=as_json)
 
 
-def _check_wishes(layers: tuple[str, ...], printer: str | None, out: Path | None) -> None:
-    """Refuse layers of which no card's face is made, and a printer that is not there, before a card is made."""
-    if layers and "personal" not in layers:
-        raise click.UsageError("a card's face has its personal layer: name it too, or print with juki face print")
+def _check_places(reader: ReaderSpec | None, out: Path | None, printer: str | None, *, dry_run: bool) -> None:
+    """Refuse a card that would be made nowhere, and a printer that is not there, before anything is begun."""
+    if reader is None and out is None and not dry_run:
+        raise click.UsageError("where shall the card be made? --out FOLDER, or --reader SPEC")
     if printer is not None:
         from jukicard.issuer.faces.spooling import check_printer
 
@@ -219,11 +231,14 @@ def _print_plan(authority: Authority, wish: Wish, *, face: bool, as_json: bool) 
         "expires": wish.expires.isoformat(),
         "services": [service.name for service in wish.services],
     }
+    braille = proposal_facts(wish.record, wish.choices)
     if as_json:
         plan = [{"step": o.name, "domain": str(o.domain), "does": o.describe()} for o in operations]
-        click.echo(json.dumps({**facts, "plan": plan}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({**facts, "braille": braille, "plan": plan}, ensure_ascii=False, indent=2))
         return
     print_facts(facts, as_json=False)
+    if braille is not None:
+        print_facts({f"braille_{name}": value for name, value in braille.items()}, as_json=False)
     for number, operation in enumerate(operations, 1):
         click.echo(f"{number:3}  {operation.name:22} {operation.describe()}")
 

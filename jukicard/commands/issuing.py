@@ -14,6 +14,7 @@ from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import TransportError
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.errors import FaceMismatch, FaceUnwritten, RuleRefused
+from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.rules import Status
@@ -44,6 +45,7 @@ class Wish:
     services: tuple[Service, ...]
     look: FaceLook
     face: PreparedFace
+    choices: FaceChoices
 
 
 @contextmanager
@@ -69,13 +71,15 @@ def wish(
     services: tuple[str, ...],
     day: date,
     look: FaceLook = FaceLook(),  # noqa: B008 - it is frozen
+    choices: FaceChoices | None = None,
 ) -> Wish:
     """Check services, dates and face: with the record, all that can be refused before anything is touched."""
     chosen = services_named(services)
     expires = expiry_date(day, record.stay_until)
     if expires < session.world.today:
         raise RuleRefused(f"a card issued on {day} would have expired on {expires}")
-    return Wish(record, day, expires, chosen, look, prepared(authority, record, expires, look))
+    decided = choices or FaceChoices.of(record)
+    return Wish(record, day, expires, chosen, look, prepared(authority, record, expires, look, decided), decided)
 
 
 def onto(
@@ -90,6 +94,8 @@ def onto(
 
     The chip is looked at before anything is entered into the books.
     """
+    if out is not None:
+        _check_confirmed(wish)
     with connection.transaction():
         order = unfinished_order(authority, wish.record, wish.services)
         if order is None:
@@ -102,6 +108,7 @@ def onto(
 
 def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, watch: Watch) -> tuple[CardState, Path]:
     """Make the card in a card file of its own, `out`/SERIAL.juki, its face beside it; return its state and the file."""
+    _check_confirmed(wish)
     key = session.storage_key()
     unfinished = unfinished_order(authority, wish.record, wish.services)
     out.mkdir(parents=True, exist_ok=True)
@@ -126,13 +133,21 @@ def face_files(state: CardState, out: Path | None) -> dict[str, Path | None]:
     return {name: path if path is not None and path.exists() else None for name, path in paths.items()}
 
 
+def _check_confirmed(wish: Wish) -> None:
+    """Braille is embossed from a reading that somebody confirmed, and from no other."""
+    if wish.record.braille and wish.choices.braille is None:
+        raise RuleRefused(
+            f"{wish.record.label}: wants braille, whose reading nobody has confirmed: --braille-reading KANA does"
+        )
+
+
 def _face_work(authority: Authority, wish: Wish, order: Order, out: Path | None) -> FaceWork | None:
     """Return what makes the face's files.  An order that was begun on another day has another expiry to print."""
     if out is None:
         return None
     face = wish.face
     if order.expires != wish.expires:
-        face = prepared(authority, wish.record, order.expires, wish.look)
+        face = prepared(authority, wish.record, order.expires, wish.look, wish.choices)
     return FaceWork(face, wish.look, out)
 
 

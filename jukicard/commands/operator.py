@@ -28,6 +28,7 @@ from jukicard.issuer.authority.permissions import (
     Permission,
 )
 from jukicard.issuer.errors import OperatorRefused, RuleRefused
+from jukicard.issuer.ledger.rules import BooksEvent
 from jukicard.issuer.operators.dialogue import open_as_terminal, shown_operator
 from jukicard.issuer.operators.register import Operator, Operators
 from jukicard.issuer.operators.session import OperatorSession
@@ -163,6 +164,8 @@ def revoke(session: Session, serial: str, reader: ReaderSpec | None, authority_p
         operators.operator(serial)
         with session.operator(authority):
             revoked = operators.revoke(serial, today=session.world.today)
+            with authority.ledger.writing() as group:
+                group.note(serial, BooksEvent.OPERATOR_REVOKED, session.world.now())
             if reader is not None:
                 _void(session, authority, serial, reader)
     _print({**_described(revoked), "chip_void": reader is not None}, as_json=as_json)

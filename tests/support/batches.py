@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -18,9 +18,11 @@ import psutil
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.bureau.outcomes import FILE
 from jukicard.issuer.bureau.run import folder_of
+from jukicard.issuer.keys.places import Token
 from jukicard.issuer.ledger.rules import Status
 from tests.support.bureau import residents, write_records
 from tests.support.desk import private_file
+from tests.support.tokens import PIN
 
 PASSWORD = "correct horse 4711"
 SECONDS = 600
@@ -33,7 +35,11 @@ class BatchHome:
     folder: Path
     cards: int
     ledger_url: str | None = None
-    run: str = "evening"
+    name: str = "evening"
+    group: str = "5"
+    faces: bool = False
+    token: Token | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
     def home(self) -> Path:
@@ -44,9 +50,13 @@ class BatchHome:
         return self.folder / "out"
 
     def prepare(self) -> BatchHome:
-        private_file(self.folder / "password", PASSWORD + "\n")
+        private_file(self.folder / "password", (PASSWORD if self.token is None else PIN) + "\n")
         url = [] if self.ledger_url is None else ["--ledger-url", self.ledger_url]
-        self.juki("authority", "init", "--city-code", "99201", "--city-name", "見本市", *url)
+        token = self.token
+        keys = (
+            [] if token is None else ["--hsm", token.library, "--hsm-token", token.label, "--hsm-serial", token.serial]
+        )
+        self.juki("authority", "init", "--city-code", "99201", "--city-name", "見本市", *url, *keys)
         write_records(self.folder / "records.csv", residents(self.cards))
         return self
 
@@ -55,22 +65,53 @@ class BatchHome:
         return [sys.executable, "-m", "jukicard.cli", *words, *authority]
 
     def juki(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=SECONDS, check=True)
+        return subprocess.run(
+            self.command(*words), capture_output=True, text=True, timeout=SECONDS, env=self.environment, check=True
+        )
+
+    def juki_public(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command that needs no key."""
+        command = [sys.executable, "-m", "jukicard.cli", *words, "--home", str(self.home)]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, env=self.environment, check=True
+        )
 
     def batch(self, *words: str) -> list[str]:
         records = str(self.folder / "records.csv")
-        out = ("--out", str(self.out), "--name", self.run, "--no-face", "--json", "--group", "5")
+        out = (
+            "--out",
+            str(self.out),
+            "--name",
+            self.name,
+            *([] if self.faces else ["--no-face"]),
+            "--json",
+            "--group",
+            self.group,
+        )
         return self.command("batch", "run", records, *out, *words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.batch(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            self.batch(*words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            start_new_session=True,
         )
 
-    def finish(self, *words: str) -> dict[str, object]:
-        done = subprocess.run(self.batch(*words), capture_output=True, text=True, timeout=SECONDS, check=False)
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run, whatever comes of it."""
+        return subprocess.run(self.batch(*words), capture_output=True, text=True, env=self.environment, check=False)
+
+    def run_to_end(self, *words: str) -> str:
+        """Run, and return what was printed."""
+        done = self.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
-        return dict(json.loads(done.stdout))
+        return done.stdout
+
+    def finish(self, *words: str) -> dict[str, object]:
+        return dict(json.loads(self.run_to_end(*words)))
 
     def issued(self) -> int:
         """Cards that are issued, by the outcomes."""
@@ -88,12 +129,12 @@ class BatchHome:
 
     def begun(self) -> bool:
         with Authority.open(self.home) as authority:
-            return bool(authority.ledger.entries(self.run))
+            return bool(authority.ledger.entries(self.name))
 
     def check(self) -> None:
         """Nothing is lost, nothing is there twice, and the books verify."""
         with Authority.open(self.home) as authority:
-            cards = list(authority.ledger.cards_of_run(self.run))
+            cards = list(authority.ledger.cards_of_run(self.name))
             rows = sorted(int(state.facts["row"]) for state in cards)
             assert rows == list(range(1, self.cards + 1))
             assert {state.status for state in cards} == {Status.AWAITING_HANDOVER}

@@ -35,9 +35,11 @@ def residents(count: int, seed: int = 7) -> list[dict[str, str]]:
 
 
 def write_records(path: Path, people: Iterable[dict[str, str]]) -> Path:
-    """Write them as a CSV file."""
+    """Write them as a CSV file, with further columns for what any of them has beside the usual."""
+    people = list(people)
+    columns = list(dict.fromkeys((*COLUMNS, *(name for person in people for name in person))))
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(people)
     return path

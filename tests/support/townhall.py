@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from jukicard.cli import juki
 from jukicard.commands.session import Session, World
+from jukicard.issuer.authority.authority import Authority
 from jukicard.testing.seeds import randomness
 from tests.support.bureau import residents
 from tests.support.desk import ENVIRONMENT, private_file
@@ -403,14 +404,15 @@ class TownHall:
             self.notebook, self.juki("ledger", "list"), self.juki("ledger", "reconcile"), month, self.today
         )
 
-    def kept(self) -> Iterator[str]:
+    def kept(self) -> set[str]:
         """The serials of the cards of which personal data are kept."""
-        from jukicard.issuer.authority.authority import Authority
-
         with Authority.open(self.home) as authority:
-            for serial in self.notebook.standing:
-                if authority.ledger.sealed(serial) is not None:
-                    yield serial
+            return {serial for serial in self.notebook.standing if authority.ledger.sealed(serial) is not None}
+
+    def unattended(self) -> set[str]:
+        """What the entries are about that nobody signed."""
+        with Authority.open(self.home) as authority:
+            return {entry.serial for entry in authority.ledger.entries() if entry.actor is None}
 
 
 def foreigner(person: Record, stay_until: dt.date) -> Record:

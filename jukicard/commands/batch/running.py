@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,43 +13,31 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from jukicard.commands import completion
 from jukicard.commands.attendance import operator_options
-from jukicard.commands.batch.crews import DaskCrew, ProcessCrew
-from jukicard.commands.batch.feeding import ReaderFeeder
-from jukicard.commands.batch.workplace import Workplace
-from jukicard.commands.faceoptions import glyph_images, glyphs_option, template_option
+from jukicard.commands.batch.makers import Makers, maker_options
+from jukicard.commands.faceoptions import bulk_look_options
 from jukicard.commands.options import (
     day_option,
     home_option,
     json_option,
     print_facts,
-    reader_spec,
     storage_key_option,
 )
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import RUN_BATCH
-from jukicard.issuer.bureau.lines import LineCrew, LineSettings
 from jukicard.issuer.bureau.outcomes import FILE
 from jukicard.issuer.bureau.preparing import begin
-from jukicard.issuer.bureau.run import Crew, RunPlan, Tally, WorkersLost, World
-from jukicard.issuer.errors import IssuerError
+from jukicard.issuer.bureau.run import RunPlan, Tally, World
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.municipal.services import services_named
 from jukicard.issuer.records.resident import Face, RecordRules
 from jukicard.issuer.records.table import RecordFile
 
 if TYPE_CHECKING:
-    from jukicard.reader.spec import ReaderSpec
+    pass
 
 NAME_DIGITS = 12
-
-
-def _reader_specs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[ReaderSpec, ...]:
-    return tuple(spec for value in values if (spec := reader_spec(ctx, param, value)) is not None)
-
-
 _REPORT_SECONDS = 10.0
 
 
@@ -60,21 +47,9 @@ _REPORT_SECONDS = 10.0
 @click.option("--name", help="The run's name in the books (else made from the records).")
 @click.option("--face", type=click.Choice([face.value for face in Face]), help="Face version; wins over the records'.")
 @click.option("--service", multiple=True, metavar="NAME", help="A municipal service on every card. Repeatable.")
-@template_option
-@glyphs_option
-@click.option("--png", is_flag=True, help="Make pictures of the faces too (300 dots per inch).")
+@bulk_look_options
 @click.option("--no-face", is_flag=True, help="Leave the printing out: no face files are made.")
-@click.option("--workers", type=click.IntRange(1), help="Processes (else one for each core).")
-@click.option("--scheduler", metavar="URL", help="A Dask scheduler, whose workers `juki batch worker` has started.")
-@click.option(
-    "--reader",
-    "readers",
-    multiple=True,
-    callback=_reader_specs,
-    shell_complete=completion.readers,
-    metavar="SPEC",
-    help="Onto chips that are put into that reader, one after the other. Repeatable: a line for each.",
-)
+@maker_options
 @click.option(
     "--group", type=click.IntRange(1, 1000), default=50, show_default=True, help="Cards that are entered at a time."
 )
@@ -96,13 +71,9 @@ def run(
     name: str | None,
     face: str | None,
     service: tuple[str, ...],
-    template: str,
-    glyphs: Path | None,
-    png: bool,
+    look: FaceLook,
     no_face: bool,
-    workers: int | None,
-    scheduler: str | None,
-    readers: tuple[ReaderSpec, ...],
+    makers: Makers,
     group: int,
     stop_after: int,
     resume: bool,
@@ -112,10 +83,11 @@ def run(
 ) -> None:
     """Issue a card for each record of a CSV file.
 
-    Everything is checked first, and all bad records are listed at once. Then cards are made by several processes, and
-    entered into the books group by group: a card counts as issued when its group stands there. What has become of each
-    record is in OUT/outcomes.jsonl, the cards in folders of a thousand. A run that was interrupted, however, goes on
-    with --resume: no card is lost, and none is made twice.
+    Everything is checked first, faces and photos among it, and all bad records are listed at once; braille needs a
+    reading that was confirmed beforehand, in the record's field braille_reading. Then cards are made by several
+    processes, and entered into the books group by group: a card counts as issued when its group stands there. What has
+    become of each record is in OUT/outcomes.jsonl, the cards in folders of a thousand. A run that was interrupted,
+    however, goes on with --resume: no card is lost, and none is made twice.
 
     With --reader, the cards are chips that somebody puts into readers: each blank one gets the next order, one that was
     begun is finished, and any other is refused.
@@ -128,25 +100,13 @@ def run(
       juki batch run residents.csv --out /shared/run --scheduler tcp://bureau:8786
       juki batch run residents.csv --out out/run --reader "pcsc:Reader 0" --reader "pcsc:Reader 1"
     """
-    if (workers is not None) + (scheduler is not None) + bool(readers) > 1:
-        raise click.UsageError("--workers, --scheduler, --reader: who makes the cards? One of them")
     file = RecordFile(records)
     with session.authority(None) as public:
-        look = FaceLook(template, 300 if png else None, glyph_images(glyphs, session.home))
         day, face_version = issued_on or session.world.today, Face(face) if face else None
         rules = RecordRules(day, public.city.code, face_version, glyph_images=look.characters)
     name = name or f"run-{file.digest()[:NAME_DIGITS]}"
-    plan = RunPlan(
-        name,
-        file,
-        rules,
-        out,
-        services_named(service),
-        None if no_face else look,
-        1 if readers else group,
-        stop_after,
-        own_blanks=not readers,
-    )
+    size, own_blanks, faces = (1 if makers.readers else group), not makers.readers, (None if no_face else look)
+    plan = RunPlan(name, file, rules, out, services_named(service), faces, size, stop_after, own_blanks)
     password = authority_password.read()
     with (
         session.authority(password) as authority,
@@ -154,38 +114,26 @@ def run(
         _progress() as (report, warn),
     ):
         world = World(session.world.now, time.sleep, report, warn)
-        lines = LineSettings(authority, out, session.world.random, session.world.now, warn)
-        place = Workplace(session.home, session.storage_key(), password)
-        with _lines(session, lines, readers) if readers else _machines(scheduler, workers, place) as crew:
+        with makers.crew(session, authority, password, out, warn) as crew:
             begun = begin(authority, plan, crew, world, session.world.random, resume=resume)
             started = time.monotonic()
             tally = begun.execute()
             seconds = time.monotonic() - started
+    print_facts(_facts(plan, tally, seconds), as_json=as_json)
+
+
+def _facts(plan: RunPlan, tally: Tally, seconds: float) -> dict[str, object]:
     made = tally.done - tally.earlier
-    facts: dict[str, object] = {
-        "run": name,
+    return {
+        "run": plan.name,
         "records": tally.total,
         "issued": tally.issued,
         "spoilt": tally.spoilt,
         "refused": tally.refused,
         "seconds": round(seconds, 1),
         "cards_per_second": round(made / seconds, 1) if seconds else None,
-        "outcomes": str(out / FILE),
+        "outcomes": str(plan.out / FILE),
     }
-    print_facts(facts, as_json=as_json)
-
-
-def _lines(session: Session, settings: LineSettings, readers: tuple[ReaderSpec, ...]) -> AbstractContextManager[Crew]:
-    return LineCrew(settings, [ReaderFeeder(session, spec) for spec in readers])
-
-
-def _machines(scheduler: str | None, workers: int | None, place: Workplace) -> AbstractContextManager[Crew]:
-    if scheduler is None:
-        return ProcessCrew(workers or os.cpu_count() or 1, place)
-    try:
-        return DaskCrew(scheduler)
-    except WorkersLost as error:
-        raise IssuerError(f"{error}: start some with `juki batch worker {scheduler}`") from error
 
 
 @contextmanager

@@ -75,8 +75,6 @@ if TYPE_CHECKING:
     from jukicard.issuer.ledger.chain import EntrySigner
     from jukicard.issuer.ledger.ledger import Ledger
 
-__all__ = ("TERMINAL_YEARS", "Authority", "City")
-
 TERMINAL_YEARS = 12
 """How long a terminal's certificate is valid by default: longer than the cards that are made with it at first."""
 

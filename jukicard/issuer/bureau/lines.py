@@ -71,6 +71,7 @@ class LineCrew:
     ) -> None:
         with self._changed:
             self._closed = True
+            self._changed.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -81,23 +82,42 @@ class LineCrew:
         future: Future[Delivery] = Future()
         with self._changed:
             self._tasks.append((job, future))
+            self._changed.notify_all()
         return future
 
     def recover(self) -> None:
         """See Crew: readers are not lost."""
 
     def _serve(self, feeder: Feeder) -> None:
-        while True:
-            waiting = feeder.wait(lambda: self._closed)
-            if waiting is None:
-                return
-            try:
-                with waiting as connection:
-                    self._process(feeder, connection)
-            except HostError as error:
-                self._settings.warn(f"{feeder.name}: {error}; put the card in again")
-            except RuleRefused as error:
-                self._settings.warn(f"{feeder.name}: {error}")
+        try:
+            while self._has_work():
+                waiting = feeder.wait(lambda: self._closed)
+                if waiting is not None:
+                    self._attend(feeder, waiting)
+        except BaseException as error:  # noqa: BLE001 - whatever stops a line, the run must learn of it
+            self._fail(error)
+
+    def _has_work(self) -> bool:
+        """Wait until there is an order: a chip that is in the reader already is for it. False at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._tasks or self._closed)
+            return not self._closed
+
+    def _attend(self, feeder: Feeder, waiting: AbstractContextManager[CardConnection]) -> None:
+        try:
+            with waiting as connection:
+                self._process(feeder, connection)
+        except HostError as error:
+            self._settings.warn(f"{feeder.name}: {error}; put the card in again")
+        except RuleRefused as error:
+            self._settings.warn(f"{feeder.name}: {error}")
+
+    def _fail(self, error: BaseException) -> None:
+        """Give all that is left back to the run."""
+        with self._changed:
+            for _, future in self._tasks:
+                future.set_exception(error)
+            self._tasks.clear()
 
     def _process(self, feeder: Feeder, connection: CardConnection) -> None:
         """Make a card of the chip that is there, if it is one for this run."""
@@ -117,13 +137,23 @@ class LineCrew:
             future.set_exception(error)
 
     def _take(self, number: str) -> tuple[GroupJob, Future[Delivery]] | None:
-        """Take the order that this chip was begun for, or for a chip that was never bound the next one."""
+        """Take the order that this chip was begun for, or for a chip that was never bound the next one.
+
+        A blank chip waits for an order: another reader may have been quicker.
+        """
         bound = self._settings.authority.ledger.card_on(number)
         with self._changed:
-            for index, (job, _) in enumerate(self._tasks):
-                state = self._settings.authority.ledger.card(job.pieces[0].state.serial)
-                if state.serial == bound.serial if bound is not None else state.chip is None:
-                    return self._tasks.pop(index)
+            if bound is None:
+                self._changed.wait_for(lambda: self._closed or self._find(None) is not None)
+            index = self._find(None if bound is None else bound.serial)
+            return None if index is None else self._tasks.pop(index)
+
+    def _find(self, serial: str | None) -> int | None:
+        """Return the place of the order of that serial, or with None of the first that no chip was bound to."""
+        for index, (job, _) in enumerate(self._tasks):
+            state = self._settings.authority.ledger.card(job.pieces[0].state.serial)
+            if state.chip is None if serial is None else state.serial == serial:
+                return index
         return None
 
     def _make(self, job: GroupJob, connection: CardConnection) -> Delivery:

@@ -19,6 +19,7 @@ from jukicard.issuer.ledger.chain import Entry
 from jukicard.issuer.ledger.group import Resident
 from jukicard.issuer.ledger.rules import APPLICATION, HELD, MID_ISSUE, BooksEvent, Status
 from jukicard.issuer.ledger.stock import STOCK_EVENTS, ChipNumbers, stock_of
+from jukicard.issuer.line.facework import check_face_of
 from jukicard.issuer.line.orders import resident_of, terms_for
 from jukicard.issuer.records.resident import ResidentRecord
 
@@ -31,12 +32,15 @@ _MADE = frozenset({*HELD, Status.VOID, Status.DESTROYED})
 def validate(authority: Authority, plan: RunPlan, now: datetime) -> int:
     """Check every record of a run against the rules, the other records and the books; return how many there are.
 
+    Where faces are made, whether each can be drawn, too: photos are opened and framed for that, which takes most of the
+    time.  What the braille says must have been confirmed beforehand.
+
     RecordError lists all faults at once, record by record.
     """
     problems: list[Problem] = []
     total = 0
     codes = array("Q")
-    for records in in_groups(_records(plan, now, problems), _AT_ONCE):
+    for records in in_groups(_records(authority, plan, now, problems), _AT_ONCE):
         residents = [resident_of(authority, record) for record in records]
         codes.extend(_short(resident) for resident in residents)
         problems += _held(authority, plan, now, records, residents)
@@ -130,12 +134,14 @@ def _day(started: Entry) -> date:
     return date.fromisoformat(started.detail["issued"])
 
 
-def _records(plan: RunPlan, now: datetime, problems: list[Problem]) -> Iterator[ResidentRecord]:
+def _records(authority: Authority, plan: RunPlan, now: datetime, problems: list[Problem]) -> Iterator[ResidentRecord]:
     """Yield the records that are right by themselves; the faults of the others go to the list."""
     for row in plan.records.rows():
         try:
             record = plan.records.record(row, plan.rules)
-            terms_for(record, plan.issued_on, now)
+            terms = terms_for(record, plan.issued_on, now)
+            if plan.look is not None:
+                check_face_of(authority, record, terms.expires, plan.look)
         except RecordError as error:
             problems += error.problems
         except RuleRefused as error:

@@ -228,6 +228,7 @@ class Run:
             sync_directory(folder)
         sync_directory(self.plan.out)
         with self.authority.ledger.writing() as group:
+            group.read_cards([card.serial for card in delivery.cards])
             for card in delivery.cards:
                 if group.card(card.serial).status is Status.ORDERED:
                     for note in card.notes:

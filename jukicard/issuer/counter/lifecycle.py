@@ -196,7 +196,8 @@ def how_to_go_on(state: CardState) -> str | None:
             f"juki card void {state.serial} gives the card up"
         )
     if state.status in MID_ISSUE:
-        return f"juki issue with the same record goes on; juki card void {state.serial} gives the card up"
+        again = f"--application {state.serial}" if "kind" in state.facts else "with the same record"
+        return f"juki issue {again} goes on; juki card void {state.serial} gives the card up"
     if state.pending == PASSWORD_RESET_STEP:
         return "juki password reset --reader R finishes setting the new password"
     if state.pending == MOVE_STEP:

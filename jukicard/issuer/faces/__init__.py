@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jukicard.issuer.faces.glyphimages import GlyphImages
     from jukicard.issuer.faces.pages import PrintForm
 
-__all__ = ["FaceData", "FaceFiles", "PreparedFace", "Template", "face_data", "prepare_face", "template"]
+__all__ = ["FaceData", "FaceFiles", "PreparedFace", "Template", "check_face", "face_data", "prepare_face", "template"]
 
 
 def __getattr__(name: str) -> object:
@@ -41,3 +41,10 @@ def prepare_face(
     from jukicard.issuer.faces.pages import PrintForm
 
     return prepare(data, wanted, images, form or PrintForm())
+
+
+def check_face(data: FaceData, wanted: Template, images: GlyphImages | None = None) -> None:
+    """Check what `prepare_face` does, and draw nothing."""
+    from jukicard.issuer.faces.face import laid_out
+
+    laid_out(data, wanted, images)

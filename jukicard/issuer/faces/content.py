@@ -63,6 +63,11 @@ class Content:
         """Draw only inside of a card with round corners from here on."""
         self.write(f"{rounded(0, 0, width, height, radius)} W n")
 
+    def optional(self, names: Iterable[str]) -> None:
+        """Draw forms, each as optional content of the group that has its name (8.11.3.2)."""
+        for name in names:
+            self.write(f"/OC /{name} BDC /{name} Do EMC")
+
     def form(self, name: str) -> None:
         """Draw a form or an image of the resources."""
         self.write(f"/{name} Do")

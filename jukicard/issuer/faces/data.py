@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from jukicard.issuer.authority.description import City
+from jukicard.issuer.faces.braille import Braille
+from jukicard.issuer.faces.region import Region
 from jukicard.issuer.records.eras import era_of, format_era_date
 from jukicard.issuer.records.resident import Face, ResidentRecord, Sex
 
@@ -21,7 +23,7 @@ class FaceData:
 
     `code` is what the two-dimensional code of the pattern of 2009 holds: on B the birth date as six digits (year of the
     era, month, day; foreigners: two digits of the Gregorian year).  What it held on A is not known; here it is
-    `NO_BIRTH_DATE`.
+    `NO_BIRTH_DATE`.  `braille` is there once its reading is confirmed, `photo_crop` if somebody chose it by eye.
     """
 
     version: Face
@@ -34,6 +36,8 @@ class FaceData:
     address: str | None = field(default=None, repr=False)
     photo: Path | None = field(default=None, repr=False)
     code: str = field(default=NO_BIRTH_DATE, repr=False)
+    braille: Braille | None = field(default=None, repr=False)
+    photo_crop: Region | None = None
 
     def fields(self) -> dict[str, str]:
         """Return the texts that a template can place, by the names that it calls them."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from jukicard.issuer.faces.content import Content
 from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.embedding import FontUse
+from jukicard.issuer.faces.embosslayer import emboss_form
 from jukicard.issuer.faces.grounds import Form, Side, ground, layers_of
 from jukicard.issuer.faces.pages import CardPages, PrintForm
 from jukicard.issuer.faces.pdf import Document, Name, Ref, Stream
@@ -50,14 +51,22 @@ class FaceDrawing:
         """Return the forms of the planes on which something stands."""
         found: dict[Plane, Ref] = {}
         for plane in self._form.planes:
-            form = self._personal(side) if plane is Plane.PERSONAL else self._ground(side, plane)
+            match plane:
+                case Plane.PERSONAL:
+                    form = self._personal(side)
+                case Plane.EMBOSS:
+                    form = self._added(emboss_form(self._data, self._template, side))
+                case _:
+                    form = self._ground(side, plane)
             if form is not None:
                 found[plane] = form
         return found
 
-    def _ground(self, side: Side, plane: Plane | None) -> Ref | None:
-        form = ground(self._template, side, self._data.version.value, plane, self._form.marks.bleed)
+    def _added(self, form: Form | None) -> Ref | None:
         return None if form is None else form.add(self._document)
+
+    def _ground(self, side: Side, plane: Plane | None) -> Ref | None:
+        return self._added(ground(self._template, side, self._data.version.value, plane, self._form.marks.bleed))
 
     def _personal(self, side: Side) -> Ref | None:
         content, fonts = Content(), FontUse()
@@ -72,7 +81,7 @@ class FaceDrawing:
         draw_texts(content, fonts, self._placing.front if side is Side.FRONT else self._placing.back)
         if not content.bytes():
             return None
-        return Form.of(content, fonts, self._template, {}).add(self._document, images)
+        return Form.of(content, fonts, self._template).add(self._document, images)
 
     def _draw_photo(self, content: Content, layer: Photo) -> None:
         y = self._template.height - layer.y - layer.height

@@ -10,6 +10,7 @@ from pathlib import Path
 from jukicard.issuer.errors import Problem, RecordError
 from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.drawing import FaceDrawing
+from jukicard.issuer.faces.emboss import braille_facts, emboss_place
 from jukicard.issuer.faces.glyphimages import GlyphImages
 from jukicard.issuer.faces.pages import Marks, PrintForm
 from jukicard.issuer.faces.photo import PhotoError, load_photo
@@ -83,7 +84,8 @@ class PreparedFace:
         }
         facts: dict[str, object] = {"version": self.data.version.value, "template": self.template.name}
         facts |= self.data.fields()
-        return facts | ({"continued_on_back": continued} if continued else {})
+        facts |= {"continued_on_back": continued} if continued else {}
+        return facts | braille_facts(self.data, self.template)
 
 
 def prepare_face(
@@ -94,10 +96,31 @@ def prepare_face(
 ) -> PreparedFace:
     """Check all that can go wrong with a face, and draw it; nothing is written.  RecordError lists what is wrong."""
     chosen = wanted or template()
-    photo = prepared_photo(data, chosen)
-    placing = place(data, chosen, images)
+    placing, photo = laid_out(data, chosen, images)
     pdf = FaceDrawing(data, chosen, placing, photo, form).pdf()
     return PreparedFace(data, chosen, placing, photo, form, pdf)
+
+
+def laid_out(data: FaceData, chosen: Template, images: GlyphImages | None = None) -> tuple[Placing, bytes | None]:
+    """Return where everything stands, and the photo as it is printed: all that can go wrong with a face does so here.
+
+    RecordError lists everything that is wrong with texts and photo; RuleRefused where the template has no place for
+    braille.
+    """
+    if data.braille is not None:
+        emboss_place(chosen, data.version)
+    problems: list[Problem] = []
+    try:
+        photo = prepared_photo(data, chosen)
+    except RecordError as error:
+        problems += error.problems
+    try:
+        placing = place(data, chosen, images)
+    except RecordError as error:
+        problems += error.problems
+    if problems:
+        raise RecordError(problems)
+    return placing, photo
 
 
 def prepared_photo(data: FaceData, chosen: Template) -> bytes | None:
@@ -106,7 +129,7 @@ def prepared_photo(data: FaceData, chosen: Template) -> bytes | None:
         if isinstance(layer, Photo) and data.version.value in layer.versions and data.photo is not None:
             try:
                 height = round(layer.height / 25.4 * _PHOTO_DPI)
-                return load_photo(data.photo, layer.width / layer.height, height)
+                return load_photo(data.photo, layer.width / layer.height, height, data.photo_crop)
             except PhotoError as error:
-                raise RecordError([Problem(data.photo.name, "photo", str(error))]) from None
+                raise RecordError(Problem(data.photo.name, "photo", reason) for reason in error.reasons) from None
     return None

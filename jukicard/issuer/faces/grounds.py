@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from math import ceil, cos, pi, radians, sin
+from types import MappingProxyType
 
 from jukicard.issuer.faces.content import Content
 from jukicard.issuer.faces.embedding import EmbeddedFont, FontUse
@@ -20,6 +21,7 @@ _STEPS = 60
 """Straight pieces of one wave across a card."""
 _MARGIN = 36
 """How far a form may draw beyond the card, in points."""
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
 class Side(StrEnum):
@@ -36,16 +38,29 @@ class Form:
     stream: Stream = field(repr=False)
     fonts: Mapping[str, EmbeddedFont]
     states: Mapping[str, Value]
+    spaces: Mapping[str, Value]
 
     @classmethod
-    def of(cls, content: Content, fonts: FontUse, template: Template, states: Mapping[str, Value]) -> Form:
-        """Make the form of a content stream."""
-        return cls(deflated(content.bytes(), **form_entries(template)), fonts.fonts(), states)
+    def of(
+        cls,
+        content: Content,
+        fonts: FontUse,
+        template: Template,
+        states: Mapping[str, Value] = _NOTHING,
+        spaces: Mapping[str, Value] = _NOTHING,
+    ) -> Form:
+        """Make the form of a content stream, which may use graphics states and colour spaces by their names."""
+        return cls(deflated(content.bytes(), **form_entries(template)), fonts.fonts(), states, spaces)
 
     def add(self, document: Document, images: Mapping[str, Ref] | None = None) -> Ref:
         """Add it to a document, with images that it draws."""
         fonts = {name: font.add(document) for name, font in self.fonts.items()}
-        given: Mapping[str, Mapping[str, Value]] = {"Font": fonts, "ExtGState": self.states, "XObject": images or {}}
+        given: Mapping[str, Mapping[str, Value]] = {
+            "Font": fonts,
+            "ExtGState": self.states,
+            "ColorSpace": self.spaces,
+            "XObject": images or {},
+        }
         resources: dict[str, Value] = {kind: entries for kind, entries in given.items() if entries}
         return document.add(Stream(self.stream.data, {**self.stream.entries, "Resources": resources}))
 

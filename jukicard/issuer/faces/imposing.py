@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.faces.content import Content
-from jukicard.issuer.faces.pages import ACROSS, crop_marks, finished, group_name
+from jukicard.issuer.faces.pages import ACROSS, crop_marks, finished, group_name, optional_group
 from jukicard.issuer.faces.pdf import Document, Name, Ref, Stream, Value, deflated
 from jukicard.issuer.faces.pdfreading import PdfError, PdfFile, content_of
 from jukicard.issuer.faces.placing import MM
@@ -37,7 +37,7 @@ def selected(pdf: bytes, planes: Sequence[Plane]) -> bytes:
         boxes = {key: box for key, box in page.items() if key.endswith("Box")}
         entries: dict[str, Value] = {"Type": Name("Page"), "Parent": tree, **boxes, "Resources": resources}
         document.put(kids[-1], {**entries, "Contents": document.add(deflated(content))})
-    return finished(document, tree, kids, list(copy.groups.values()))
+    return finished(document, tree, kids, copy.groups)
 
 
 def sheet(pdfs: Sequence[bytes], planes: Sequence[Plane]) -> bytes:
@@ -57,7 +57,7 @@ def sheet(pdfs: Sequence[bytes], planes: Sequence[Plane]) -> bytes:
             page = _sheet_page(document, tree, cards[start : start + each], side)
             kids.append(document.reserve())
             document.put(kids[-1], page)
-    return finished(document, tree, kids, list(groups.values()))
+    return finished(document, tree, kids, groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class _Copy:
         content = _PLANE.sub(lambda found: found[0] if found[1].decode() in self._names else b"", content)
         for name in kept:
             if name not in self.groups:
-                self.groups[name] = self._document.add({"Type": Name("OCG"), "Name": name.encode()})
+                self.groups[name] = optional_group(self._document, name)
         forms = {name: self._copied(form) for name, form in drawn.items() if name in (*kept, ACROSS)}
         return content, {"XObject": forms, "Properties": {name: self.groups[name] for name in kept}}
 

@@ -2,7 +2,7 @@
 
 The pages are read back (`reading`) and held against the record's data: every character by its outline, which is
 what people see, and by its text, which is what machines get; the places; the photo by its pixels; the code by its
-modules.  What nobody asked for is a difference too.  No difference tells a value.
+modules; the braille by its dots.  What nobody asked for is a difference too.  No difference tells a value.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from functools import lru_cache
 from jukicard.issuer.faces.content import colour_numbers
 from jukicard.issuer.faces.data import FaceData
 from jukicard.issuer.faces.drawing import OVERLAP, photo_image
+from jukicard.issuer.faces.embosslayer import emboss_form
 from jukicard.issuer.faces.face import prepared_photo
 from jukicard.issuer.faces.fonts import FontFile, Glyph, glyphs
 from jukicard.issuer.faces.glyphimages import GlyphImages
-from jukicard.issuer.faces.grounds import Side, form_entries, ground, layers_of
-from jukicard.issuer.faces.pages import ACROSS, INFO, Marks, boxes, group_name, page_content
+from jukicard.issuer.faces.grounds import Form, Side, form_entries, ground, layers_of
+from jukicard.issuer.faces.pages import ACROSS, INFO, Marks, boxes, group_name, optional_content, page_content
 from jukicard.issuer.faces.pdf import Document, Value
 from jukicard.issuer.faces.pdfreading import PdfError, PdfFile, content_of
 from jukicard.issuer.faces.placing import MM, back_boxes, place
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     COVERED = "covered"
     PHOTO = "photo"
     CODE = "code"
+    BRAILLE = "braille"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def compare_face(
 
     `images` are the glyph images that it may have; `photo` is the photo as it was prepared (PNG), else it is prepared
     again from `data`.  Stock and pre-print may be missing, since a printer may have them on its cards; the personal
-    plane may not.  RecordError where the record itself cannot be printed.
+    plane and the dots may not.  RecordError where the record itself cannot be printed.
     """
     place(data, template, images)  # refuses what cannot be printed
     wanted = photo if photo is not None else prepared_photo(data, template)
@@ -107,15 +109,23 @@ class _Comparison:
         tree = self.file.mapping(catalogue["Pages"])
         if (catalogue.get("Type"), tree.get("Type"), tree.get("Count")) != ("Catalog", "Pages", len(Side)):
             yield Difference(Kind.FILE, "file", "PDF", "is not made as faces are")
-        content = self.file.mapping(catalogue.get("OCProperties", {}))
-        groups = content.get("OCGs", [])
-        shown = {"ON": groups, "Order": groups}
-        if not catalogue.keys() <= {"Type", "Pages", "OCProperties"} or (content and content.get("D") != shown):
+        shown = optional_content(self._groups()) if "OCProperties" in catalogue else None
+        if not catalogue.keys() <= {"Type", "Pages", "OCProperties"} or catalogue.get("OCProperties") != shown:
             yield Difference(Kind.FILE, "file", "PDF", "does more than show its pages")
         if self.file.mapping(self.file.trailer["Info"]) != INFO:
             yield Difference(Kind.EXTRA, "file", "PDF", "tells other things about itself than a face does")
         if reached(self.file, self.file.trailer["Root"], self.file.trailer["Info"]) != self.file.objects.keys():
             yield Difference(Kind.EXTRA, "file", "PDF", "has objects that stand on no page")
+
+    def _groups(self) -> dict[str, Value]:
+        """Return the file's optional content groups by their names."""
+        found: dict[str, Value] = {}
+        for group in self.file.array(self.file.mapping(self.file.catalogue.get("OCProperties", {})).get("OCGs", [])):
+            name = self.file.mapping(group).get("Name")
+            if not isinstance(name, bytes):
+                raise PdfError("a layer has no name")
+            found[name.decode("latin-1")] = group
+        return found
 
     def _page(self, side: Side, page: Mapping[str, Value]) -> Iterator[Difference]:
         resources = self.file.mapping(page.get("Resources"))
@@ -124,9 +134,10 @@ class _Comparison:
         marks = Marks.NONE if page.get("MediaBox") == page.get("TrimBox") else Marks.CROP
         yield from self._frame(side, page, planes, marks)
         for plane in [*planes, None]:
-            if plane is not Plane.PERSONAL:
+            if plane not in (Plane.PERSONAL, Plane.EMBOSS):
                 ref = drawn.get(ACROSS if plane is None else group_name(plane))
                 yield from self._ground(side, plane, ref, marks.bleed)
+        yield from self._emboss(side, drawn.get(group_name(Plane.EMBOSS)))
         if Plane.PERSONAL in planes:
             form = PaintedForm(self.file, drawn[group_name(Plane.PERSONAL)])
             painted = form.painted
@@ -147,7 +158,9 @@ class _Comparison:
         if page.keys() != keys or page["Type"] != "Page" or not _alike(found, wanted):
             yield Difference(Kind.FILE, side, "page", "has not the measures of the template")
         resources = self.file.mapping(page.get("Resources"))
-        groups = [self.file.mapping(group) for group in self.file.mapping(resources["Properties"]).values()]
+        listed = self._groups()
+        properties = list(self.file.mapping(resources["Properties"]).values())
+        groups = [self.file.mapping(group) for group in properties]
         content = content_of(self.file.stream(page.get("Contents")))
         expected = page_content(self.template, planes, marks)
         if ACROSS not in self.file.mapping(resources["XObject"]):
@@ -155,13 +168,24 @@ class _Comparison:
         known = {group_name(plane) for plane in planes} | {ACROSS}
         if content != expected or not self.file.mapping(resources["XObject"]).keys() <= known:
             yield Difference(Kind.FILE, side, "page", "draws something else than its planes")
-        if groups != [{"Type": "OCG", "Name": group_name(plane).encode()} for plane in planes]:
+        names = [group_name(plane) for plane in planes]
+        named = groups == [{"Type": "OCG", "Name": name.encode()} for name in names]
+        if not named or properties != [listed.get(name) for name in names]:
             yield Difference(Kind.FILE, side, "page", "calls its planes by other names")
 
     def _ground(self, side: Side, plane: Plane | None, ref: Value, bleed: float) -> Iterator[Difference]:
         found = None if ref is None else digest(self.file, ref)
         if found != _ground_digest(self.template, side, self.data.version.value, plane, bleed):
             yield Difference(Kind.GROUND, side, plane or "words across", "is not the template's")
+
+    def _emboss(self, side: Side, ref: Value) -> Iterator[Difference]:
+        """Compare the dots of the braille, and how they are drawn."""
+        form = emboss_form(self.data, self.template, side)
+        if (ref is None) != (form is None):
+            kind, reason = (Kind.MISSING, "is not there") if ref is None else (Kind.EXTRA, "is on a side without any")
+            yield Difference(kind, side, "braille", reason)
+        elif form is not None and digest(self.file, ref) != _form_digest(form):
+            yield Difference(Kind.BRAILLE, side, "braille", "the dots are not those of the record")
 
     def _personal(self, side: Side, painted: list[Painted]) -> Iterator[Difference]:
         runs = [item for item in painted if isinstance(item, Run)]
@@ -257,8 +281,10 @@ class _Comparison:
 @lru_cache(maxsize=64)
 def _ground_digest(template: Template, side: Side, version: str, plane: Plane | None, bleed: float) -> bytes | None:
     form = ground(template, side, version, plane, bleed)
-    if form is None:
-        return None
+    return None if form is None else _form_digest(form)
+
+
+def _form_digest(form: Form) -> bytes:
     document = Document()
     root = form.add(document)
     return digest(alone(document, root), root)

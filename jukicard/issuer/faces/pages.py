@@ -57,9 +57,9 @@ def page_content(template: Template, planes: Sequence[Plane], marks: Marks) -> b
             content.transform(1, 0, 0, 1, marks.slug, marks.slug)
             bleed = marks.bleed
             content.clip_rectangle(-bleed, -bleed, wide + 2 * bleed, high + 2 * bleed)
-        for plane in planes:
-            content.write(f"/OC /{group_name(plane)} BDC /{group_name(plane)} Do EMC")
+        content.optional(group_name(plane) for plane in planes if plane.is_ink)
         content.form(ACROSS)
+        content.optional(group_name(plane) for plane in planes if not plane.is_ink)  # ink over them takes dots away
     if marks is not Marks.NONE:
         crop_marks(content, (marks.slug, marks.slug + wide), (marks.slug, marks.slug + high), marks.bleed)
     return content.bytes()
@@ -92,15 +92,15 @@ class CardPages:
         self._form = form
         self._tree = document.reserve()
         self._kids: list[Ref] = []
-        self._groups = {
-            plane: document.add({"Type": Name("OCG"), "Name": group_name(plane).encode()}) for plane in form.planes
-        }
+        self._groups: dict[str, Ref] = {}
 
     def add(self, forms: Mapping[Plane, Ref], across: Ref | None) -> None:
         """Add a page of these forms."""
         planes = [plane for plane in self._form.planes if plane in forms]
         content = page_content(self._template, planes, self._form.marks)
         drawn = {group_name(plane): forms[plane] for plane in planes}
+        groups = {name: optional_group(self._document, name) for name in drawn}
+        self._groups |= groups
         if across is None:
             content = content.replace(f"/{ACROSS} Do\n".encode(), b"")
         else:
@@ -109,7 +109,7 @@ class CardPages:
             "Type": Name("Page"),
             "Parent": self._tree,
             **boxes(self._template, self._form.marks),
-            "Resources": {"XObject": drawn, "Properties": {group_name(p): self._groups[p] for p in planes}},
+            "Resources": {"XObject": drawn, "Properties": groups},
             "Contents": self._document.add(deflated(content)),
         }
         self._kids.append(self._document.reserve())
@@ -117,7 +117,7 @@ class CardPages:
 
     def file(self) -> bytes:
         """Return the whole file."""
-        return finished(self._document, self._tree, self._kids, list(self._groups.values()))
+        return finished(self._document, self._tree, self._kids, self._groups)
 
 
 def boxes(template: Template, marks: Marks) -> dict[str, Value]:
@@ -131,10 +131,27 @@ def boxes(template: Template, marks: Marks) -> dict[str, Value]:
     return {"MediaBox": box(marks.slug), "BleedBox": box(marks.bleed), "TrimBox": box(0.0)}
 
 
-def finished(document: Document, tree: Ref, kids: Sequence[Ref], groups: Sequence[Ref]) -> bytes:
-    """Return the file of some pages, whose optional content is all shown."""
+def optional_group(document: Document, name: str) -> Ref:
+    """Return the optional content group of that name (8.11.2.1)."""
+    return document.add({"Type": Name("OCG"), "Name": name.encode()})
+
+
+def optional_content(groups: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the entry of optional content groups by name in the catalogue (8.11.4): ink is shown, all else is off."""
+    unprinted = {group_name(plane) for plane in Plane if not plane.is_ink}
+    listed = list(groups.values())
+    default: dict[str, Value] = {
+        "ON": [group for name, group in groups.items() if name not in unprinted],
+        "Order": listed,
+    }
+    off = [group for name, group in groups.items() if name in unprinted]
+    return {"OCGs": listed, "D": default | ({"OFF": off} if off else {})}
+
+
+def finished(document: Document, tree: Ref, kids: Sequence[Ref], groups: Mapping[str, Ref]) -> bytes:
+    """Return the file of some pages, with its optional content groups by name."""
     document.put(tree, {"Type": Name("Pages"), "Count": len(kids), "Kids": list(kids)})
     catalogue: dict[str, Value] = {"Type": Name("Catalog"), "Pages": tree}
     if groups:
-        catalogue["OCProperties"] = {"OCGs": list(groups), "D": {"ON": list(groups), "Order": list(groups)}}
+        catalogue["OCProperties"] = optional_content(groups)
     return document.file(document.add(catalogue), document.add(INFO))

@@ -17,11 +17,19 @@ FIELDS = ("title", "city", "expiry", "name", "contact", "birth", "sex", "address
 
 
 class Plane(StrEnum):
-    """What is printed on a card in one pass, from the bottom to the top: blank stock, pre-print, one person's data."""
+    """What is put on a card in one pass, from the bottom to the top: blank stock, pre-print, one person's data, and the
+    dots that are raised.
+    """
 
     STOCK = "stock"
     PREPRINT = "preprint"
     PERSONAL = "personal"
+    EMBOSS = "emboss"
+
+    @property
+    def is_ink(self) -> bool:
+        """Whether it is printed; what is not, a printer must not print."""
+        return self is not Plane.EMBOSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,22 @@ class Code(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Emboss(Layer):
+    """The place of the braille: the middle of the first cell's first dot, and the pitches of dots and cells.
+
+    `dot` is a dot's diameter at its foot.  `emboss` says between what the pitches may lie.
+    """
+
+    x: float = 17.0
+    y: float = 41.05
+    dot_pitch: float = 2.2
+    cell_pitch: float = 5.4
+    dot: float = 1.4
+
+    plane: ClassVar[Plane | None] = Plane.EMBOSS
+
+
+@dataclass(frozen=True, slots=True)
 class Specimen(Layer):
     """Words across the card, so that nobody takes it for a valid one."""
 
@@ -165,9 +189,10 @@ _KINDS: Mapping[str, type[Layer]] = {
     "text": Text,
     "photo": Photo,
     "code": Code,
+    "emboss": Emboss,
     "specimen": Specimen,
 }
-_BACK_KINDS = {name: kind for name, kind in _KINDS.items() if kind.plane is not Plane.PERSONAL}
+_BACK_KINDS = {name: kind for name, kind in _KINDS.items() if kind.plane not in (Plane.PERSONAL, Plane.EMBOSS)}
 
 
 def template(name: str = DEFAULT) -> Template:

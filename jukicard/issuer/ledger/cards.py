@@ -170,7 +170,10 @@ def _with_step(state: CardState, event: Event, detail: Mapping[str, str]) -> Car
         return replace(state, chip_behind=False)
     if state.pending is not None and event not in DROPS_STEP:
         raise TransitionRefused(f"card {state.serial}: step {state.pending} has no outcome yet")
-    return replace(state, pending=None, chip_behind=event in FOR_THE_CHIP or state.chip_behind)
+    behind = event in FOR_THE_CHIP or state.chip_behind
+    if state.pending is None and behind == state.chip_behind:
+        return state
+    return replace(state, pending=None, chip_behind=behind)
 
 
 def _stepped(state: CardState, event: Event, detail: Mapping[str, str]) -> CardState:

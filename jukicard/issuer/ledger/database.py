@@ -26,6 +26,7 @@ VERSION = "0002"
 _APPLICATION_ID = 0x4A554B49  # "JUKI"
 _LOCK = 0x4A554B49
 _BUSY_SECONDS = 30.0
+_LOG_MILLISECONDS = 500
 _WRITER = "jukicard_writer"
 _DRIVER = "postgresql+psycopg"
 _LOST = "08"  # SQLSTATE class of connection exceptions; 57P: operator intervention, e.g. a server that shuts down
@@ -131,7 +132,10 @@ class Database:
         with self._translated():
             connection = self._engine.raw_connection()
             try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {_LOG_MILLISECONDS}")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout = {round(1000 * _BUSY_SECONDS)}")
             finally:
                 connection.close()
 

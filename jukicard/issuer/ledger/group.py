@@ -90,6 +90,7 @@ class Group:
         self._states: dict[str, CardState] = {}
         self._next: dict[str, int] = {}
         self._known: dict[str, list[CardState]] = {}
+        self._before: dict[str, CardState | None] = {}
         self.has_erased = False
 
     def card(self, serial: str) -> CardState:
@@ -104,6 +105,11 @@ class Group:
         self._known |= {digest: [] for digest in code_digests}
         for state in projection.of_codes(self._connection, code_digests):
             self._known[state.code_digest].append(state)
+
+    def read_cards(self, serials: Sequence[str]) -> None:
+        """Read these cards at once, where many are about to be written of."""
+        for state in projection.in_serials(self._connection, serials):
+            self._before[state.serial] = state
 
     def entries(self, *kinds: AnyEvent) -> Iterator[Entry]:
         """What stood in the books before this group of these events, or of all, in their order."""
@@ -237,7 +243,12 @@ class Group:
         )
 
     def _find(self, serial: str) -> CardState | None:
-        return self._states.get(serial) or projection.find(self._connection, serial)
+        state = self._states.get(serial)
+        if state is not None:
+            return state
+        if serial not in self._before:
+            self._before[serial] = projection.find(self._connection, serial)
+        return self._before[serial]
 
     def _new_serial(self, city_code: str) -> str:
         prefix = f"{SERIAL_PREFIX}{city_code}"
@@ -246,7 +257,9 @@ class Group:
             self._next[prefix] = 1 if last is None else int(last[len(prefix) :]) + 1
         number = self._next[prefix]
         self._next[prefix] += 1
-        return f"{prefix}{number:09d}"
+        serial = f"{prefix}{number:09d}"
+        self._before[serial] = None
+        return serial
 
     def cards_of(self, resident: Resident) -> list[CardState]:
         """All cards of a resident code, in the order of serials, this group's included.

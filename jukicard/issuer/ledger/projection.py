@@ -114,6 +114,11 @@ def of_run(connection: sa.Connection, run: str) -> Iterator[CardState]:
         yield state_of(line)
 
 
+def in_serials(connection: sa.Connection, serials: Sequence[str]) -> tuple[CardState, ...]:
+    """Return the cards of these serials (at most a few hundred) that there are."""
+    return _where(connection, cards.c.serial.in_(serials))
+
+
 def of_codes(connection: sa.Connection, code_digests: Sequence[str]) -> tuple[CardState, ...]:
     """Return the cards of any of these resident codes (at most a few hundred)."""
     return _where(connection, cards.c.code_digest.in_(code_digests))

@@ -16,10 +16,10 @@ from jukicard.issuer.ledger.rules import Event
 
 NOT_GIVEN = "not-given"
 """The cause of cards that were made void without one."""
-_TELLS_TERMS = (Event.APPLIED, Event.ORDERED, Event.TAKEN_OVER)
+_FIRST = (Event.APPLIED, Event.ORDERED, Event.TAKEN_OVER)
 _BEGINS = (Event.HANDED_OVER, Event.TAKEN_OVER)
 _ENDS = (Event.VOIDED, Event.MOVED)
-"""The events from which on a card is valid here, and until which."""
+"""The events that begin and end a card's being one of the valid ones here; it may come back from another city."""
 
 
 @dataclass(slots=True)
@@ -27,8 +27,8 @@ class Month:
     """One month's numbers.
 
     `applications` by kind, `issued` (finished, to be handed over) by face, `void` by cause. `valid` are the cards that
-    at the month's end were this municipality's: handed over here or taken over from another one, not void, not moved
-    away and not expired; suspended ones are among them.
+    at the month's end were handed over or taken over, and not void, moved away or expired; suspended ones are among
+    them.
     """
 
     applications: Counter[str] = field(default_factory=Counter)
@@ -79,22 +79,22 @@ class _Counter:
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Count all entries of one card; those of anything else count nothing."""
-        face, expires, since = "", "", None
+        face, expires, begun = "", "", None
         for entry in entries:
             if not isinstance(entry.event, Event):
                 continue
             day = entry.at.astimezone(self._zone).date()
             month = self._months[_name(day)]
-            if entry.event in _TELLS_TERMS:
+            if entry.event in _FIRST:
                 face, expires = entry.detail.get("face", face), entry.detail["expires"]
-            if entry.event in _BEGINS and since is None:
-                since = day
-            elif entry.event in _ENDS and since is not None:
-                self._live(since, day, date.fromisoformat(expires))
-                since = None
+            if entry.event in _BEGINS:
+                begun = day
+            elif entry.event in _ENDS and begun is not None:
+                self._live(begun, day, date.fromisoformat(expires))
+                begun = None
             self._count(month, entry, face)
-        if since is not None:
-            self._live(since, None, date.fromisoformat(expires))
+        if begun is not None:
+            self._live(begun, None, date.fromisoformat(expires))
 
     def months(self) -> dict[str, Month]:
         """The months without a gap, each with the cards valid at its end."""
@@ -121,14 +121,14 @@ class _Counter:
             name = _COUNTED[Event(entry.event)]
             setattr(month, name, getattr(month, name) + 1)
 
-    def _live(self, since: date, until: date | None, expires: date) -> None:
-        """Count a card as valid here from one day until another, or the day after its last."""
+    def _live(self, begun: date, ended: date | None, expires: date) -> None:
+        """Count a card as valid from one day until another, or the day after its last."""
         end = expires + timedelta(days=1)
-        if until is not None:
-            end = min(end, until)
-        self._valid[_name(since)] += 1
+        if ended is not None:
+            end = min(end, ended)
+        self._valid[_name(begun)] += 1
         if end <= self._today:
-            self._valid[_name(max(end, since))] -= 1
+            self._valid[_name(max(end, begun))] -= 1
 
 
 def _name(day: date) -> str:

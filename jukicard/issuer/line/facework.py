@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.errors import FaceUnwritten, IssuerError, RecordError
-from jukicard.issuer.faces import face_data, prepare_face
+from jukicard.issuer.errors import FaceUnwritten, IssuerError, Problem, RecordError, RuleRefused
+from jukicard.issuer.faces import check_face, face_data, prepare_face
 from jukicard.issuer.faces import template as face_template
+from jukicard.issuer.faces.choices import UNDECIDED, FaceChoices
 from jukicard.issuer.faces.look import FaceLook
+from jukicard.issuer.faces.template import Plane
 from jukicard.issuer.records.resident import ResidentRecord
 
 if TYPE_CHECKING:
@@ -56,10 +59,53 @@ class FaceWork:
         return compare_face(pdf, self.face.data, self.face.template, self.look.images, self.face.photo)
 
 
-def prepared(authority: Authority, record: ResidentRecord, expires: date, look: FaceLook) -> PreparedFace:
-    """Check a face and lay it out.  What is wrong with it is told of the record (RecordError)."""
-    try:
-        data = face_data(record, authority.city, expires)
+def prepared(
+    authority: Authority,
+    record: ResidentRecord,
+    expires: date,
+    look: FaceLook,
+    choices: FaceChoices | None = None,
+) -> PreparedFace:
+    """Check a face and draw it, with what a person has chosen for it, else with what its record has as confirmed.
+
+    What is wrong with it is told of the record (RecordError).  RuleRefused for a look without the layer of the dots
+    that the face has.
+    """
+    chosen = choices or FaceChoices.of(record)
+    if chosen.braille is not None and look.form is not None and Plane.EMBOSS not in look.form.planes:
+        raise RuleRefused(
+            f"{record.label}: wants braille, and its layer is not among those of the face: name emboss too"
+        )
+    with _told_of(record):
+        data = chosen.applied(face_data(record, authority.city, expires))
         return prepare_face(data, face_template(look.template), look.images, look.form)
+
+
+def check_face_of(authority: Authority, record: ResidentRecord, expires: date, look: FaceLook) -> None:
+    """Check that the face of a record can be drawn where nobody is there to be asked; nothing is drawn.
+
+    RecordError lists everything that is wrong, braille that nobody has confirmed among it.
+    """
+    problems: list[Problem] = []
+    choices = UNDECIDED
+    try:
+        choices = FaceChoices.confirmed(record)
+    except RecordError as error:
+        problems += error.problems
+    try:
+        with _told_of(record):
+            data = choices.applied(face_data(record, authority.city, expires))
+            check_face(data, face_template(look.template), look.images)
+    except RecordError as error:
+        problems += error.problems
+    if problems:
+        raise RecordError(problems)
+
+
+@contextmanager
+def _told_of(record: ResidentRecord) -> Iterator[None]:
+    """Tell what is wrong with a face of its record."""
+    try:
+        yield
     except RecordError as error:
         raise RecordError(replace(problem, record=record.label) for problem in error.problems) from error

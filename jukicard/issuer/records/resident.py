@@ -71,6 +71,7 @@ FIELDS = (
     FieldName("photo", "写真", required=False),
     FieldName("face", "券面", required=False),
     FieldName("braille", "点字", required=False),
+    FieldName("braille_reading", "点字読み", required=False),
     FieldName("nationality", "国籍", required=False),
     FieldName("stay_until", "在留期限", required=False),
 )
@@ -113,7 +114,8 @@ class ResidentRecord:
 
     `label` names the record in messages, `city_code` has five digits, strings are as given (no
     normalisation: variation selectors matter) without surrounding blanks. `photo` is an existing file, and
-    None unless the face is B. `stay_until` is the last day of a foreign resident's stay.
+    None unless the face is B. `braille_reading` is what a person has confirmed beforehand for the braille, and None
+    unless that is wanted. `stay_until` is the last day of a foreign resident's stay.
     """
 
     label: str
@@ -127,6 +129,7 @@ class ResidentRecord:
     face: Face
     photo: Path | None = field(default=None, repr=False)
     braille: bool = field(default=False, repr=False)
+    braille_reading: str | None = field(default=None, repr=False)
     nationality: str | None = field(default=None, repr=False)
     stay_until: date | None = field(default=None, repr=False)
 
@@ -299,6 +302,7 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
     if face is None and not reader.has("face"):
         reader.refuse("face", "is missing (A or B)")
     braille = reader.take("braille", _yes_or_no)
+    reading = reader.take("braille_reading", _bounded(MAX_KANA))
     nationality = reader.take("nationality", _bounded(MAX_NATIONALITY))
     stay_until = reader.take("stay_until", lambda t: _stay(t, rules.today, nationality))
     photo = _photo(reader, rules, folder) if face is Face.B else None
@@ -318,6 +322,7 @@ def _read(reader: _Reader, rules: RecordRules, folder: Path) -> ResidentRecord |
         face=face,
         photo=photo,
         braille=bool(braille),
+        braille_reading=reading if braille else None,
         nationality=nationality,
         stay_until=stay_until,
     )

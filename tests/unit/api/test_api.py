@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import jukicard
 from jukicard import api
 from jukicard.commands.session import World
+from jukicard.issuer.errors import RecordError, RuleRefused
 from jukicard.issuer.ledger.rules import Status
 from jukicard.issuer.records.resident import RecordRules
 from jukicard.reader.cardfile import CardFile, derive_storage_key, new_exported_id
@@ -144,6 +146,19 @@ def test_the_face_goes_into_the_folder_wherever_the_chip_is(specimens: Specimens
     assert card.card is None
     assert (card.face_pdf, card.face_png) == (tmp_path / f"{card.serial}.pdf", tmp_path / f"{card.serial}.png")
     assert {path.suffix for path in tmp_path.iterdir()} == {".pdf", ".png", ".json"}
+
+
+def test_braille_needs_a_reading_that_somebody_confirmed(specimens: Specimens, tmp_path: Path) -> None:
+    blank = specimens.make(Kind.BLANK)
+    wanted, place = replace(blank.record, braille=True), {"reader": blank, "issued_on": blank.today}
+    with pytest.raises(RuleRefused, match="whose reading nobody has confirmed"):
+        jukicard.issue(wanted, blank.authority, out=tmp_path, **place)  # type: ignore[arg-type]
+    with pytest.raises(RecordError, match="is not wanted"):
+        jukicard.issue(blank.record, blank.authority, out=tmp_path, braille_reading="タロウ", **place)  # type: ignore[arg-type]
+    assert blank.authority.ledger.cards() == ()
+    card = jukicard.issue(wanted, blank.authority, out=tmp_path, braille_reading="タロウ", **place)  # type: ignore[arg-type]
+    assert card.face_json is not None
+    assert "⠕⠚⠒" in card.face_json.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("password", ["", "123", "12345", "12a4", "１２３４"])

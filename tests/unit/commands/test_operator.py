@@ -76,7 +76,7 @@ AT_A_TERMINAL = """password change; library list; library lend; library return; 
     app load; app list; app install; app delete; app call"""
 """What a terminal does to a card that its holder has brought: the books have no part in it."""
 OF_NO_AUTHORITY = """demo; authority init; authority national; chip new; chip export; chip import; chip accept; app new;
-    app build; app test; apdu; serve; ledger migrate; ledger rebuild; batch worker"""
+    app build; app test; apdu; braille; serve; ledger migrate; ledger rebuild; batch worker"""
 """What makes a home or brings one up to date, or has nothing to do with an authority's."""
 READERS_AND_SOURCES = ("reader", "password-file", "password-fd")
 MODULE = Module(AID(b"\xf0stamps"), "Stamps", 1, b"\0asm")
@@ -153,7 +153,7 @@ def commands(desk: Desk) -> dict[str, list[str]]:
     serial, card = f"7{CITY.code}000000001", ["--reader", f"emulator:{desk.card}"]
     holder = ["--password-file", str(desk.folder / "holder.txt")]
     fresh = ["--new-password-file", str(desk.folder / "fresh.txt")]
-    record = str(Path(__file__).parents[3] / "examples" / "residents" / "hanako.json")
+    record = str(Path(__file__).parents[3] / "examples" / "residents" / "taro.json")
     application = desk.folder / "stamps.app"
     application.write_bytes(LoadFileStructure((), DataBlock(1, (MODULE,)).encode()).encode())
     table = write_records(desk.folder / "residents.csv", residents(2))

@@ -25,8 +25,9 @@ def prepared(offices: Offices, tmp_path_factory: pytest.TempPathFactory) -> Desk
     desk = Desk.at(offices, Stage.BLANK, tmp_path_factory.mktemp("services"))
     out = str(desk.folder / "out")
     services = [part for name in ("library", "vending", "points") for part in ("--service", name)]
-    for name, face in (("taro", "A"), ("hanako", "A")):
-        desk.facts("issue", str(RESIDENTS / f"{name}.json"), "--face", face, "--out", out, *services, *desk.authority)
+    for name, braille in (("taro", ()), ("hanako", ("--braille-reading", "ミホン ハナコ"))):
+        record = str(RESIDENTS / f"{name}.json")
+        desk.facts("issue", record, "--face", "A", "--out", out, *services, *braille, *desk.authority)
     for name, right in (("kiosk", "vending"), ("shop", "points")):
         made = desk.facts("terminal", "new", name, "--rights", right, *desk.authority)
         assert made["area"] == "municipal"

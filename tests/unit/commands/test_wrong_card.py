@@ -60,7 +60,8 @@ def test_two_interrupted_orders_are_finished_each_on_its_own_chip(blank: Desk) -
         assert blank.facts(*issue(blank, record, right))["serial"] == f"79920100000000{number}"
 
 
-@pytest.mark.parametrize("after", [3, 12, 45])
+# Before it is bound; as a session is opened; within one.
+@pytest.mark.parametrize("after", [4, 10, 22, 25, 45, 46])
 def test_a_chip_swapped_in_mid_issue_is_left_alone(active: Desk, after: int) -> None:
     """Somebody's active card gets into the place of the chip, and no reader tells: neither is spoilt, and the order is
     finished on the chip that was begun.
@@ -79,7 +80,7 @@ def test_a_chip_swapped_in_mid_issue_is_left_alone(active: Desk, after: int) -> 
         patch.setattr(EmulatorConnection, "transmit", swapped)
         said = message(active, *issue(active, HANAKO, blank))
     victim.close()
-    assert "is not blank" in said or "another chip in the reader now" in said
+    assert "blank" in said or "another chip in the reader now" in said
     active.facts("auth", "--reader", active.reader, *active.authority, *active.holder)
     assert active.facts(*issue(active, HANAKO, blank))["serial"] == "799201000000002"
     assert [card["status"] for card in active.facts("ledger", "list")["cards"]] == ["active", "awaiting-handover"]

@@ -14,10 +14,11 @@ from PIL import Image
 
 from jukicard.issuer.errors import RecordError
 from jukicard.issuer.faces import FaceData, prepare_face, template
+from jukicard.issuer.faces.braille import Braille, braille, propose
 from jukicard.issuer.faces.drawing import FaceDrawing
 from jukicard.issuer.faces.matching import Difference, Kind, compare_face
 from jukicard.issuer.faces.pages import Marks, PrintForm
-from jukicard.issuer.faces.pdf import Name
+from jukicard.issuer.faces.pdf import Name, Ref
 from jukicard.issuer.faces.pdfreading import PdfFile
 from jukicard.issuer.faces.placing import Placing, place
 from jukicard.issuer.faces.template import Photo, Plane
@@ -210,13 +211,82 @@ def test_another_pre_print_is_found() -> None:
     assert kinds(prepare_face(data(), template("2003")).pdf) >= {(Kind.GROUND, "preprint")}
 
 
+TARO = braille(propose("ジュウキ タロウ"))
+
+
+def embossed(reading: Braille | None = TARO) -> FaceData:
+    return replace(data(), braille=reading)
+
+
+@pytest.mark.parametrize("name", ["2003", "2009"])
+@pytest.mark.parametrize("version", [Face.A, Face.B], ids=["A", "B"])
+@pytest.mark.parametrize("marks", Marks, ids=lambda marks: marks.name)
+def test_the_dots_that_were_embossed_match(name: str, version: Face, marks: Marks) -> None:
+    given, chosen = replace(data(face=version), braille=TARO), template(name)
+    assert compare_face(prepare_face(given, chosen, form=PrintForm(marks=marks)).pdf, given, chosen) == ()
+
+
+def test_another_reading_no_dots_and_dots_for_nobody_are_found() -> None:
+    pdf = prepare_face(embossed(), B).pdf
+    assert kinds(pdf, embossed(braille(propose("ジュウキ タロ")))) == {(Kind.BRAILLE, "braille")}
+    assert kinds(pdf) == {(Kind.EXTRA, "braille")}
+    assert kinds(prepare_face(data(), B).pdf, embossed()) == {(Kind.MISSING, "braille")}
+    assert kinds(drawn(embossed()), embossed()) == {(Kind.MISSING, "braille")}
+
+
+def _last_dot_gone(content: bytes) -> bytes:
+    return b"\n".join(content.splitlines()[:-1]) + b"\n"
+
+
+def _dot_moved(content: bytes) -> bytes:
+    lines = content.splitlines()
+    return b"\n".join([*lines[:-1], b"q 1 0 0 1 6 0 cm", lines[-1], b"Q"]) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_last_dot_gone, _dot_moved, lambda content: content.replace(b"1 scn", b"0 scn"), lambda content: content + b"n\n"],
+    ids=["gone", "moved", "faint", "more"],
+)
+def test_a_dot_that_is_not_as_it_should_be_is_found(change: Callable[[bytes], bytes]) -> None:
+    pdf = with_content(prepare_face(embossed(), B).pdf, change, Plane.EMBOSS)
+    assert kinds(pdf, embossed()) == {(Kind.BRAILLE, "braille")}
+
+
+def _printed(file: PdfFile) -> None:
+    """The dots are shown like ink."""
+    default = file.mapping(file.mapping(file.catalogue["OCProperties"])["D"])
+    default["ON"] = [*file.array(default["ON"]), *file.array(default.pop("OFF"))]  # type: ignore[index, attr-defined]
+
+
+def _unlisted(file: PdfFile) -> None:
+    """The dots' layer is another one than that which is off."""
+    properties = file.mapping(file.mapping(file.pages[0]["Resources"])["Properties"])
+    file.objects[len(file.objects) + 1] = dict(file.mapping(properties["Emboss"]))
+    properties["Emboss"] = Ref(len(file.objects))  # type: ignore[index]
+
+
+def _in_cyan(file: PdfFile) -> None:
+    form = file.stream(file.mapping(file.mapping(file.pages[0]["Resources"])["XObject"])["Emboss"])
+    file.mapping(file.mapping(form.entries["Resources"])["ColorSpace"])["Emboss"][1] = Name("Cyan")  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [(_printed, Kind.FILE), (_unlisted, Kind.FILE), (_in_cyan, Kind.BRAILLE)],
+    ids=["printed", "unlisted", "in cyan"],
+)
+def test_dots_that_would_be_printed_are_found(change: Callable[[PdfFile], None], kind: Kind) -> None:
+    assert {found for found, _ in kinds(forged(prepare_face(embossed(), B).pdf, change), embossed())} == {kind}
+
+
 def test_without_the_words_across_nothing_matches() -> None:
     bare = replace(B, layers=B.layers[:-1])
     assert (Kind.GROUND, "words across") in kinds(prepare_face(data(), bare).pdf)
 
 
 def test_no_damage_passes_and_none_is_an_error_of_ours() -> None:
-    """A bit anywhere: found, or the pages look and read as before (a width that nothing depends on)."""
+    """A bit anywhere: found, or the pages look and read as before (a width, by which readers guess blanks)."""
     given = data(face=Face.A)
     pdf, random = drawn(given), Random(6)
     passed = 0
@@ -233,7 +303,8 @@ def test_no_damage_passes_and_none_is_an_error_of_ours() -> None:
 
 def _seen(pdf: bytes) -> list[tuple[bytes, str]]:
     pages = list(pypdfium2.PdfDocument(pdf))
-    return [(page.render(scale=2).to_pil().tobytes(), page.get_textpage().get_text_range()) for page in pages]
+    texts = ["".join(page.get_textpage().get_text_range().split()) for page in pages]
+    return [(page.render(scale=2).to_pil().tobytes(), text) for page, text in zip(pages, texts, strict=True)]
 
 
 def test_differences_name_no_value() -> None:

@@ -34,7 +34,7 @@ def texts(pdf: bytes, page: int = 0) -> str:
 
 def groups(pdf: bytes) -> list[object]:
     file = PdfFile(pdf)
-    found = file.array(file.mapping(file.catalogue["OCProperties"])["OCGs"])
+    found = file.array(file.mapping(file.catalogue.get("OCProperties", {})).get("OCGs", []))
     return [file.mapping(group)["Name"] for group in found]
 
 

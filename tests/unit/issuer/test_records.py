@@ -94,6 +94,7 @@ def test_representation_shows_nothing_personal() -> None:
         ("face", "C", "must be A or B"),
         ("braille", "maybe", "must be yes or no"),
         ("braille", 1, "must be a string"),
+        ("braille_reading", "タ" * 121, "is longer than 120 characters"),
         ("nationality", "x" * 41, "is longer than 40 characters"),
         ("stay_until", "2030-01-01", "is for foreign residents, and the nationality does not say so"),
         ("番号", "1", "is not a field of a record"),
@@ -183,6 +184,14 @@ def test_replaced_check_digit_function() -> None:
 @pytest.mark.parametrize(("value", "expected"), [(True, True), (False, False), ("yes", True), ("no", False)])
 def test_braille(value: object, expected: bool) -> None:
     assert read(braille=value).braille is expected
+
+
+def test_a_confirmed_reading_counts_where_braille_is_wanted() -> None:
+    assert read(braille="yes", braille_reading="コ|ウラ ジロー").braille_reading == "コ|ウラ ジロー"
+    assert read(braille="yes", 点字読み="タロー").braille_reading == "タロー"
+    assert read(braille="yes").braille_reading is None
+    assert read(braille="no", braille_reading="タロー").braille_reading is None
+    assert "タロー" not in repr(read(braille="yes", braille_reading="タロー"))
 
 
 def test_the_examples_are_good_records() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from jukicard.issuer.bureau.outcomes import FILE
 from jukicard.issuer.bureau.run import PATIENCE, WORK, RunPlan, Tally, WorkersLost, folder_of
 from jukicard.issuer.errors import LedgerUnavailable, RecordError, RuleRefused, RunStopped
+from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.ledger import Ledger
 from jukicard.issuer.ledger.rules import BooksEvent, Event, Status
 from jukicard.reader.cardfile import CardFile
 from tests.support.bureau import STORAGE_KEY, Bureau, Halt, residents
+from tests.support.issued import RECORD
 
 
 def outcomes(plan: RunPlan) -> dict[int, dict[str, object]]:
@@ -78,6 +81,49 @@ def test_all_bad_records_are_listed_before_anything_is_done(bureau: Bureau) -> N
     assert "that of run.csv line 6, too" in str(caught.value)
     assert bureau.authority.ledger.head() == head
     assert not plan.out.exists()
+
+
+def with_faces(plan: RunPlan) -> RunPlan:
+    return replace(plan, look=FaceLook(dpi=None))
+
+
+def test_a_face_that_cannot_be_drawn_is_a_fault_of_its_record(bureau: Bureau) -> None:
+    """All of them are listed before anything is begun; where no faces are made, nobody asks."""
+    people = residents(6)
+    (bureau.folder / "portrait.png").write_bytes(RECORD.with_name("portrait-drawn.png").read_bytes())
+    (bureau.folder / "none.png").write_bytes(b"no picture")
+    people[0] |= {"braille": "yes"}
+    people[1] |= {"braille": "yes", "braille_reading": "見本"}
+    people[2] |= {"braille": "yes", "braille_reading": "メ" * 12, "name": "見本　\U0003abcd"}
+    people[3] |= {"face": "B", "photo": "none.png", "address": "見本市\U0003abcd"}
+    people[4] |= {"face": "B", "photo": "portrait.png"}
+    people[5] |= {"braille": "no", "braille_reading": "見本"}
+    plan = bureau.plan(people)
+    head = bureau.authority.ledger.head()
+    with pytest.raises(RecordError) as caught:
+        bureau.run(with_faces(plan), bureau.crew())
+    assert [(problem.record, problem.field) for problem in caught.value.problems] == [
+        ("run.csv line 2", "braille_reading"),
+        ("run.csv line 3", "braille_reading"),
+        ("run.csv line 4", "braille_reading"),
+        ("run.csv line 4", "name"),
+        ("run.csv line 5", "photo"),
+        ("run.csv line 5", "address"),
+    ]
+    assert "is missing: the record wants braille" in str(caught.value)
+    assert bureau.authority.ledger.head() == head
+    assert not plan.out.exists()
+    assert bureau.run(plan, bureau.crew()) == Tally(6, issued=6)
+
+
+def test_a_run_embosses_what_was_confirmed(bureau: Bureau) -> None:
+    people = residents(2)
+    people[0] |= {"braille": "yes", "braille_reading": "ミホン タロー"}
+    plan = with_faces(bureau.plan(people))
+    assert bureau.run(plan, bureau.crew()) == Tally(2, issued=2)
+    facts = [json.loads(path.read_text("utf-8")) for path in sorted(plan.out.rglob("*[0-9].json"))]
+    assert facts[0]["braille"]["reading"] == "ミホン　タロー"
+    assert "braille" not in facts[1]
 
 
 def test_a_spoilt_card_is_told_and_its_blank_gone(bureau: Bureau) -> None:

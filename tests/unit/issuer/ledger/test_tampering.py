@@ -151,7 +151,7 @@ MATRIX: dict[str, tuple[Callable[[sqlite3.Connection], object], str]] = {
     ),
     "card removed from the table": (sql(f"DELETE FROM cards WHERE serial = '{SERIAL}'"), f"card {SERIAL} otherwise"),
     "card added to the table": (
-        sql("INSERT INTO cards SELECT '799201000000009', status, expires, '', '', '', rest FROM cards LIMIT 1"),
+        sql("INSERT INTO cards SELECT '799201000000009', status, expires, '', '', '', '', rest FROM cards LIMIT 1"),
         "card 799201000000009 that no entry knows",
     ),
     "entry without a signature": (lambda raw: appended(raw, OPERATOR), "entry 13 is operator card .* not signed"),
@@ -225,7 +225,8 @@ STATEMENTS = {
     "cut tail with its signatures": CUT + "DELETE FROM signatures WHERE last > 10",
     "seal removed": "DELETE FROM signatures WHERE signer = 'authority'",
     "change": "UPDATE events SET detail = replace(detail, '\"A\"', '\"B\"') WHERE id = 5",
-    "card added": "INSERT INTO cards SELECT '799201000000009', status, expires, '', '', '', rest FROM cards LIMIT 1",
+    "card added": "INSERT INTO cards "
+    "SELECT '799201000000009', status, expires, '', '', '', '', rest FROM cards LIMIT 1",
 }
 
 
