@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from jukicard.cli import juki
 from jukicard.commands.session import Session, World
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.ledger.chain import UNATTENDED
 from jukicard.testing.seeds import randomness
 from tests.support.bureau import residents
 from tests.support.desk import ENVIRONMENT, private_file
@@ -397,12 +398,11 @@ class TownHall:
 
     # --- the evening
 
-    def differences(self) -> list[str]:
-        """Everything in which books and notebook disagree."""
+    def differences(self, notebook: Notebook | None = None) -> list[str]:
+        """Everything in which the books and a notebook, the hall's own if none is given, disagree."""
         (month,) = self.juki("ledger", "statistics")["months"]
-        return differences(
-            self.notebook, self.juki("ledger", "list"), self.juki("ledger", "reconcile"), month, self.today
-        )
+        listed, reconciled = self.juki("ledger", "list"), self.juki("ledger", "reconcile")
+        return differences(notebook or self.notebook, listed, reconciled, month, self.today)
 
     def kept(self) -> set[str]:
         """The serials of the cards of which personal data are kept."""
@@ -412,7 +412,7 @@ class TownHall:
     def unattended(self) -> set[str]:
         """What the entries are about that nobody signed."""
         with Authority.open(self.home) as authority:
-            return {entry.serial for entry in authority.ledger.entries() if entry.actor is None}
+            return {entry.serial for entry in authority.ledger.entries() if entry.actor == UNATTENDED}
 
 
 def foreigner(person: Record, stay_until: dt.date) -> Record:
