@@ -53,8 +53,8 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """Cards a second, the processor's milliseconds for a card (start of all processes included), and the memory that the
-    run and its workers hold together (MB) when a quarter is issued and at the end.
+    """Cards a second, the processor's milliseconds for a card (start of all processes included), and the memory of the
+    run and its workers together (MB) when a quarter is issued and at the end.
     """
 
     rate: float
