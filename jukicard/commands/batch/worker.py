@@ -36,12 +36,17 @@ def worker(session: Session, scheduler: str, authority_password: Source) -> None
     try:
         import asyncio
 
+        from dask.config import set as set_config
         from distributed import Worker
     except ImportError:
         raise IssuerError("workers for a scheduler need the extra 'dask': install jukicard[dask]") from None
 
     async def work() -> None:
-        async with Worker(scheduler, nthreads=1, dashboard=False, death_timeout=CONNECT_SECONDS) as joined:
+        set_config({"distributed.worker.http.routes": []})  # no pages about what it does, for anybody
+        here = "127.0.0.1:0"
+        async with Worker(
+            scheduler, nthreads=1, death_timeout=CONNECT_SECONDS, dashboard=False, dashboard_address=here
+        ) as joined:
             click.echo(f"Working for {scheduler}.", err=True)
             await joined.finished()
 

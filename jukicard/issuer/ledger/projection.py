@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jukicard.issuer.errors import LedgerDamaged, LedgerError
 from jukicard.issuer.ledger.cards import CardState, advance, decode
 from jukicard.issuer.ledger.chain import Entry, Row, read
 from jukicard.issuer.ledger.rules import AnyEvent, Event, Status
 from jukicard.issuer.ledger.schema import cards, events
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 PAGE = 1000
 """Rows that are fetched at a time where there may be many."""
@@ -73,9 +76,20 @@ def save(connection: sa.Connection, states: Iterable[CardState]) -> None:
     lines = [columns_of(state) for state in states]
     if not lines:
         return
-    insert = sqlite.insert(cards) if connection.dialect.name == "sqlite" else postgresql.insert(cards)
+    insert = _insert(connection)
     changed = {name: insert.excluded[name] for name in lines[0] if name != "serial"}
     connection.execute(insert.on_conflict_do_update(index_elements=["serial"], set_=changed), lines)
+
+
+def _insert(connection: sa.Connection) -> SqliteInsert | PostgresInsert:
+    """An INSERT of the database at hand; the other one's dialect takes long to import."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as into_sqlite
+
+        return into_sqlite(cards)
+    from sqlalchemy.dialects.postgresql import insert as into_postgresql
+
+    return into_postgresql(cards)
 
 
 def find(connection: sa.Connection, serial: str) -> CardState | None:
