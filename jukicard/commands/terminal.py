@@ -17,6 +17,7 @@ from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import EXPORT_TERMINAL_KEY, MAKE_TERMINAL
 from jukicard.issuer.authority.terminals import MUNICIPAL_RIGHTS, Terminal, check_name, parse_rights, right_name
+from jukicard.issuer.ledger.rules import BooksEvent
 from jukicard.securechannel.authorization import Right, Role
 
 RIGHTS = ", ".join(right_name(right) for right in Right)
@@ -104,8 +105,8 @@ def export(
     """Write a terminal's certificates, and its key if asked for, as PEM.
 
     The certificates go from below the trust anchor down to the terminal's own. With the key (unencrypted PKCS #8,
-    first in the file) a file must be named, which then has mode 0600; it takes two operators, where there are any. A
-    file that is there already is left alone.
+    first in the file) a file must be named, which then has mode 0600; the books note it, and it takes two operators,
+    where there are any. A file that is there already is left alone.
 
     \b
     Examples:
@@ -123,6 +124,9 @@ def export(
         session.operator(authority) if with_key else nullcontext(),
     ):
         text = authority.export_terminal(name, with_key=with_key)
+        if with_key:
+            with authority.ledger.writing() as group:
+                group.note(f"terminal-{name}", BooksEvent.EXPORTED, session.world.now(), {"what": "terminal-key"})
     if out is None:
         click.echo(text, nl=False)
         return
