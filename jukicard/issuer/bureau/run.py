@@ -36,11 +36,13 @@ T = TypeVar("T")
 WORK = ".work"
 """The folder of unfinished attempts, inside that of the run."""
 CARDS_PER_FOLDER = 1000
+MOST_LOSSES = 10
+"""How often a group may be lost with its worker, one time after the other."""
 PATIENCE = 300.0
 """Seconds for which a run waits for the database, or for workers, to come back."""
 _LONGEST_PAUSE = 5.0
-"""Groups at each worker: one being made, one waiting."""
 _AHEAD = 2
+"""Groups at each worker: one being made, one waiting."""
 
 
 class Crew(Protocol):
@@ -187,10 +189,10 @@ class Run:
                 return state
         return group.card(group.order(terms, resident, now, mine))
 
-    def _submit(self, pieces: tuple[Piece, ...]) -> None:
+    def _submit(self, pieces: tuple[Piece, ...], losses: int = 0) -> None:
         self._attempts += 1
         folder = self.plan.out / WORK / f"{self._attempts:08d}"
-        job = GroupJob(self._attempts, folder, pieces, self.plan.services, self.plan.look)
+        job = GroupJob(folder, pieces, self.plan.services, self.plan.look, losses)
         self._pending[self.crew.submit(job)] = job
 
     def _collect(self, outcomes: Outcomes) -> None:
@@ -204,35 +206,48 @@ class Run:
             except (WorkersLost, CancelledError):
                 lost.append(job)
                 continue
-            self._patiently(lambda delivery=delivery: self._issue(delivery))  # type: ignore[misc]
+            made = self._patiently(lambda delivery=delivery: self._issue(delivery))  # type: ignore[misc]
             shutil.rmtree(job.folder, ignore_errors=True)
-            self._account(delivery.cards, outcomes)
+            self._account(made, outcomes)
         if lost:
-            self.world.warn(f"workers were lost; {sum(len(job.pieces) for job in lost)} cards are made again")
-            self._recover()
-            for job in lost:
-                shutil.rmtree(job.folder, ignore_errors=True)
-                self._submit(job.pieces)
+            self._again(lost)
 
-    def _issue(self, delivery: Delivery) -> None:
-        """Put the group's files into their places, then enter its cards: from then on they are issued."""
-        folders = set()
-        for card in delivery.cards:
-            place = folder_of(self.plan.out, card.serial)
-            if card.spoilt is None:
-                place.mkdir(mode=0o700, exist_ok=True)
-                for path in delivery.folder.glob(f"{card.serial}*"):  # unless they are there already
-                    path.replace(place / path.name)
-                folders.add(place)
-        for folder in folders:
-            sync_directory(folder)
-        sync_directory(self.plan.out)
+    def _again(self, lost: Sequence[GroupJob]) -> None:
+        """Have groups made whose workers were lost. RunStopped where one takes every worker with it."""
+        for job in lost:
+            shutil.rmtree(job.folder, ignore_errors=True)
+            if job.losses == MOST_LOSSES:
+                rows = f"{job.pieces[0].row} to {job.pieces[-1].row}"
+                raise RunStopped(f"whoever makes the cards of records {rows} is lost, {MOST_LOSSES + 1} times by now")
+        self.world.warn(f"workers were lost; {sum(len(job.pieces) for job in lost)} cards are made again")
+        self._retried(self.crew.recover, WorkersLost)
+        for job in lost:
+            self._submit(job.pieces, job.losses + 1)
+
+    def _issue(self, delivery: Delivery) -> tuple[Made, ...]:
+        """Put the group's files into their places, then enter its cards: from then on they are issued.
+
+        Return the group's cards, without those whose order somebody has cancelled meanwhile: nothing of them is kept.
+        """
         with self.authority.ledger.writing() as group:
             group.read_cards([card.serial for card in delivery.cards])
-            for card in delivery.cards:
-                if group.card(card.serial).status is Status.ORDERED:
-                    for note in card.notes:
-                        group.append(card.serial, note.event, note.at, note.detail)
+            waiting = [card for card in delivery.cards if group.card(card.serial).status is Status.ORDERED]
+            self._put_in_place(delivery.folder, [card.serial for card in waiting if card.spoilt is None])
+            for card in waiting:
+                for note in card.notes:
+                    group.append(card.serial, note.event, note.at, note.detail)
+            cancelled = {c.serial for c in delivery.cards if group.card(c.serial).status is Status.CANCELLED}
+        return tuple(card for card in delivery.cards if card.serial not in cancelled)
+
+    def _put_in_place(self, made: Path, serials: Sequence[str]) -> None:
+        for serial in serials:
+            place = folder_of(self.plan.out, serial)
+            place.mkdir(mode=0o700, exist_ok=True)
+            for path in made.glob(f"{serial}*"):
+                path.replace(place / path.name)
+        for folder in {folder_of(self.plan.out, serial) for serial in serials}:
+            sync_directory(folder)
+        sync_directory(self.plan.out)
 
     def _account(self, made: Sequence[Made], outcomes: Outcomes) -> None:
         for card in made:
@@ -264,9 +279,6 @@ class Run:
     def _patiently(self, call: Callable[[], T]) -> T:
         """Wait for a database that is gone; what is called must do no harm when it had succeeded unnoticed."""
         return self._retried(call, LedgerUnavailable)
-
-    def _recover(self) -> None:
-        self._retried(self.crew.recover, WorkersLost)
 
     def _retried(self, call: Callable[[], T], error_type: type[Exception]) -> T:
         waited, pause = 0.0, 0.1

@@ -55,14 +55,14 @@ class Piece:
 class GroupJob:
     """A group of cards for one worker, who makes a folder of his own below `folder` for them.
 
-    `look`: how faces look, None for none.
+    `look`: how faces look, None for none. `losses`: how often it was lost with its worker before.
     """
 
-    number: int
     folder: Path
     pieces: tuple[Piece, ...]
     services: tuple[Service, ...]
     look: FaceLook | None
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from jukicard.issuer.bureau.outcomes import FILE
-from jukicard.issuer.bureau.run import PATIENCE, WORK, RunPlan, Tally, WorkersLost, folder_of
+from jukicard.issuer.bureau.run import MOST_LOSSES, PATIENCE, WORK, RunPlan, Tally, WorkersLost, folder_of
 from jukicard.issuer.errors import LedgerUnavailable, RecordError, RuleRefused, RunStopped
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.ledger import Ledger
 from jukicard.issuer.ledger.rules import BooksEvent, Event, Status
 from jukicard.reader.cardfile import CardFile
-from tests.support.bureau import STORAGE_KEY, Bureau, Halt, residents
+from tests.support.bureau import NOW, STORAGE_KEY, Bureau, Halt, residents
 from tests.support.issued import RECORD
 
 
@@ -263,6 +263,33 @@ def test_workers_that_are_lost(bureau: Bureau) -> None:
     assert crew.recovered >= 2
     assert any("made again" in warning for warning in bureau.warnings)
     check(bureau, plan, 8)
+
+
+def test_a_group_that_takes_every_worker_with_it_stops_the_run(bureau: Bureau) -> None:
+    def before(number: int) -> None:
+        if number > 1:
+            raise WorkersLost("killed")
+
+    plan = bureau.plan(residents(6))
+    with pytest.raises(RunStopped, match=f"records 4 to 6 is lost, {MOST_LOSSES + 1} times"):
+        bureau.run(plan, bureau.crew(before))
+    bureau.run(plan, bureau.crew(), resume=True)
+    check(bureau, plan, 6)
+
+
+def test_an_order_that_is_cancelled_meanwhile_leaves_no_card(bureau: Bureau) -> None:
+    plan = bureau.plan(residents(4))
+    ledger = bureau.authority.ledger
+
+    def before(number: int) -> None:
+        if number == 1:
+            ledger.append("799201000000002", Event.CANCELLED, NOW)
+
+    assert bureau.run(plan, bureau.crew(before)) == Tally(4, issued=3)
+    assert sorted(outcomes(plan)) == [1, 3, 4]
+    assert len(list(plan.out.rglob("*.juki"))) == 3
+    assert ledger.card("799201000000002").status is Status.CANCELLED
+    assert ledger.verify()
 
 
 # --- what a run is
