@@ -83,5 +83,5 @@ def test_juki_auth_has_the_same_bytes_on_pcsc_and_on_the_emulator(
     ):
         through_pcscd = auth(f"pcsc:{card.reader_name}")
     emulated = auth(desk.reader)
-    assert sum(isinstance(step, Exchange) for step in emulated.steps) >= 12
+    assert sum(isinstance(step, Exchange) for step in emulated.steps) >= 10
     assert (through_pcscd == emulated) is (chip_seed == "chip")  # with another seed it differs: the test sees something

@@ -134,7 +134,7 @@ def test_the_record_has_the_fingerprints_of_what_is_in_the_token(office: Office)
     (path,) = (office.home / "ceremonies").iterdir()
     record = path.read_text()
     keys = office.authority.keys
-    assert len(keys.labels()) == 10
+    assert len(keys.labels()) == 11
     for label in keys.labels():
         described = keys.describe(label)
         assert f"| {label} | {described.kind} | `{described.fingerprint}` |" in record

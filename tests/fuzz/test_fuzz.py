@@ -19,7 +19,7 @@ from tests.fuzz.cases import run_case, shrink, written
 from tests.fuzz.world import Tally
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.dialogue"))
-FEWEST_CASES, MOST_CASES = 80, 400
+FEWEST_CASES, MOST_CASES = 80, 800
 SHARE = 0.30
 UNREACHABLE = {"LoadedApplet: LOCKER TRAP: success": "whatever is asked of it, it traps"}
 """Rows and paths that no command can reach, with the reason: `row: success` or `row: refusal`."""

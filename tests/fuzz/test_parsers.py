@@ -37,7 +37,11 @@ def test_a_parser_keeps_its_contract(name: str) -> None:
 
 def test_a_parser_that_breaks_its_contract_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     seed = next(iter(SEEDS["tlvs"]()))
-    monkeypatch.setattr(tlv, "encode_length", lambda length: b"\x81" + bytes((length,)))
+
+    def encode(self: tlv.Tlv) -> bytes:
+        return tlv.encode_tag(self.tag) + b"\x81" + bytes((len(self.value),)) + self.value
+
+    monkeypatch.setattr(tlv.Tlv, "encode", encode)
     with pytest.raises(parsers.Broken):
         TARGETS["tlvs"](seed)
 

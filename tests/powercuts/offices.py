@@ -17,6 +17,7 @@ from unittest import mock
 from jukicard.card.store import MemoryStore
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.description import Description
+from jukicard.issuer.ledger.group import Group
 from jukicard.issuer.ledger.ledger import Ledger
 from jukicard.issuer.ledger.rules import Event, Status
 from jukicard.issuer.line.cardkeys import key_sets
@@ -105,16 +106,17 @@ class OfficeCase:
 
     @contextmanager
     def _noting(self, timeline: Timeline, office: Office) -> Iterator[None]:
-        """Each entry in the books is noted in the run."""
-        append, run = Ledger.append, timeline.run
+        """Each group of entries in the books is noted in the run."""
+        writing, run = Ledger.writing, timeline.run
 
-        def noted(ledger: Ledger, *args: object, **options: object) -> object:
-            state = append(ledger, *args, **options)  # type: ignore[arg-type]
+        @contextmanager
+        def noted(ledger: Ledger) -> Iterator[Group]:
+            with writing(ledger) as group:
+                yield group
             run.note(Books(len(run.disk.log), books(office)))
-            return state
 
         run.note(Books(0, books(office)))
-        with mock.patch.object(Ledger, "append", noted):
+        with mock.patch.object(Ledger, "writing", noted):
             yield
 
     def _books_after(self, cut: Cut) -> set[bytes]:

@@ -40,8 +40,9 @@ Listed = TypeVar("Listed")
 ALL = 256
 """Ne of a command that takes whatever there is."""
 
-LONG = 0x10000
-"""The same where that may well be longer than a short response; a connection for short ones takes it in pieces."""
+LONG = 0x1000
+"""The same where that may well be longer than a short response, on any connection for extended ones; one for short ones
+takes it in pieces."""
 
 LONGEST_BLOCK = 0x4000
 """Bytes of a load file in one LOAD, at most."""

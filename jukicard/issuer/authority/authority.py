@@ -36,7 +36,7 @@ from jukicard.issuer.authority.ceremony import FOUNDING, Ceremony
 from jukicard.issuer.authority.description import City, Description
 from jukicard.issuer.authority.generations import Rotated, versioned
 from jukicard.issuer.authority.national import CA_YEARS, NationalRoot, read_certificates
-from jukicard.issuer.authority.seals import open_seal
+from jukicard.issuer.authority.seals import SEAL_KEY, open_seal, seal_file
 from jukicard.issuer.authority.terminals import (
     FIRST_TERMINALS,
     Area,
@@ -444,5 +444,6 @@ def _build_certificates(
     for name, certificate in made.items():
         write_atomically(directory / f"{name}.pem", x.to_pem((certificate,)), _PUBLIC_FILE)
     open_seal(home, city, x.Signer(keys, _MUNICIPAL_ROOT, made[_MUNICIPAL_ROOT]), random)
+    made[SEAL_KEY] = read_certificates(seal_file(home))[0]
     sync_directory(home)
     return made

@@ -22,7 +22,7 @@ SEAL_KEY = "ledger-seal"
 _PUBLIC_FILE = 0o644
 
 
-def certificate_path(home: Path) -> Path:
+def seal_file(home: Path) -> Path:
     """Return where the seal's certificate lies in a home."""
     return home / "certificates" / f"{SEAL_KEY}.pem"
 
@@ -30,7 +30,7 @@ def certificate_path(home: Path) -> Path:
 def open_seal(home: Path, city: City, root: x.Signer, random: Randomness) -> Callable[[bytes], bytes]:
     """Return what seals the books; `root` is the municipal root, which certifies the seal's key where that is new."""
     keys: KeyStore = root.keys
-    path = certificate_path(home)
+    path = seal_file(home)
     ensure_key(keys, SEAL_KEY, lambda label: keys.create_ec(label, KeyUse.SIGN))
     if not path.exists():
         first, last = _validity(root)
@@ -42,7 +42,7 @@ def open_seal(home: Path, city: City, root: x.Signer, random: Randomness) -> Cal
 
 def seal_key(home: Path) -> EllipticCurvePublicKey | None:
     """Return the public key that the home's certificate of the seal has, None if the books were never sealed."""
-    path = certificate_path(home)
+    path = seal_file(home)
     if not path.exists():
         return None
     key = x509.load_der_x509_certificate(read_certificates(path)[0]).public_key()

@@ -77,7 +77,8 @@ def test_by_letter_from_the_window_to_the_holder(blank: Desk) -> None:
     application(blank, "enquire", FIRST)
     application(blank, "enquire", FIRST)
     assert application(blank, "answer", FIRST)["next"] == f"juki issue --application {FIRST}"
-    made = blank.facts(*issue, "--out", str(blank.folder / "faces"))
+    reading = ("--braille-reading", "ミホン　ハナコ")
+    made = blank.facts(*issue, "--out", str(blank.folder / "faces"), *reading)
     assert made["serial"] == FIRST
     assert Path(made["face_pdf"]).exists()
     application(blank, "notice", FIRST)
