@@ -85,10 +85,12 @@ def _watched(batch: BatchHome, process: subprocess.Popen[str]) -> tuple[float, f
     """Watch a run's memory until it ends."""
     quarter = end = 0.0
     while process.poll() is None:
+        issued = batch.issued()
         with suppress(psutil.Error):
             top = psutil.Process(process.pid)
-            end = sum(one.memory_info().rss for one in (top, *top.children(recursive=True))) / 2**20
-        if not quarter and batch.issued() >= batch.cards / 4:
+            held = sum(one.memory_info().rss for one in (top, *top.children(recursive=True))) / 2**20
+            end = held if issued < batch.cards else end  # the workers leave before the run
+        if not quarter and issued >= batch.cards / 4:
             quarter = end
         time.sleep(0.5)
     return quarter, end
