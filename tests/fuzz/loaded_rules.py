@@ -20,7 +20,10 @@ from tests.fuzz.proofs import proof
 from tests.fuzz.wire import refuse
 
 LONGEST, MOST, TRIES, AMPLE = 256, 64, 3, 2
-"""Bytes of a command's data and of a thing; tries; so many programs have the memory that they need in any domain."""
+"""Bytes of a command's data and of a thing; tries; so many programs have the memory that they need in a domain that the
+card was issued with."""
+MADE_HERE = b"\xf0fuzz"
+"""How the AIDs of domains begin that a case installs."""
 COUNTER, THING, PASSWORD, KEY = "w/c/0001", "w/f/0001", "p/01/", "01/v"
 NO_ROOM, STOPPED = 0x6A84, 0x6400
 
@@ -51,7 +54,7 @@ def ends(model: Model, call: Call, expected: Expectation) -> Expectation:
     others = [one for one in model.channels if one is not None and one is not call.channel]
     entries = [entry for one in others for entry in model.registry if entry.instance == one.application]
     programs = [entry for entry in entries if entry.domain == call.entry.domain and model.kind(entry) == "locker"]
-    if len(programs) >= AMPLE:
+    if len(programs) >= AMPLE or _is_made_here(model, call.entry.domain):
         expected.sws |= {NO_ROOM}
     if NO_ROOM not in expected.sws:
         return expected
@@ -71,6 +74,11 @@ def ends(model: Model, call: Call, expected: Expectation) -> Expectation:
 
     expected.objection, expected.then = objection, settle
     return expected
+
+
+def _is_made_here(model: Model, domain: int) -> bool:
+    """Whether a case has installed that domain, perhaps with limits that no program fits in."""
+    return any(entry.instance == domain and entry.aid.startswith(MADE_HERE) for entry in model.registry)
 
 
 def _own(model: Model, entry: Entry, name: str, default: bytes = b"") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from contextlib import suppress
@@ -33,6 +34,7 @@ class ProcessCrew:
         self.size = size
         self._place = place
         self._pool = self._new_pool()
+        self._broken: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> ProcessCrew:
         return self
@@ -44,14 +46,24 @@ class ProcessCrew:
 
     def submit(self, job: GroupJob) -> Future[Delivery]:
         """See Crew."""
+        pool = self._pool
         try:
-            made = self._pool.submit(make_group, job)
+            made = pool.submit(make_group, job)
         except BrokenExecutor as error:
+            self._broken = pool
             return _lost(error)
+        made.add_done_callback(functools.partial(self._look_at, pool))
         return _following(made.add_done_callback, (BrokenExecutor,))
+
+    def _look_at(self, pool: ProcessPoolExecutor, made: Future[Delivery]) -> None:
+        """One process's end takes its whole pool with it, and nothing of the next one."""
+        if not made.cancelled() and isinstance(made.exception(), BrokenExecutor):
+            self._broken = pool
 
     def recover(self) -> None:
         """See Crew: new processes take the place of those that one's end has taken with it."""
+        if self._broken is not self._pool:
+            return
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = self._new_pool()
 
@@ -86,14 +98,18 @@ class DaskCrew:
     def submit(self, job: GroupJob) -> Future[Delivery]:
         """See Crew."""
         losses = _losses()
+        gone: tuple[type[Exception], ...] = (*losses, RuntimeError)  # the latter from a client without its scheduler
         try:
             made = self._client.submit(make_group, job, pure=False)
-        except losses as error:
+            return _following(made.add_done_callback, losses)
+        except gone as error:
             return _lost(error)
-        return _following(made.add_done_callback, losses)
 
     def recover(self) -> None:
-        """See Crew: the scheduler may be another process by now."""
+        """See Crew: the scheduler may be another process by now. To close a client takes with it what others make."""
+        with suppress(*_losses()):
+            if self._client.status == "running" and self._client.ncores():  # type: ignore[no-untyped-call]
+                return
         with suppress(*_losses()):
             self._client.close(timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]
         self._client = self._connect()

@@ -56,7 +56,10 @@ class Crew(Protocol):
         """Have a group made. The future may fail with WorkersLost, when the group may be submitted again."""
 
     def recover(self) -> None:
-        """Bring the crew back after workers were lost. WorkersLost if that is not possible yet."""
+        """Bring the crew back after workers were lost; whoever is well goes on. WorkersLost if that cannot be yet.
+
+        It may be asked once for each of several groups that were lost together.
+        """
 
 
 class WorkersLost(Exception):  # noqa: N818 - what has happened; it is no fault of the run's
@@ -199,27 +202,29 @@ class Run:
         """Take what is finished into the books; what a lost worker had at hand is submitted again."""
         done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
         lost: list[GroupJob] = []
+        reason = ""
         for future in done:
             job = self._pending.pop(future)
             try:
                 delivery = future.result()
-            except (WorkersLost, CancelledError):
+            except (WorkersLost, CancelledError) as error:
                 lost.append(job)
+                reason = str(error)
                 continue
             made = self._patiently(lambda delivery=delivery: self._issue(delivery))  # type: ignore[misc]
             shutil.rmtree(job.folder, ignore_errors=True)
             self._account(made, outcomes)
         if lost:
-            self._again(lost)
+            self._again(lost, reason)
 
-    def _again(self, lost: Sequence[GroupJob]) -> None:
+    def _again(self, lost: Sequence[GroupJob], reason: str) -> None:
         """Have groups made whose workers were lost. RunStopped where one takes every worker with it."""
         for job in lost:
             shutil.rmtree(job.folder, ignore_errors=True)
             if job.losses == MOST_LOSSES:
                 rows = f"{job.pieces[0].row} to {job.pieces[-1].row}"
                 raise RunStopped(f"whoever makes the cards of records {rows} is lost, {MOST_LOSSES + 1} times by now")
-        self.world.warn(f"workers were lost; {sum(len(job.pieces) for job in lost)} cards are made again")
+        self.world.warn(f"workers were lost ({reason}); {sum(len(job.pieces) for job in lost)} cards are made again")
         self._retried(self.crew.recover, WorkersLost)
         for job in lost:
             self._submit(job.pieces, job.losses + 1)
