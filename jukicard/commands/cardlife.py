@@ -12,12 +12,12 @@ from jukicard.commands import completion
 from jukicard.commands.asking import confirm
 from jukicard.commands.attendance import operator_options
 from jukicard.commands.cardbooks import made_void
+from jukicard.commands.dialogue import card_dialogue
 from jukicard.commands.options import (
     card_file_options,
     home_option,
     json_option,
     print_facts,
-    print_proof,
     reader_spec,
     terminal_option,
     words,
@@ -25,7 +25,7 @@ from jukicard.commands.options import (
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import CHANGE_CARD, VOID_IN_BULK
-from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
 from jukicard.issuer.counter.books import void_all
 from jukicard.issuer.counter.lifecycle import Change, Outcome, change_card, how_to_go_on
 from jukicard.issuer.ledger.details import Cause
@@ -165,18 +165,8 @@ def _change(
             outcome = carry_out(authority)
     else:
         with session.authority(None) as public:
-            public.terminal(terminal)
             public.ledger.card(serial)
-        with (
-            session.card(reader) as connection,
-            session.authority(authority_password.read()) as authority,
-            session.operator(authority),
-            connection.transaction(),
-        ):
-            world = session.world
-            dialogue = CardDialogue(
-                authority, connection, world.random, today=world.today, terminal=terminal, report=print_proof
-            )
+        with card_dialogue(session, reader, terminal, authority_password, session.operator) as (authority, dialogue):
             outcome = carry_out(authority, dialogue=dialogue)
     print_facts(_facts(session, outcome), as_json=as_json)
 

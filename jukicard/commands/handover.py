@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands.attendance import operator_options
-from jukicard.commands.options import home_option, json_option, print_facts, print_proof, reader_option, terminal_option
+from jukicard.commands.dialogue import card_dialogue
+from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import HAND_OVER
-from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
 from jukicard.issuer.counter.handover import hand_over
 
 if TYPE_CHECKING:
@@ -45,22 +46,7 @@ def handover(
       juki handover --reader pcsc:
     """
     chosen = password.holder(new=True)
-    with session.authority(None) as public:
-        public.terminal(terminal)
-    with (
-        session.card(reader) as connection,
-        session.authority(authority_password.read()) as authority,
-        session.operator(authority),
-        connection.transaction(),
-    ):
-        dialogue = CardDialogue(
-            authority,
-            connection,
-            session.world.random,
-            today=session.world.today,
-            terminal=terminal,
-            report=print_proof,
-        )
+    with card_dialogue(session, reader, terminal, authority_password, session.operator) as (authority, dialogue):
         state = hand_over(authority, dialogue, chosen, session.world.now)
     facts = {"serial": state.serial, "status": state.status.value, "expires": state.expires.isoformat()}
     print_facts(facts, as_json=as_json)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from jukicard.commands.attendance import operator_options
+from jukicard.commands.dialogue import card_dialogue
 from jukicard.commands.options import (
     home_option,
     json_option,
     print_facts,
-    print_proof,
     reader_option,
     terminal_option,
     words,
@@ -20,7 +20,7 @@ from jukicard.commands.options import (
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import IDENTIFY
-from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
 from jukicard.issuer.counter.identification import identify as identify_holder
 from jukicard.issuer.records.register import CsvRegister
 
@@ -68,17 +68,7 @@ def identify(
     holder = password.holder()
     world = session.world
     known = CsvRegister(register, world.today)
-    with session.authority(None) as public:
-        public.terminal(terminal)
-    with (
-        session.card(reader) as connection,
-        session.authority(authority_password.read()) as authority,
-        session.operator(authority),
-        connection.transaction(),
-    ):
-        dialogue = CardDialogue(
-            authority, connection, world.random, today=world.today, terminal=terminal, report=print_proof
-        )
+    with card_dialogue(session, reader, terminal, authority_password, session.operator) as (authority, dialogue):
         found = identify_holder(authority, dialogue, holder, known, purpose, world.now)
     card, person = found.authentication.card, found.person
     facts = {

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from jukicard.commands.attendance import office_options, operator_options
+from jukicard.commands.dialogue import card_dialogue
 from jukicard.commands.options import (
     day_option,
     home_option,
     json_option,
     print_facts,
-    print_proof,
     reader_option,
     terminal_option,
 )
 from jukicard.commands.passwords import Source, authority_password, holder_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import CHANGE_CARD
-from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
 from jukicard.issuer.counter.lifecycle import how_to_go_on
 from jukicard.issuer.counter.moving import Move, note_moved, take_over
 from jukicard.issuer.ledger.cards import CardState
@@ -75,19 +75,9 @@ def move(
     Example:
       juki card move --reader pcsc: --moved-out 2026-10-30 --moved-in 2026-11-01 --reported 2026-11-05
     """
-    holder, world = password.holder(), session.world
-    with session.authority(None) as public:
-        public.terminal(terminal)
-    with (
-        session.card(reader) as connection,
-        session.authority(authority_password.read()) as authority,
-        session.operator(authority),
-        connection.transaction(),
-    ):
-        dialogue = CardDialogue(
-            authority, connection, world.random, today=world.today, terminal=terminal, report=print_proof
-        )
-        state = take_over(authority, dialogue, holder, Move(moved_out, moved_in, reported), world.now)
+    holder, days = password.holder(), Move(moved_out, moved_in, reported)
+    with card_dialogue(session, reader, terminal, authority_password, session.operator) as (authority, dialogue):
+        state = take_over(authority, dialogue, holder, days, session.world.now)
     _print(state, as_json)
 
 

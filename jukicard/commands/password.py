@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from jukicard.commands.attendance import operator_options
+from jukicard.commands.dialogue import card_dialogue
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password, holder_password, new_password, reset_to_password
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.permissions import RESET_PASSWORD
-from jukicard.issuer.counter.authentication import COUNTER_TERMINAL, CardDialogue, Proof
+from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
 from jukicard.issuer.counter.holderpassword import change_password, reset_password
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def change(
       juki password change --reader pcsc: --password-file old.txt --new-password-file new.txt --json
     """
     old, new = password.holder(), new_password.holder(new=True)
-    with _dialogue(session, reader, terminal, authority_password, nullcontext) as (_, dialogue):
+    with card_dialogue(session, reader, terminal, authority_password, nullcontext) as (_, dialogue):
         card = change_password(dialogue, old, new)
     print_facts({"serial": card.serial, "password": "changed"}, as_json=as_json)
 
@@ -83,34 +82,6 @@ def reset(
       juki password reset --reader pcsc: --password-file new.txt --json
     """
     chosen = password.holder(new=True)
-    with _dialogue(session, reader, terminal, authority_password, session.operator) as (authority, dialogue):
+    with card_dialogue(session, reader, terminal, authority_password, session.operator) as (authority, dialogue):
         card = reset_password(authority, dialogue, chosen, session.world.now)
     print_facts({"serial": card.serial, "password": "reset"}, as_json=as_json)
-
-
-@contextmanager
-def _dialogue(
-    session: Session,
-    reader: ReaderSpec,
-    terminal: str,
-    password: Source,
-    attended: Callable[[Authority], AbstractContextManager[object]],
-) -> Iterator[tuple[Authority, CardDialogue]]:
-    """Begin a terminal's dialogue with the card at hand; the terminal must be there before anything is asked."""
-    with session.authority(None) as public:
-        public.terminal(terminal)
-    with (
-        session.card(reader) as connection,
-        session.authority(password.read()) as authority,
-        attended(authority),
-        connection.transaction(),
-    ):
-        world = session.world
-        yield (
-            authority,
-            CardDialogue(authority, connection, world.random, today=world.today, terminal=terminal, report=_progress),
-        )
-
-
-def _progress(proof: Proof) -> None:
-    click.echo(f"{proof.step}: {proof.proof}", err=True)
