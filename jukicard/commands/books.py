@@ -12,8 +12,8 @@ from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.permissions import KEEP_BOOKS
-from jukicard.issuer.authority.trust import HomeTrust
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.operators.trust import HomeTrust
 
 owner_option = click.option(
     "--url", metavar="postgresql://OWNER@HOST/DATABASE", help="The books in PostgreSQL, as the owner of the database."
@@ -89,7 +89,7 @@ def rebuild(session: Session, url: str | None, kept: str | None, as_json: bool) 
     from jukicard.issuer.ledger.ledger import Ledger
 
     with session.authority(None) as authority:
-        trust = HomeTrust(authority.home)
+        trust = HomeTrust(authority)
         if url is None:
             found = authority.ledger.rebuild(kept, trust)
         else:

@@ -10,11 +10,11 @@ from jukicard.commands.heads import head_options, verified
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
 from jukicard.commands.tables import print_json, print_table
-from jukicard.issuer.authority.trust import HomeTrust
 from jukicard.issuer.counter.lifecycle import how_to_go_on
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.chain import Entry
 from jukicard.issuer.ledger.rules import STANDINGS
+from jukicard.issuer.operators.trust import HomeTrust
 
 _INTERNAL = ("code_digest", "person_digest")
 """Details that let the books find a resident again, and tell nobody anything."""
@@ -111,7 +111,7 @@ def verify(session: Session, kept: str | None, sealed: int, as_json: bool) -> No
       juki ledger verify --head-file /media/usb/head.txt --sealed 512
     """
     with session.authority(None) as authority:
-        found = authority.ledger.inspect(kept, HomeTrust(authority.home), sealed)
+        found = authority.ledger.inspect(kept, HomeTrust(authority), sealed)
     print_facts(verified(found, kept), as_json=as_json)
 
 

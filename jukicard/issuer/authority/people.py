@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from jukicard.issuer.errors import HomeDamaged
-from jukicard.issuer.keys.keystore import KeyStore, Randomness
+from jukicard.issuer.keys.keystore import KeyStore, Randomness, ensure_key
 
 PEOPLE_KEY = "personal-data"
 MAX_PHOTO_BYTES = 4_000_000
@@ -37,8 +37,7 @@ class PersonalData:
 
 def seal_personal(keys: KeyStore, serial: str, data: PersonalData, random: Randomness) -> bytes:
     """Seal personal data for a card: 12 bytes of nonce, then ciphertext and tag."""
-    if PEOPLE_KEY not in keys.labels():
-        keys.create_mac_key(PEOPLE_KEY)
+    ensure_key(keys, PEOPLE_KEY, keys.create_mac_key)
     record = json.dumps(dict(data.record), ensure_ascii=False).encode()
     photo = b"" if data.photo is None else data.photo
     nonce = random(_NONCE_SIZE)

@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import read_certificates
+from jukicard.issuer.errors import CertificateProfileError, HomeDamaged
 from jukicard.issuer.files import write_atomically
 from jukicard.issuer.keys.keystore import KeyStore, KeyUse, Randomness, ensure_key
+from jukicard.securechannel.certificates import CertificateError, LeafUsage, verify_chain
 
 SEAL_KEY = "ledger-seal"
 _PUBLIC_FILE = 0o644
@@ -40,13 +42,23 @@ def open_seal(home: Path, city: City, root: x.Signer, random: Randomness) -> Cal
     return lambda message: keys.sign(SEAL_KEY, message)
 
 
-def seal_key(home: Path) -> EllipticCurvePublicKey | None:
-    """Return the public key that the home's certificate of the seal has, None if the books were never sealed."""
+def seal_key(home: Path, root: EllipticCurvePublicKey) -> EllipticCurvePublicKey | None:
+    """Return the public key that the home's certificate of the seal has, None if the books were never sealed.
+
+    HomeDamaged for one that is not the seal's, directly below the municipal `root`.
+    """
     path = seal_file(home)
     if not path.exists():
         return None
-    key = x509.load_der_x509_certificate(read_certificates(path)[0]).public_key()
-    return key if isinstance(key, EllipticCurvePublicKey) else None
+    (certificate, *others) = read_certificates(path)
+    try:
+        verified = verify_chain(root, (certificate,), today=None, usage=LeafUsage.DIGITAL_SIGNATURE)
+        of_a_card = x.Subject.read(certificate).serial is not None
+    except (CertificateError, CertificateProfileError) as error:
+        raise HomeDamaged(f"{path}: the seal's certificate is not this home's: {error}") from error
+    if of_a_card or others:
+        raise HomeDamaged(f"{path} holds another certificate than the seal's")
+    return verified.public_key
 
 
 def _validity(root: x.Signer) -> tuple[date, date]:
