@@ -68,7 +68,7 @@ def announce(g: Grammar) -> Body:
     whole, approval = _of_file(number, _purpose(g))
     target = b"" if g.chance(0.9) else g.rng.choice(g.world.model.registry).aid
     stated = b"" if g.chance(0.7) else g.rng.randbytes(32)
-    if g.chance(0.03):
+    if g.chance(0.15):
         approval = approval[:-1] + bytes((approval[-1] ^ 1,))
     parameters = approval if _verified(g) == g.chance(0.95) else b""
     size = quotas(code=len(whole) if g.chance(0.9) else 0x7FFFFFFF) if g.chance(0.3) else b""
@@ -83,7 +83,7 @@ def load(g: Grammar) -> Body:
     whole, _ = _of_file(number, content.PURPOSES[0])
     if g.channel is not None and announced and g.channel.blocks:
         return 0x80, g.channel.blocks, whole[len(g.channel.brought) :] or b"\0", 256
-    if g.chance(0.05):
+    if g.chance(0.2):
         spoilt = bytearray(whole)
         spoilt[g.rng.randrange(len(whole))] ^= 1 << g.rng.randrange(8)
         whole = bytes(spoilt)

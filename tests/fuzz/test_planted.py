@@ -37,7 +37,7 @@ from tests.fuzz.world import Tally
 from tests.support import chips
 
 SEED = 20260101
-MAX_CASES = 400
+MAX_CASES = 800
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

@@ -145,7 +145,7 @@ _START_WEIGHTS = {
     "services": 6,
     "operator": 4,
     "new operator": 2,
-    "approving": 5,
+    "approving": 8,
     "loaded": 5,
 }
 _APPROVING = frozenset((bytes(content.DOMAIN), bytes(content.PROVIDER)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,23 @@ def test_every_command_says_what_its_operator_needs_or_why_it_needs_none() -> No
     assert len(found) == len(NEEDS) + sum(map(len, without))
     declared = {name: command.callback for name, command in found.items() if hasattr(command.callback, PERMISSION)}
     assert {name: getattr(callback, PERMISSION) for name, callback in declared.items()} == NEEDS
+
+
+def documented() -> Iterator[tuple[str, str, bool]]:
+    """What docs/operators.md says that each command needs, and whether it takes two operators."""
+    page = (Path(__file__).parents[3] / "docs" / "operators.md").read_text(encoding="utf-8")
+    for line in page.partition("| command | needs | operators |\n|---|---|---|\n")[2].partition("\n\n")[0].splitlines():
+        commands, needed, count = (cell.strip() for cell in line.strip("|").split("|"))
+        noun = ""
+        for noun_given, verb in re.findall("`(?:([a-z]+) )?([a-z]+)(?: --with-key| --allow)?`", commands):
+            noun = noun_given or noun
+            yield f"{noun} {verb}".strip(), needed.strip("`"), count.startswith("two")
+
+
+def test_the_manual_says_what_each_command_needs_and_of_how_many_operators() -> None:
+    assert {name: (needed, two) for name, needed, two in documented()} == {
+        name: (str(needed or "nothing: it is one's own"), needed in p.FOUR_EYES) for name, needed in NEEDS.items()
+    }
 
 
 def test_no_operator_is_named_by_an_option() -> None:

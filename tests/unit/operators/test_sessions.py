@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -14,6 +15,7 @@ from jukicard.applets.operator.client import OperatorClient
 from jukicard.applets.operator.records import OperatorState
 from jukicard.iso7816.errors import AuthenticationFailed, CardRemoved, PasswordBlocked, PasswordWrong
 from jukicard.iso7816.wrappers import standard
+from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.permissions import (
     FOUR_EYES,
     HAND_OVER,
@@ -21,10 +23,11 @@ from jukicard.issuer.authority.permissions import (
     REVOKE_OPERATOR,
     ROLES,
 )
+from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import HomeDamaged, OperatorNeeded, OperatorRefused, OperatorSessionEnded
 from jukicard.issuer.ledger.chain import EntrySigner
 from jukicard.issuer.operators.dialogue import open_as_terminal
-from jukicard.issuer.operators.register import Operators
+from jukicard.issuer.operators.register import Operator, Operators
 from jukicard.issuer.operators.session import FourEyes, login
 from jukicard.testing.readers import PulledReader
 from jukicard.testing.seeds import randomness
@@ -157,6 +160,36 @@ def test_another_card_under_the_same_serial_is_refused(bureau: Bureau) -> None:
     shutil.copy(folder / f"6{CITY.code}000000003.pem", folder / f"6{CITY.code}000000004.pem")
     with bureau.card(4) as connection, pytest.raises(HomeDamaged, match="another operator's"):
         bureau.log_in(connection, ask=_asked)
+
+
+def another_key(bureau: Bureau) -> Operator:
+    """The clerk's serial and permissions, genuinely certified for a key that the clerk's card does not have."""
+    clerk = Operators(bureau.authority).operator(f"6{CITY.code}000000003")
+    key = ec.derive_private_key(1947, ec.SECP256R1()).public_key()
+    subject = x.Subject.read(clerk.certificates[-1])
+    request = x.Request(x.OPERATOR, subject, key, TODAY, TODAY, permissions=clerk.permissions)
+    leaf = x.issue(bureau.authority.card_signer(Area.JUKI), request, randomness("another key"))
+    certificates = (*bureau.authority.card_authorities(Area.JUKI), leaf)
+    (bureau.home / "operators" / f"{clerk.serial}.pem").write_bytes(x.to_pem(certificates))
+    return Operators(bureau.authority).operator(clerk.serial)
+
+
+def test_a_card_with_other_certificates_than_the_register_is_refused(bureau: Bureau) -> None:
+    assert another_key(bureau).counts_on(TODAY)
+    with bureau.card(CLERK) as connection, pytest.raises(OperatorRefused, match="other certificates"):
+        bureau.log_in(connection, ask=_asked)
+
+
+def test_a_card_without_the_key_of_its_certificates_is_refused(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = another_key(bureau)
+
+    def opened(*given: Any, **named: Any) -> Operator:
+        open_as_terminal(*given, **named)
+        return shown
+
+    monkeypatch.setattr("jukicard.issuer.operators.session.open_as_terminal", opened)
+    with bureau.card(CLERK) as connection, pytest.raises(AuthenticationFailed):
+        bureau.log_in(connection)
 
 
 def test_an_expired_card_is_refused(bureau: Bureau) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from jukicard.issuer.errors import CardHeld, LedgerDamaged, LedgerError, TransitionRefused
+from jukicard.issuer.errors import CardHeld, CodeTaken, LedgerDamaged, LedgerError, TransitionRefused
 from jukicard.issuer.ledger.chain import UNATTENDED
 from jukicard.issuer.ledger.details import Cause, Kind
 from jukicard.issuer.ledger.group import AUTHORITY, SEAL_EVERY, CardTerms, Group, Resident
@@ -185,6 +185,18 @@ def test_nobody_has_two_cards(books: Ledger) -> None:
     with pytest.raises(CardHeld, match="confirmed"):
         applied(books, Kind.NEW)
     assert books.card(second).status is Status.CONFIRMED
+
+
+def test_nobody_brings_a_second_card_along(books: Ledger) -> None:
+    first = active(books)
+    days = dict.fromkeys(("moved_out", "moved_in", "reported"), "2026-11-21")
+    terms = CardTerms("99202", "A", TERMS.issued_on, TERMS.expires)
+    with pytest.raises(CardHeld, match=first), books.writing() as group:
+        group.take_over("799202000000001", terms, TARO, NOW, {**days, "moved_from": "99202"})
+    stranger = Resident(TARO.code_digest, HANAKO.person_digest)
+    with pytest.raises(CodeTaken), books.writing() as group:
+        group.take_over("799202000000001", terms, stranger, NOW, {**days, "moved_from": "99202"})
+    assert books.find("799202000000001") is None
 
 
 def test_an_expired_card_hinders_nobody(books: Ledger) -> None:

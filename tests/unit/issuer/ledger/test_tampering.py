@@ -84,7 +84,7 @@ def sql(statements: str) -> Callable[[sqlite3.Connection], object]:
     return lambda raw: raw.executescript(statements)
 
 
-def appended(raw: sqlite3.Connection, actor: str, signer: Signer | None = None) -> None:
+def appended(raw: sqlite3.Connection, actor: str | None, signer: Signer | None = None) -> None:
     """An entry with the digest that it must have, by whoever knows how the chain is made, and its card's line."""
     number, before = raw.execute("SELECT id, digest FROM events ORDER BY id DESC LIMIT 1").fetchone()
     row = Row(number + 1, "2026-11-28T00:00:00.000000+00:00", SERIAL, "cancelled", canonical({}), actor)
@@ -187,6 +187,16 @@ def test_what_is_whole_verifies_and_goes_on(original: Path, tmp_path: Path) -> N
         books.signer = CARD
         books.order(TERMS, Resident("ff" * 32, None), NOW)
         assert books.verify(before.head, trust).startswith("13:")
+
+
+def test_no_entry_of_the_first_form_follows_one_of_the_second(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path / "original.sqlite") as books:
+        books.order(TERMS, Resident("ff" * 32, None), NOW)
+        assert books.inspect(None, trust).unattended == 1
+        books.database.copy(tmp_path / "copy.sqlite")
+    changed = falsified(tmp_path / "copy.sqlite", tmp_path, lambda raw: appended(raw, None))
+    with Ledger.open(changed) as books, pytest.raises(LedgerDamaged, match="entry 2 says of nobody that he wrote it"):
+        books.inspect(None, trust)
 
 
 @pytest.mark.parametrize("how", ["table of cards edited", "card removed from the table", "card added to the table"])
