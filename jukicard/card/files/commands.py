@@ -6,6 +6,8 @@ plain; with an odd one P1-P2 name the file, and offsets and data are data object
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jukicard.card.commands import ANY, INTERINDUSTRY, NO_DATA, Length, On, command, data, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
@@ -90,6 +92,9 @@ def _erase(file: File, start: int, end: int) -> ResponseAPDU:
 class ReadBinary:
     """READ BINARY alone, for applications whose files only the card itself writes."""
 
+    end_of_file: ClassVar[StatusWord] = StatusWord.END_OF_FILE
+    """What is answered where the file ends before the number of bytes asked for."""
+
     @command(
         INTERINDUSTRY,
         ins=0xB0,
@@ -101,13 +106,15 @@ class ReadBinary:
         spec=_SPEC,
     )
     def read_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Read from a transparent file.  6282 where it ends before the number of bytes asked for."""
+        """Read from a transparent file.  6282 (in some applications 9000) where it ends before the number of bytes
+        asked for.
+        """
         file = _target(ctx)
         offset = _offset(cmd, file)
         expected, exact = _expected(cmd)
         content = file.content[offset : offset + expected]
         if exact and len(content) < expected:
-            return ResponseAPDU(content, StatusWord.END_OF_FILE)
+            return ResponseAPDU(content, self.end_of_file)
         return ResponseAPDU(content)
 
 

@@ -30,12 +30,17 @@ DATA_CODING = b"\x41"
 
 
 class FileKind(IntEnum):
-    """File descriptor byte (ISO/IEC 7816-4, DO 82): a DF, or a working EF and its structure."""
+    """File descriptor byte (ISO/IEC 7816-4, DO 82): a DF, a working EF and its structure, or an internal EF.
+
+    An internal EF stands for a password or a key of the application, and holds nothing itself: it is selected so that
+    the command after it means that password or key (JICSAP's way).
+    """
 
     TRANSPARENT = 0x01
     LINEAR_FIXED = 0x02
     LINEAR_VARIABLE = 0x04
     CYCLIC = 0x06
+    INTERNAL = 0x08
     DIRECTORY = 0x38
 
 
@@ -47,9 +52,9 @@ _SFI_CELLS = tuple(f"s/{sfi:02x}" for sfi in range(0x20))
 class FileSpec:
     """What a new file shall be.
 
-    A DF has only `fid` and rules.  `size` is the number of content bytes of a transparent file; `record_size` the
-    length of a record (the longest one in a variable file), `records` how many fit (1-254).  `sfi` 1-30, or None.
-    `compare_tries` (1-15) bounds how often COMPARE may miss; 0 is no bound.
+    A DF has only `fid` and rules, an internal EF its `sfi` besides.  `size` is the number of content bytes of a
+    transparent file; `record_size` the length of a record (the longest one in a variable file), `records` how many fit
+    (1-254).  `sfi` 1-30, or None.  `compare_tries` (1-15) bounds how often COMPARE may miss; 0 is no bound.
     """
 
     fid: int
@@ -76,9 +81,11 @@ class FileSpec:
         if self.kind is FileKind.DIRECTORY:
             yield from (Tlv(0x82, descriptor), identifier)
             return
-        if self.kind is not FileKind.TRANSPARENT:
+        if self.kind not in (FileKind.TRANSPARENT, FileKind.INTERNAL):
             descriptor += DATA_CODING + self.record_size.to_bytes(2) + bytes((self.records,))
-        yield from (Tlv(0x80, self.capacity.to_bytes(2)), Tlv(0x82, descriptor), identifier)
+        if self.kind is not FileKind.INTERNAL:
+            yield Tlv(0x80, self.capacity.to_bytes(2))
+        yield from (Tlv(0x82, descriptor), identifier)
         yield Tlv(0x88, bytes((self.sfi << 3,)) if self.sfi else b"")
         if self.compare_tries:
             yield Tlv.build(0xA5, Tlv(0xC0, bytes((self.compare_tries,))))
@@ -105,6 +112,11 @@ class File:
     def has_records(self) -> bool:
         """Whether it is an EF of records."""
         return self.kind in (FileKind.LINEAR_FIXED, FileKind.LINEAR_VARIABLE, FileKind.CYCLIC)
+
+    @property
+    def sfi(self) -> int:
+        """The short identifier (DO 88), 0 where it has none."""
+        return (self.header.parameter(0x88) or b"\0")[0] >> 3
 
     @property
     def size(self) -> int:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from jukicard.card.commands import INTERINDUSTRY, On, command, data, only, where
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
@@ -18,9 +16,8 @@ from jukicard.card.security.secretkeys import SecretKey
 from jukicard.card.volatile import Challenge
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import Tlv, TlvError, parse_tlvs
+from jukicard.iso7816.tlv import TlvError, parse_tlvs
 from jukicard.securechannel.keyproof import external_message, internal_message
-from jukicard.securechannel.scp11 import encode_point
 from jukicard.securechannel.signatures import HASHED, sign
 
 CRYPTOGRAM_SIZE = 16
@@ -131,10 +128,6 @@ def _target_key_pair(ctx: Context) -> KeyPair:
     return target
 
 
-def _public_key(key: ec.EllipticCurvePrivateKey) -> ResponseAPDU:
-    return ResponseAPDU(Tlv.build(0x7F49, Tlv(0x86, encode_point(key.public_key()))).encode())
-
-
 class KeyPairCommands:
     """GENERATE ASYMMETRIC KEY PAIR: generate, read the public key."""
 
@@ -148,11 +141,12 @@ class KeyPairCommands:
         spec="ISO/IEC 7816-8, key pair generation",
     )
     def generate_asymmetric_key_pair(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Generate a key pair on the chip, once (6985 afterwards), and answer its public key 7F49 {86 point}."""
+        """Generate a key pair on the chip, once (6985 afterwards), and answer its public key: 7F49 {86 point}, of an
+        RSA key 7F49 {81 modulus, 82 exponent}.
+        """
         pair = _target_key_pair(ctx)
-        key = ctx.ports.keys.ec_p256(ctx.ports.random)
-        pair.store(key)
-        return _public_key(key)
+        pair.generate(ctx.ports)
+        return ResponseAPDU(pair.public_key().encode())
 
     @command(
         INTERINDUSTRY,
@@ -165,11 +159,11 @@ class KeyPairCommands:
         name="GENERATE ASYMMETRIC KEY PAIR (read public key)",
     )
     def read_public_key(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Answer the public key of the key pair that was generated: 7F49 {86 point}.
+        """Answer the public key of the key pair that was generated, in the same form.
 
         What was interrupted goes on with it.
         """
-        return _public_key(_target_key_pair(ctx).private_key())
+        return ResponseAPDU(_target_key_pair(ctx).public_key().encode())
 
 
 class SignatureCommands:

@@ -17,7 +17,38 @@ def find_password(cmd: CommandAPDU, ctx: Context) -> Password:
     return ctx.passwords.by_reference(cmd.p2)
 
 
-class PasswordCommands:
+class ResetRetryCounter:
+    """RESET RETRY COUNTER."""
+
+    @command(
+        INTERINDUSTRY,
+        ins=0x2C,
+        p1=only(0x02, 0x03),
+        p2=PASSWORD_P2,
+        length=data(0, 64),
+        access=On(find_password, None, "the password, to reset"),
+        writes=True,
+        spec="ISO/IEC 7816-4, basic security handling",
+    )
+    def reset_retry_counter(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
+        """Give back all tries: P1 = 02 with a new password, P1 = 03 (no data) with the old one kept.
+
+        6984 where none was ever set.
+        """
+        password = target_password(ctx)
+        if bool(cmd.data) != (cmd.p1 == 0x02):
+            raise CardError(StatusWord.WRONG_LENGTH, "P1 = 02 takes the new password, P1 = 03 takes nothing")
+        if not password.is_set:
+            raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, "there is no password to reset")
+        ctx.channel.security.verified.discard(password.reference)
+        if cmd.data:
+            password.set(cmd.data)
+        else:
+            password.tries.reset()
+        return ResponseAPDU()
+
+
+class PasswordCommands(ResetRetryCounter):
     """VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER."""
 
     @command(
@@ -87,33 +118,6 @@ class PasswordCommands:
         """Set the password without the old one, for whom the password's rule allows it."""
         password = target_password(ctx)
         password.set(cmd.data)
-        return ResponseAPDU()
-
-    @command(
-        INTERINDUSTRY,
-        ins=0x2C,
-        p1=only(0x02, 0x03),
-        p2=PASSWORD_P2,
-        length=data(0, 64),
-        access=On(find_password, None, "the password, to reset"),
-        writes=True,
-        spec="ISO/IEC 7816-4, basic security handling",
-    )
-    def reset_retry_counter(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
-        """Give back all tries: P1 = 02 with a new password, P1 = 03 (no data) with the old one kept.
-
-        6984 where none was ever set.
-        """
-        password = target_password(ctx)
-        if bool(cmd.data) != (cmd.p1 == 0x02):
-            raise CardError(StatusWord.WRONG_LENGTH, "P1 = 02 takes the new password, P1 = 03 takes nothing")
-        if not password.is_set:
-            raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, "there is no password to reset")
-        ctx.channel.security.verified.discard(password.reference)
-        if cmd.data:
-            password.set(cmd.data)
-        else:
-            password.tries.reset()
         return ResponseAPDU()
 
 
