@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
+from jukicard.applets.jpki.applet import JpkiApplet
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.applets.operator.applet import OperatorApplet
@@ -23,6 +24,7 @@ BUILT_IN: tuple[type[Applet], ...] = (
     VendingApplet,
     PointsApplet,
     OperatorApplet,
+    JpkiApplet,
 )
 
 

@@ -44,6 +44,7 @@ from jukicard.securechannel.scp11 import decode_point, encode_point
 from jukicard.testing.seeds import randomness
 from tests.support.chains import authority, leaf, private_key
 from tests.support.loaded import PythonLoader
+from tests.support.rsakeys import FixedKeys
 
 CITY, OTHER_CITY = "99201", "99202"
 CODE = b"12345678903"
@@ -109,7 +110,7 @@ class Chip:
         self.exchanges: list[tuple[bytes, bytes]] = []
         self._host = randomness(("host", seed))
         self._numbers = iter(range(4000, 1 << 30))
-        ports = Ports(randomness(("card", seed)), delay=self.delays.append, strict=True)
+        ports = Ports(randomness(("card", seed)), delay=self.delays.append, keys=FixedKeys(), strict=True)
         self.card = Card(self.store, rom(*further), ports)
         self.atr = self.card.power_on()
 

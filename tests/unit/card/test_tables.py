@@ -9,6 +9,7 @@ import pytest
 from jukicard.applets import catalogue
 from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
+from jukicard.applets.jpki.applet import JpkiApplet
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.applets.operator.applet import OperatorApplet
@@ -33,7 +34,7 @@ from jukicard.card.system_commands import System
 from jukicard.card.transaction import UndeclaredWriteError
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from tests.support import chips, folders, operatorchips, services
+from tests.support import chips, folders, jpkichips, operatorchips, services
 from tests.support.chips import Chip
 
 NAMES: dict[type[Applet], tuple[AID, ...]] = {
@@ -44,14 +45,16 @@ NAMES: dict[type[Applet], tuple[AID, ...]] = {
     VendingApplet: (services.VENDING,),
     PointsApplet: (services.POINTS,),
     OperatorApplet: (operatorchips.OPERATOR,),
+    JpkiApplet: (jpkichips.JPKI,),
     System: (chips.ISSUER, chips.JUKI_DOMAIN, chips.JUKI, chips.LIBRARY),
 }
 ALL_ROWS = [(applet, row) for applet in NAMES for row in applet.table.rows]
 INTERESTING = {*range(0x10), *range(0x80, 0x90), 0x10, 0x11, 0x13, 0x14, 0x20, 0x33, 0x34, 0x3C, 0x40, 0x7F, 0x90}
-INTERESTING |= {0x9E, 0x9F, 0xA0, 0xFE, 0xFF}
+INTERESTING |= {0x97, 0x98, 0x9A, 0x9B, 0x9E, 0x9F, 0xA0, 0xFE, 0xFF}
 
 PAYLOADS = [
     bytes.fromhex("B603840182"),
+    jpkichips.SIGN_NAME,
     b"\x4f\x00",
     b"\x4f" + bytes((len(bytes(chips.LIBRARY)),)) + bytes(chips.LIBRARY),
     b"\x4f" + bytes((len(bytes(chips.JUKI)),)) + bytes(chips.JUKI),
@@ -115,6 +118,10 @@ def states(applet: type[Applet]) -> Iterator[tuple[str, Chip]]:
         for cells in (operatorchips.in_personalisation, operatorchips.delivered, operatorchips.active):
             yield cells.__name__, Chip(cells(), 1)
         return
+    if applet is JpkiApplet:
+        for cells in (jpkichips.installed, jpkichips.active, jpkichips.like_a_juki_card):
+            yield cells.__name__, Chip(cells(), 1)
+        return
     if applet in (SecurityDomain, System):
         yield "blank", chips.blank()
     yield "in personalisation", chips.in_personalisation()
@@ -128,6 +135,8 @@ def one_chip(applet: type[Applet]) -> Chip:
         return services.chip()
     if applet is OperatorApplet:
         return Chip(operatorchips.active(), 1)
+    if applet is JpkiApplet:
+        return Chip(jpkichips.active(), 1)
     return folders.empty() if applet is FolderApplet else chips.delivered().chip()
 
 
@@ -141,6 +150,7 @@ OPEN_DOORS = {
     (chips.ISSUER, "READ BINARY"): {0x81, 0x9E},  # EF.ATR/INFO, EF.DIR
     (chips.JUKI, "READ BINARY"): {0x82},  # EF.CERTIFICATES
     (operatorchips.OPERATOR, "READ BINARY"): {0x82},  # EF.CERTIFICATES
+    (jpkichips.JPKI, "READ BINARY"): {0x82, 0x86, 0x88, 0x8A, 0x8B},  # all but the holder's signature certificate
     (chips.JUKI, "INTERNAL AUTHENTICATE"): {0x00},  # with the certified authentication key
 }
 WITHOUT_OBJECTS = {(JukiApplet, 0xB2), (JukiApplet, 0xDC), (JukiApplet, 0xE2), (FolderApplet, 0x2A)}
@@ -154,7 +164,12 @@ def free_of_charge(row: Row, data: bytes) -> bool:
     return isinstance(row.access, On) and row.access.free_when_empty and not data
 
 
-@pytest.mark.parametrize(("applet", "row"), [pair for pair in ALL_ROWS if pair[1].access != FREE], ids=row_id)
+OPEN_TO_ALL = {(JpkiApplet, 0x20)}
+"""Whoever has the card tries the passwords of JPKI, and uses tries up: so the real one has it."""
+GUARDED = [(applet, row) for applet, row in ALL_ROWS if row.access != FREE and (applet, row.ins) not in OPEN_TO_ALL]
+
+
+@pytest.mark.parametrize(("applet", "row"), GUARDED, ids=row_id)
 def test_a_guarded_row_refuses_whoever_has_not_authenticated(applet: type[Applet], row: Row) -> None:
     opened: dict[tuple[AID, str], set[int]] = {}
     reached = 0
