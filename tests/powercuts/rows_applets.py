@@ -1,7 +1,9 @@
-"""The rows of the applications: Juki, library, operator."""
+"""The rows of the applications: Juki, library, operator, JPKI."""
 
 from __future__ import annotations
 
+from jukicard.applets.jpki.applet import JpkiApplet
+from jukicard.applets.jpki.layout import CREDENTIALS
 from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library import layout as library
@@ -12,7 +14,7 @@ from jukicard.securechannel.authorization import Right
 from jukicard.securechannel.host import SecureConnection
 from tests.powercuts import cards
 from tests.powercuts.registry import Sending, row
-from tests.support import chips, operatorchips
+from tests.support import chips, jpkichips, operatorchips
 from tests.support.chips import PASSWORD, WRONG_PASSWORD, Chip, juki_session
 
 NEW_PASSWORD = b"1357"
@@ -264,3 +266,45 @@ def wrong_operators_password(chip: Chip) -> Sending:
 @row(OperatorApplet, "RESET RETRY COUNTER", on=operatorchips.a_try_fewer)
 def with_the_operators_password_kept(chip: Chip) -> Sending:
     return operatorchips.at_terminal(chip, Right.RESET_PASSWORD), about_password((0x2C, 0x03))
+
+
+# --- JPKI
+
+
+def about_sign_password(what: tuple[int, int], data: bytes = b"") -> CommandAPDU:
+    return CommandAPDU(0x00, what[0], what[1], CREDENTIALS[jpkichips.SIGN].password_reference, data)
+
+
+@row(JpkiApplet, "VERIFY (internal EF)", on=jpkichips.a_try_fewer)
+def right_sign_password(chip: Chip) -> Sending:
+    return jpkichips.client(chip).connection, about_sign_password((0x20, 0), jpkichips.PASSWORDS[jpkichips.SIGN])
+
+
+@row(JpkiApplet, "VERIFY (internal EF)", on=jpkichips.the_last_try, sw=0x63C0)
+def wrong_sign_password_at_the_last_try(chip: Chip) -> Sending:
+    return jpkichips.client(chip).connection, about_sign_password((0x20, 0), jpkichips.WRONG_PASSWORDS[jpkichips.SIGN])
+
+
+@row(JpkiApplet, "CHANGE REFERENCE DATA (internal EF)", on=jpkichips.a_try_fewer)
+def another_sign_password(chip: Chip) -> Sending:
+    return jpkichips.verified(chip).connection, about_sign_password(ONLY_NEW, b"NEW456")
+
+
+@row(JpkiApplet, "RESET RETRY COUNTER", on=jpkichips.blocked)
+def with_a_new_sign_password(chip: Chip) -> Sending:
+    return jpkichips.session(chip), about_sign_password(RESET, b"NEW456")
+
+
+@row(JpkiApplet, "UPDATE BINARY", on=jpkichips.installed)
+def writes_a_certificate(chip: Chip) -> Sending:
+    return jpkichips.session(chip), CommandAPDU(0x00, 0xD6, 0x81, 0x00, jpkichips.CERTIFICATES[jpkichips.SIGN][0])
+
+
+@row(JpkiApplet, "GENERATE ASYMMETRIC KEY PAIR", on=jpkichips.installed)
+def an_rsa_key(chip: Chip) -> Sending:
+    return jpkichips.session(chip), CommandAPDU(0x00, 0x47, 0x80, 0x00, jpkichips.SIGN_NAME, 512)
+
+
+@row(JpkiApplet, "ACTIVATE FILE (application)", on=jpkichips.written)
+def closes_the_jpki_application(chip: Chip) -> Sending:
+    return jpkichips.session(chip), CommandAPDU(0x00, 0x44, 0x00, 0x00)
