@@ -11,7 +11,8 @@ file;
 * `nonce`, `sealed`: AES-256-GCM of the keys (hex, base64), with all of the above as associated data;
 * `digest`: SHA-256 of all other members: accidental damage is named as such whatever the password.
 
-Sealed inside: a JSON object from label to kind, secret (hex) and whether it may be exported.
+Sealed inside: a JSON object from label to kind, secret (hex) and whether it may be exported. The secret of an EC key is
+its scalar, of an RSA key its PKCS #8 DER.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -45,6 +46,8 @@ from jukicard.issuer.errors import (
 from jukicard.issuer.files import one_writer, read_private, write_atomically
 from jukicard.issuer.keys.keystore import (
     MASTER_KEY_SIZE,
+    RSA_BITS,
+    RSA_EXPONENT,
     Diversification,
     KeyDescription,
     KeyKind,
@@ -71,9 +74,11 @@ _NONCE_SIZE = 12
 _VERIFIED = b"jukicard key store: this is the right password"
 _MASTER = "master"
 _MAC = "mac"
+_SIGN_RSA = "sign-rsa"
 _KINDS = {
     KeyUse.SIGN.value: KeyKind.SIGN,
     KeyUse.AGREE.value: KeyKind.AGREE,
+    _SIGN_RSA: KeyKind.SIGN_RSA,
     _MASTER: KeyKind.MASTER,
     _MAC: KeyKind.MAC,
 }
@@ -105,7 +110,7 @@ class FileKeyStore:
 
     Several processes may use one file: each change reads it afresh under a lock. EC keys come from the
     randomness given, and signatures are deterministic (RFC 6979), so that fixed randomness gives identical
-    bytes throughout.
+    bytes throughout; RSA keys alone come from OpenSSL's own.
     """
 
     def __init__(self, path: Path, lock: _Lock, keys: dict[str, _Key], random: Randomness) -> None:
@@ -114,6 +119,7 @@ class FileKeyStore:
         self._keys = keys
         self._random = random
         self._set_up: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._set_up_rsa: dict[str, rsa.RSAPrivateKey] = {}
         self._masters: dict[str, MacKey] = {}
 
     @classmethod
@@ -157,6 +163,8 @@ class FileKeyStore:
             fingerprint = check_value(MacKey(secret).mac, kind)
         elif kind is KeyKind.MAC:
             fingerprint = check_value(lambda message: self.mac(label, message), kind)
+        elif kind is KeyKind.SIGN_RSA:
+            fingerprint = public_fingerprint(self.rsa_public_key(label))
         else:
             fingerprint = public_fingerprint(self.public_key(label))
         return KeyDescription(label, kind, fingerprint)
@@ -170,6 +178,15 @@ class FileKeyStore:
         scalar = int.from_bytes(self._random(_EC_SEED_SIZE), "big") % (_P256_ORDER - 1) + 1
         self._add(label, _Key(use.value, scalar.to_bytes(32, "big"), exportable))
         return self.public_key(label)
+
+    def create_rsa(self, label: str) -> rsa.RSAPublicKey:
+        """Make an RSA-2048 signing key and return its public key."""
+        private = rsa.generate_private_key(RSA_EXPONENT, RSA_BITS)
+        secret = private.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self._add(label, _Key(_SIGN_RSA, secret))
+        return private.public_key()
 
     def create_master(self, label: str) -> None:
         """Make an AES-256 master key."""
@@ -187,6 +204,14 @@ class FileKeyStore:
         """Sign with ECDSA and SHA-256, deterministically (RFC 6979): a DER signature."""
         algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
         return self._private(label, KeyUse.SIGN).sign(data, algorithm)
+
+    def rsa_public_key(self, label: str) -> rsa.RSAPublicKey:
+        """The public key of an RSA signing key."""
+        return self._rsa_private(label).public_key()
+
+    def sign_rsa(self, label: str, data: bytes) -> bytes:
+        """Sign with RSASSA-PKCS1-v1_5 and SHA-256: 256 bytes."""
+        return self._rsa_private(label).sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     def agree(self, label: str, peer: ec.EllipticCurvePublicKey) -> bytes:
         """Agree by ECDH: the shared X coordinate, 32 bytes. KeyMisuse for a peer on another curve."""
@@ -233,6 +258,15 @@ class FileKeyStore:
             key = self._set_up[label] = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
         return key
 
+    def _rsa_private(self, label: str) -> rsa.RSAPrivateKey:
+        secret = self._secret(label, _SIGN_RSA)
+        key = self._set_up_rsa.get(label)
+        if key is None:
+            loaded = serialization.load_der_private_key(secret, password=None)
+            assert isinstance(loaded, rsa.RSAPrivateKey)  # noqa: S101 - the seal says that it is as it was written
+            key = self._set_up_rsa[label] = loaded
+        return key
+
     def _master(self, label: str) -> MacKey:
         secret = self._secret(label, _MASTER)
         key = self._masters.get(label)
@@ -244,7 +278,7 @@ class FileKeyStore:
         check_label(label)
         with one_writer(self._path):
             self._keys = _unseal(_read_members(self._path), self._lock)
-            self._set_up, self._masters = {}, {}
+            self._set_up, self._set_up_rsa, self._masters = {}, {}, {}
             if label in self._keys:
                 raise KeyExists(f"there is a key {label!r} already")
             self._keys[label] = key

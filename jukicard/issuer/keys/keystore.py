@@ -10,7 +10,7 @@ context is the key version (1 byte), the length of the domain's AID (1 byte), th
 bytes of diversification data.
 
 A key can be told by its fingerprint, which says nothing of its value and is what a ceremony's record has: of an EC
-key the SHA-256 over its SubjectPublicKeyInfo, of an AES key the first five bytes of its CMAC over sixteen zero bytes
+or RSA key the SHA-256 over its SubjectPublicKeyInfo, of an AES key the first five bytes of its CMAC over sixteen zero bytes
 (ANSI X9.24-1, annex A), of a MAC key the first five bytes of its HMAC over "key check value". No derivation and no
 digest of the issuer's has such an input.
 """
@@ -26,6 +26,7 @@ from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jukicard.issuer.errors import KeyExists, KeyStoreError
@@ -43,6 +44,8 @@ Randomness = Callable[[int], bytes]
 MASTER_KEY_SIZE = 32
 CARD_KEY_SIZE = 32
 DIVERSIFICATION_SIZE = 10
+RSA_BITS = 2048
+RSA_EXPONENT = 65537
 
 _ENC, _MAC, _DEK = 0xC1, 0xC2, 0xC3
 _CHECK_VALUE_SIZE = 5
@@ -61,13 +64,14 @@ class KeyKind(StrEnum):
 
     SIGN = "EC P-256, ECDSA signatures"
     AGREE = "EC P-256, ECDH agreement"
+    SIGN_RSA = "RSA-2048, PKCS #1 v1.5 signatures with SHA-256"
     MASTER = "AES-256, derivation of card keys"
     MAC = "256 bits, HMAC-SHA256"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDescription:
-    """What anybody may know of a key.  `fingerprint`: hex, of an EC key 64 digits, of a secret one 10."""
+    """What anybody may know of a key.  `fingerprint`: hex, of a key pair 64 digits, of a secret key 10."""
 
     label: str
     kind: KeyKind
@@ -131,6 +135,9 @@ class KeyStore(Protocol):
         `exportable`: a store that hands out keys at all (PrivateKeyExport) may hand out this one.
         """
 
+    def create_rsa(self, label: str) -> RSAPublicKey:
+        """Make an RSA-2048 signing key (public exponent 65537), durably, and return its public key."""
+
     def create_master(self, label: str) -> None:
         """Make an AES-256 master key, durably."""
 
@@ -142,6 +149,12 @@ class KeyStore(Protocol):
 
     def sign(self, label: str, data: bytes) -> bytes:
         """Sign with ECDSA and SHA-256: the DER signature over the data (not over their hash)."""
+
+    def rsa_public_key(self, label: str) -> RSAPublicKey:
+        """The public key of an RSA signing key."""
+
+    def sign_rsa(self, label: str, data: bytes) -> bytes:
+        """Sign with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 8017, 8.2): 256 bytes over the data (not over their hash)."""
 
     def agree(self, label: str, peer: EllipticCurvePublicKey) -> bytes:
         """Agree by ECDH with a P-256 public key: the shared X coordinate, 32 bytes, not yet derived from."""
@@ -193,7 +206,7 @@ def diversify_by(master: Cmac, diversification: Diversification) -> StaticKeys:
     return StaticKeys(enc, mac, dek)
 
 
-def public_fingerprint(public_key: EllipticCurvePublicKey) -> str:
+def public_fingerprint(public_key: EllipticCurvePublicKey | RSAPublicKey) -> str:
     """SHA-256 over the SubjectPublicKeyInfo, 64 hex digits."""
     return sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 

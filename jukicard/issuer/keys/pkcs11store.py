@@ -3,7 +3,7 @@
 Master keys, signing keys, terminals' keys and the digest key are made in the token with CKA_SENSITIVE and without
 CKA_EXTRACTABLE, and are used there:
 
-* signatures: CKM_ECDSA over the SHA-256 of the data;
+* signatures: CKM_ECDSA over the SHA-256 of the data, CKM_SHA256_RSA_PKCS over the data;
 * derivation of one card's keys: each block's CMAC is CKM_AES_CMAC; what it derives, unique to the card, comes out;
 * agreement: CKM_ECDH1_DERIVE without a KDF; the shared secret comes out, unique to the session;
 * digests: CKM_SHA256_HMAC.
@@ -18,30 +18,31 @@ PIN that opened it first; the operation is then done once more. Not for several 
 from __future__ import annotations
 
 import hmac
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric import ec
+import pkcs11
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.util.ec import encode_named_curve_parameters
 
 from jukicard.issuer.errors import (
     KeyExists,
     KeyMissing,
     KeyMisuse,
     KeyStoreError,
-    PinLocked,
     TokenMissing,
     WrongPin,
 )
 from jukicard.issuer.files import one_writer
 from jukicard.issuer.keys.keystore import (
     MASTER_KEY_SIZE,
+    RSA_BITS,
     Diversification,
     KeyDescription,
     KeyKind,
@@ -53,15 +54,9 @@ from jukicard.issuer.keys.keystore import (
     public_fingerprint,
     wrap,
 )
+from jukicard.issuer.keys.pkcs11library import Key, Library, Login, check_present, named, reason, serial
 from jukicard.issuer.keys.places import Token
 from jukicard.securechannel.scp03 import SessionKeys, StaticKeys, derive_session_keys
-
-try:
-    import pkcs11
-    from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, TokenFlag
-    from pkcs11.util.ec import encode_named_curve_parameters
-except ImportError:
-    raise KeyStoreError("the Python package python-pkcs11 is not installed: pip install 'jukicard[hsm]'") from None
 
 T = TypeVar("T")
 
@@ -76,96 +71,6 @@ _RELEASED = {Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}
 """What lets the token hand out a secret of one session with one card."""
 
 _USES = {KeyUse.SIGN: MechanismFlag.SIGN | MechanismFlag.VERIFY, KeyUse.AGREE: MechanismFlag.DERIVE}
-_MACS = {KeyKind.MASTER: Mechanism.AES_CMAC, KeyKind.MAC: Mechanism.SHA256_HMAC}
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A key found in the token: its kind, the private or secret key, and the public one of a pair."""
-
-    kind: KeyKind
-    handle: Any
-    public: ec.EllipticCurvePublicKey | None = None
-
-    def mac(self, message: bytes) -> bytes:
-        """The MAC that a key of its kind computes."""
-        return bytes(self.handle.sign(message, mechanism=_MACS[self.kind]))
-
-
-@dataclass(slots=True)
-class _Login:
-    """One process's session with one token, which all stores on it share, as PKCS#11 shares the login."""
-
-    session: Any
-    pin: str = field(repr=False)
-    keys: dict[str, _Key] = field(default_factory=dict)
-
-
-class _Library:
-    """A PKCS#11 library in this process, and its logins by the tokens' serial numbers."""
-
-    known: ClassVar[dict[str, _Library]] = {}
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.logins: dict[str, _Login] = {}
-        self.process = os.getpid()
-
-    @classmethod
-    def at(cls, path: str) -> _Library:
-        """The library with that path; a child process starts it anew (PKCS #11 2.40, 6.6.1)."""
-        library = cls.known.setdefault(path, cls(path))
-        if library.process != os.getpid():
-            library.restart()
-        return library
-
-    def restart(self) -> None:
-        """End all sessions, and let the library look again what there is."""
-        self.logins.clear()
-        self.process = os.getpid()
-        with suppress(pkcs11.PKCS11Error):
-            self._loaded().finalize()
-
-    def tokens(self) -> list[pkcs11.Token]:
-        """The initialised tokens there are. TokenMissing if the library is not there or does not start."""
-        try:
-            present = [slot.get_token() for slot in self._loaded().get_slots(token_present=True)]
-        except pkcs11.PKCS11Error as error:
-            raise TokenMissing(f"no token is reached through {self.path}: {_reason(error)}") from error
-        return [token for token in present if token.flags & TokenFlag.TOKEN_INITIALIZED]
-
-    def find(self, wanted: Token) -> pkcs11.Token | None:
-        """That token, if it is there, or is once the library has looked again."""
-        with suppress(TokenMissing):
-            if (token := self._match(wanted)) is not None:
-                return token
-        self.restart()
-        return self._match(wanted)
-
-    def _match(self, wanted: Token) -> pkcs11.Token | None:
-        return next((t for t in self.tokens() if (t.label, _serial(t)) == (wanted.label, wanted.serial)), None)
-
-    def login(self, token: pkcs11.Token, pin: str) -> _Login:
-        """Log in, for all stores on that token. Raises WrongPin, PinLocked, KeyStoreError."""
-        try:
-            session = token.open(rw=True, user_pin=pin)
-        except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange):
-            raise WrongPin(f"that is not the PIN of {_named(token)}{_tries(token)}") from None
-        except pkcs11.PinLocked:
-            raise PinLocked(f"the PIN of {_named(token)} is locked: its security officer can set a new one") from None
-        except pkcs11.PKCS11Error as error:
-            raise KeyStoreError(f"{_named(token)} lets nobody in: {_reason(error)}") from error
-        login = _Login(session, pin)
-        self.logins[_serial(token)] = login
-        return login
-
-    def version(self) -> str:
-        """Its name and version, as it tells them."""
-        loaded = self._loaded()
-        return " ".join((loaded.library_description.strip(), ".".join(map(str, loaded.library_version))))
-
-    def _loaded(self) -> Any:
-        return pkcs11.lib(self.path)
 
 
 class Pkcs11KeyStore:
@@ -187,7 +92,7 @@ class Pkcs11KeyStore:
         try:
             store._login()
         except TokenMissing:
-            there = ", ".join(map(_named, _Library.at(token.library).tokens())) or "none"
+            there = ", ".join(map(named, Library.at(token.library).tokens())) or "none"
             raise TokenMissing(f"there is no {token}; initialised tokens there are: {there}") from None
         return store
 
@@ -201,7 +106,7 @@ class Pkcs11KeyStore:
     def describe(self, label: str) -> KeyDescription:
         """What anybody may know of a key."""
 
-        def work(login: _Login) -> KeyDescription:
+        def work(login: Login) -> KeyDescription:
             key = self._key(login, label, *KeyKind)
             if key.public is not None:
                 return KeyDescription(label, key.kind, public_fingerprint(key.public))
@@ -212,14 +117,14 @@ class Pkcs11KeyStore:
     def place(self) -> Mapping[str, str]:
         """What the keys are in."""
 
-        def work(login: _Login) -> Mapping[str, str]:
+        def work(login: Login) -> Mapping[str, str]:
             token = login.session.token
             return {
                 "key store": "PKCS#11 token",
                 "library": self._token.library,
-                "library version": _Library.at(self._token.library).version(),
+                "library version": Library.at(self._token.library).version(),
                 "token label": token.label,
-                "token serial": _serial(token),
+                "token serial": serial(token),
                 "token model": f"{token.manufacturer_id.strip()} {token.model.strip()}",
                 "namespace of the keys' labels": self._namespace,
             }
@@ -229,17 +134,24 @@ class Pkcs11KeyStore:
     def create_ec(self, label: str, use: KeyUse, *, exportable: bool = False) -> ec.EllipticCurvePublicKey:
         """Make a P-256 key pair and return its public key."""
 
-        def make(session: Any, name: str) -> None:
+        def pair(session: Any, settings: Mapping[str, Any]) -> tuple[Any, Any]:
             curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
             domain = session.create_domain_parameters(KeyType.EC, curve, local=True)
-            pair = domain.generate_keypair(
-                label=name + _PROVISIONAL, store=True, capabilities=_USES[use], private_template=_KEPT
-            )
-            for half in pair:
-                half[Attribute.LABEL] = name
+            return domain.generate_keypair(capabilities=_USES[use], **settings)  # type: ignore[no-any-return]
 
-        self._create(label, make)
+        self._create_pair(label, pair)
         return self.public_key(label)
+
+    def create_rsa(self, label: str) -> rsa.RSAPublicKey:
+        """Make an RSA-2048 signing key (public exponent 65537, PKCS#11's default) and return its public key."""
+
+        def pair(session: Any, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+            return session.generate_keypair(  # type: ignore[no-any-return]
+                KeyType.RSA, RSA_BITS, capabilities=_USES[KeyUse.SIGN], **settings
+            )
+
+        self._create_pair(label, pair)
+        return self.rsa_public_key(label)
 
     def create_master(self, label: str) -> None:
         """Make an AES-256 master key."""
@@ -253,8 +165,23 @@ class Pkcs11KeyStore:
     def public_key(self, label: str) -> ec.EllipticCurvePublicKey:
         """The public key of an EC key pair."""
         public = self._do(lambda login: self._key(login, label, KeyKind.SIGN, KeyKind.AGREE).public)
-        assert public is not None  # noqa: S101 - every pair that is found has one
+        assert isinstance(public, ec.EllipticCurvePublicKey)  # noqa: S101 - every EC pair that is found has one
         return public
+
+    def rsa_public_key(self, label: str) -> rsa.RSAPublicKey:
+        """The public key of an RSA signing key."""
+        public = self._do(lambda login: self._key(login, label, KeyKind.SIGN_RSA).public)
+        assert isinstance(public, rsa.RSAPublicKey)  # noqa: S101 - every RSA pair that is found has one
+        return public
+
+    def sign_rsa(self, label: str, data: bytes) -> bytes:
+        """Sign with RSASSA-PKCS1-v1_5 and SHA-256: 256 bytes."""
+
+        def work(login: Login) -> bytes:
+            handle = self._key(login, label, KeyKind.SIGN_RSA).handle
+            return bytes(handle.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
+
+        return self._do(work)
 
     def sign(self, label: str, data: bytes) -> bytes:
         """Sign with ECDSA and SHA-256, with randomness of the token: a DER signature."""
@@ -268,7 +195,7 @@ class Pkcs11KeyStore:
     def agree(self, label: str, peer: ec.EllipticCurvePublicKey) -> bytes:
         """Agree by ECDH: the shared X coordinate, 32 bytes. KeyMisuse for a peer on another curve."""
 
-        def work(login: _Login) -> bytes:
+        def work(login: Login) -> bytes:
             private = self._key(login, label, KeyKind.AGREE).handle
             if not isinstance(peer.curve, ec.SECP256R1):
                 raise KeyMisuse("the other side's key is not on P-256")
@@ -301,7 +228,7 @@ class Pkcs11KeyStore:
     def destroy_all(self) -> None:
         """Destroy all keys of the namespace, for whoever gives up what he was making."""
 
-        def work(login: _Login) -> None:
+        def work(login: Login) -> None:
             login.keys.clear()
             for item in list(login.session.get_objects()):
                 if _label(item).startswith(self._namespace + "/"):
@@ -312,19 +239,19 @@ class Pkcs11KeyStore:
     def _card_keys(self, label: str, diversification: Diversification) -> StaticKeys:
         return self._do(lambda login: diversify_by(self._key(login, label, KeyKind.MASTER).mac, diversification))
 
-    def _do(self, work: Callable[[_Login], T]) -> T:
+    def _do(self, work: Callable[[Login], T]) -> T:
         """Do something in a session, and once more in a new one if that was lost.  KeyStoreError, TokenMissing."""
         try:
             return work(self._login())
         except pkcs11.PKCS11Error:  # which of them a lost session gives, each library decides for itself
-            _Library.at(self._token.library).restart()
+            Library.at(self._token.library).restart()
         try:
             return work(self._login())
         except pkcs11.PKCS11Error as error:
-            raise KeyStoreError(f"{self._token} does not do it: {_reason(error)}") from error
+            raise KeyStoreError(f"{self._token} does not do it: {reason(error)}") from error
 
-    def _login(self) -> _Login:
-        library = _Library.at(self._token.library)
+    def _login(self) -> Login:
+        library = Library.at(self._token.library)
         login = library.logins.get(self._token.serial)
         if login is None:
             with one_writer(self._lock), suppress(TokenMissing):  # SoftHSM rewrites a token's file at each login
@@ -336,8 +263,8 @@ class Pkcs11KeyStore:
             raise WrongPin(f"that is not the PIN of {self._token}")
         return login
 
-    def _labels(self, login: _Login) -> tuple[str, ...]:
-        _check_present(login.session)
+    def _labels(self, login: Login) -> tuple[str, ...]:
+        check_present(login.session)
         own = self._namespace + "/"
         kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY)
         found = [_label(item) for kind in kinds for item in login.session.get_objects({Attribute.CLASS: kind})]
@@ -348,7 +275,7 @@ class Pkcs11KeyStore:
         """Make a key under a label that is free, after sweeping away what an interrupted making of it has left."""
         name = f"{self._namespace}/{check_label(label)}"
 
-        def work(login: _Login) -> None:
+        def work(login: Login) -> None:
             with one_writer(self._lock):
                 present = _objects(login.session, name)
                 if present.keys() - {ObjectClass.PUBLIC_KEY}:
@@ -359,13 +286,23 @@ class Pkcs11KeyStore:
 
         self._do(work)
 
-    def _key(self, login: _Login, label: str, *kinds: KeyKind) -> _Key:
+    def _create_pair(self, label: str, pair: Callable[[Any, Mapping[str, Any]], tuple[Any, Any]]) -> None:
+        """Make a key pair by what generates it in a session from the settings that all pairs have."""
+
+        def make(session: Any, name: str) -> None:
+            settings = {"label": name + _PROVISIONAL, "store": True, "private_template": _KEPT}
+            for half in pair(session, settings):
+                half[Attribute.LABEL] = name
+
+        self._create(label, make)
+
+    def _key(self, login: Login, label: str, *kinds: KeyKind) -> Key:
         """Find a key. KeyMissing, KeyMisuse, KeyStoreError for half a pair."""
         name = f"{self._namespace}/{label}"
         if name not in login.keys:
             found = _objects(login.session, name)
             if not found.keys() - {ObjectClass.PUBLIC_KEY}:
-                _check_present(login.session)
+                check_present(login.session)
                 raise KeyMissing(f"there is no key {label!r}")
             login.keys[name] = _read_key(label, found)
         key = login.keys[name]
@@ -390,21 +327,19 @@ def _objects(session: Any, name: str) -> dict[ObjectClass, Any]:
     return {item[Attribute.CLASS]: item for item in session.get_objects({Attribute.LABEL: name})}
 
 
-def _read_key(label: str, found: Mapping[ObjectClass, Any]) -> _Key:
+def _read_key(label: str, found: Mapping[ObjectClass, Any]) -> Key:
     secret = found.get(ObjectClass.SECRET_KEY)
     if secret is not None:
-        return _Key(KeyKind.MASTER if secret[Attribute.KEY_TYPE] is KeyType.AES else KeyKind.MAC, secret)
+        return Key(KeyKind.MASTER if secret[Attribute.KEY_TYPE] is KeyType.AES else KeyKind.MAC, secret)
     private, public = found[ObjectClass.PRIVATE_KEY], found.get(ObjectClass.PUBLIC_KEY)
     if public is None:
         raise KeyStoreError(f"the key {label!r} has no public half in the token, which it was made with")
+    if private[Attribute.KEY_TYPE] is KeyType.RSA:
+        modulus, exponent = (int.from_bytes(public[name]) for name in (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT))
+        return Key(KeyKind.SIGN_RSA, private, rsa.RSAPublicNumbers(exponent, modulus).public_key())
     point = bytes(public[Attribute.EC_POINT])[-_POINT_SIZE:]  # a DER octet string; of some tokens the bare point
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    return _Key(KeyKind.AGREE if private[Attribute.DERIVE] else KeyKind.SIGN, private, key)
-
-
-def _check_present(session: Any) -> None:
-    """Raise PKCS11Error if the token is gone: finding nothing is no error to some libraries then."""
-    session.token.slot.get_token()
+    return Key(KeyKind.AGREE if private[Attribute.DERIVE] else KeyKind.SIGN, private, key)
 
 
 def _label(item: Any) -> str:
@@ -412,30 +347,3 @@ def _label(item: Any) -> str:
         return str(item[Attribute.LABEL])
     except pkcs11.AttributeTypeInvalid:  # an object of somebody else's, without one
         return ""
-
-
-def _serial(token: pkcs11.Token) -> str:
-    return token.serial.decode("ascii", "replace").strip()
-
-
-def _named(token: pkcs11.Token) -> str:
-    return f"token {token.label!r} (serial {_serial(token)})"
-
-
-def _tries(token: pkcs11.Token) -> str:
-    """What the token tells of the tries that are left (CKF_USER_PIN_…)."""
-    try:
-        flags = token.slot.get_token().flags
-    except pkcs11.PKCS11Error:
-        return ""
-    if flags & TokenFlag.USER_PIN_LOCKED:
-        return ": it is locked now"
-    if flags & TokenFlag.USER_PIN_FINAL_TRY:
-        return ": one try is left before it locks"
-    if flags & TokenFlag.USER_PIN_COUNT_LOW:
-        return ": not the first wrong one; the token may lock it"
-    return ""
-
-
-def _reason(error: pkcs11.PKCS11Error) -> str:
-    return str(error) or type(error).__name__

@@ -51,7 +51,7 @@ SANS_IO = "Below the adapters: no input or output, no clock, no randomness of it
 APPLETS = "No applet imports another, except the security domains"
 PYSCARD = "pyscard is imported in one file"
 WASMTIME = "wasmtime is imported in one file"
-PKCS11 = "python-pkcs11 is imported in one file"
+PKCS11 = "python-pkcs11 is imported in the two files of its key store"
 SQLALCHEMY = "SQLAlchemy is imported in the ledger only"
 
 ALLOWED = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
@@ -50,10 +50,13 @@ def store(opened: Open) -> KeyStore:
 def test_keys_survive(store: KeyStore, opened: Open) -> None:
     assert store.labels() == ()
     public = store.create_ec("ca", KeyUse.SIGN)
+    rsa_public = store.create_rsa("jpki-ca")
     store.create_master("master")
     store.create_mac_key("digest")
     again = opened(PIN)
-    assert again.labels() == ("ca", "digest", "master")
+    assert again.labels() == ("ca", "digest", "jpki-ca", "master")
+    assert again.rsa_public_key("jpki-ca") == rsa_public
+    assert again.sign_rsa("jpki-ca", b"x") == store.sign_rsa("jpki-ca", b"x")
     assert again.public_key("ca") == public
     assert again.derive_session("master", CARD, bytes(16)) == store.derive_session("master", CARD, bytes(16))
     assert again.mac("digest", b"x") == store.mac("digest", b"x")
@@ -69,7 +72,12 @@ def test_a_wrong_secret_opens_nothing(opened: Open) -> None:
 def test_labels(store: KeyStore) -> None:
     store.create_ec("ca", KeyUse.SIGN)
     before = store.public_key("ca")
-    for again in (store.create_master, store.create_mac_key, lambda label: store.create_ec(label, KeyUse.AGREE)):
+    for again in (
+        store.create_master,
+        store.create_mac_key,
+        store.create_rsa,
+        lambda label: store.create_ec(label, KeyUse.AGREE),
+    ):
         with pytest.raises(KeyExists, match="'ca'"):
             again("ca")
     assert store.public_key("ca") == before
@@ -85,7 +93,14 @@ def test_each_key_does_only_what_it_is_for(store: KeyStore) -> None:
     store.create_ec("terminal", KeyUse.AGREE)
     store.create_master("master")
     store.create_mac_key("digest")
+    store.create_rsa("rsa")
     for wrong in (
+        lambda: store.sign("rsa", b"x"),
+        lambda: store.public_key("rsa"),
+        lambda: store.agree("rsa", peer),
+        lambda: store.sign_rsa("signer", b"x"),
+        lambda: store.sign_rsa("master", b"x"),
+        lambda: store.rsa_public_key("terminal"),
         lambda: store.sign("terminal", b"x"),
         lambda: store.sign("master", b"x"),
         lambda: store.agree("signer", peer),
@@ -106,6 +121,17 @@ def test_signatures_verify(store: KeyStore) -> None:
         public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
         with pytest.raises(InvalidSignature):
             public.verify(signature, data + b"x", ec.ECDSA(hashes.SHA256()))
+
+
+def test_rsa_signatures_verify(store: KeyStore) -> None:
+    public = store.create_rsa("ca")
+    assert (public.key_size, public.public_numbers().e) == (2048, 65537)
+    for data in (b"data", bytes(5000)):
+        signature = store.sign_rsa("ca", data)
+        assert len(signature) == 256
+        public.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+        with pytest.raises(InvalidSignature):
+            public.verify(signature, data + b"x", padding.PKCS1v15(), hashes.SHA256())
 
 
 def test_agreement_meets_the_other_side(store: KeyStore) -> None:
@@ -153,6 +179,7 @@ def test_each_part_of_the_diversification_counts(store: KeyStore) -> None:
 def test_descriptions_tell_keys_apart_and_nothing_else(store: KeyStore) -> None:
     public = store.create_ec("ca", KeyUse.SIGN)
     store.create_ec("terminal", KeyUse.AGREE)
+    rsa_public = store.create_rsa("signer")
     for label in ("master", "master:2"):
         store.create_master(label)
     for label in ("digest", "digest-2"):
@@ -160,10 +187,11 @@ def test_descriptions_tell_keys_apart_and_nothing_else(store: KeyStore) -> None:
     described = [store.describe(label) for label in store.labels()]
     assert [key.label for key in described] == list(store.labels())
     kinds = {key.label: key.kind for key in described}
-    assert (kinds["ca"], kinds["terminal"], kinds["master:2"], kinds["digest"]) == tuple(KeyKind)
+    assert (kinds["ca"], kinds["terminal"], kinds["signer"], kinds["master:2"], kinds["digest"]) == tuple(KeyKind)
     assert len({key.fingerprint for key in described}) == len(described)
-    info = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    assert store.describe("ca").fingerprint == sha256(info).hexdigest()
+    for label, key in (("ca", public), ("signer", rsa_public)):
+        info = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        assert store.describe(label).fingerprint == sha256(info).hexdigest()
     assert {len(key.fingerprint) for key in described if key.kind in (KeyKind.MASTER, KeyKind.MAC)} == {10}
     with pytest.raises(KeyMissing):
         store.describe("none")
