@@ -23,6 +23,8 @@ DETAILS = {
     Event.STEP_DONE: {"step": "one"},
     Event.SPOILT: {"reason": "refused"},
     Event.ENDORSED: {"field": "name"},
+    Event.CERTIFIED: {"certificate": "0a", "usage": "signature", "issued": "2026-11-21", "expires": "2029-11-20"},
+    Event.UNCERTIFIED: {"certificate": "0a", "revocation": "superseded"},
 }
 FINAL = {Status.VOID, Status.SPOILT, Status.CANCELLED, Status.DESTROYED}
 AFTER_THE_END = {Event.ON_CHIP, Event.DESTROYED, Event.ERASED}

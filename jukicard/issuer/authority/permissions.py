@@ -7,7 +7,7 @@ id-operator-permissions OBJECT IDENTIFIER ::=
 OperatorPermissions ::= SEQUENCE SIZE (1..MAX) OF SEQUENCE {
     function  ENUMERATED { applications(0), orders(1), handover(2), card-life(3), password(4), stock(5), ledger(6),
                            personal-data(7), identify(8), batch(9), operators(10), keys(11), municipal(12),
-                           terminals(13) },
+                           terminals(13), certificates(14) },
     kinds     BIT STRING { read(0), write(1), execute(2) }
 }
 ```
@@ -53,6 +53,8 @@ class Function(StrEnum):
     MUNICIPAL = "municipal"
     """The ordinance's purposes, the approval of applications for them."""
     TERMINALS = "terminals"
+    CERTIFICATES = "certificates"
+    """Residents' certificates of the public personal authentication."""
 
 
 class Kind(IntEnum):
@@ -101,9 +103,10 @@ _CLERK = frozenset[Permission]().union(
     _of(_F.LEDGER, _READ),
     _of(_F.PERSONAL_DATA, _READ),
     _of(_F.IDENTIFY),
+    _of(_F.CERTIFICATES, _READ, _WRITE),
 )
 _SUPERVISOR = _CLERK.union(
-    *map(_of, (_F.CARD_LIFE, _F.STOCK, _F.LEDGER, _F.PERSONAL_DATA, _F.BATCH, _F.MUNICIPAL)),
+    *map(_of, (_F.CARD_LIFE, _F.STOCK, _F.LEDGER, _F.PERSONAL_DATA, _F.BATCH, _F.MUNICIPAL, _F.CERTIFICATES)),
     _of(_F.TERMINALS, _READ),
 )
 _ADMINISTRATOR = frozenset[Permission]().union(
@@ -127,6 +130,8 @@ VOID_IN_BULK = Permission(_F.CARD_LIFE, _EXECUTE)
 RESET_PASSWORD = Permission(_F.PASSWORD, _EXECUTE)
 CHANGE_ORDINANCE = Permission(_F.MUNICIPAL, _WRITE)
 APPROVE = Permission(_F.MUNICIPAL, _EXECUTE)
+ISSUE_CERTIFICATE = Permission(_F.CERTIFICATES, _WRITE)
+REVOKE_CERTIFICATE = Permission(_F.CERTIFICATES, _EXECUTE)
 MAKE_TERMINAL = Permission(_F.TERMINALS, _WRITE)
 EXPORT_TERMINAL_KEY = Permission(_F.TERMINALS, _EXECUTE)
 EXPORT_PERSONAL_DATA = Permission(_F.PERSONAL_DATA, _EXECUTE)

@@ -9,8 +9,8 @@ context. The constant is C1 for the ENC key, C2 for MAC, C3 for DEK, which no se
 context is the key version (1 byte), the length of the domain's AID (1 byte), the AID, and the card's ten
 bytes of diversification data.
 
-A key can be told by its fingerprint, which says nothing of its value and is what a ceremony's record has: of an EC
-or RSA key the SHA-256 over its SubjectPublicKeyInfo, of an AES key the first five bytes of its CMAC over sixteen zero bytes
+A key can be told by its fingerprint, which says nothing of its value and is what a ceremony's record has: of a key
+pair the SHA-256 over its SubjectPublicKeyInfo, of an AES key the first five bytes of its CMAC over sixteen zero bytes
 (ANSI X9.24-1, annex A), of a MAC key the first five bytes of its HMAC over "key check value". No derivation and no
 digest of the issuer's has such an input.
 """

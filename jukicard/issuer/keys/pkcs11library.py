@@ -118,10 +118,12 @@ def check_present(session: Any) -> None:
 
 
 def serial(token: pkcs11.Token) -> str:
+    """A token's serial number, without its filling."""
     return token.serial.decode("ascii", "replace").strip()
 
 
 def named(token: pkcs11.Token) -> str:
+    """A token as messages name it."""
     return f"token {token.label!r} (serial {serial(token)})"
 
 
@@ -141,4 +143,5 @@ def _tries(token: pkcs11.Token) -> str:
 
 
 def reason(error: pkcs11.PKCS11Error) -> str:
+    """What an error says, or at least its kind."""
     return str(error) or type(error).__name__

@@ -46,6 +46,24 @@ class Endorsement(StrEnum):
     ALIAS = "alias"
 
 
+class CertificateUsage(StrEnum):
+    """What a certificate of the public personal authentication (公的個人認証) is for."""
+
+    SIGNATURE = "signature"
+    AUTHENTICATION = "authentication"
+
+
+class RevocationReason(StrEnum):
+    """Why such a certificate is revoked (RFC 5280, 5.3.1)."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key-compromise"
+    AFFILIATION_CHANGED = "affiliation-changed"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation-of-operation"
+    CERTIFICATE_HOLD = "certificate-hold"
+
+
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SERIAL = re.compile(r"[67][0-9]{14}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -92,10 +110,14 @@ DETAIL_FORMS: Mapping[str, re.Pattern[str]] = {
     "spoilt_count": _COUNT,
     "second": _SERIAL,
     "what": _NAME,
+    "certificate": re.compile(r"[0-9a-f]{2,40}"),
+    "usage": _one_of(CertificateUsage),
+    "revocation": re.compile("|".join(one for one in RevocationReason if one is not RevocationReason.CERTIFICATE_HOLD)),
 }
 """The only details there are, and their forms. `chip` is a blank chip's name for itself, `reason` and `purpose` words,
 `chips` the numbers that a delivery of blanks has, `second` the other operator of what takes two, `records` the SHA-256
-of a run's records as they were read."""
+of a run's records as they were read, `certificate` a certificate's serial number in hex. A certificate is on hold only
+while its card is suspended: nobody enters that."""
 
 REQUIRED_DETAILS: Mapping[AnyEvent, frozenset[str]] = {
     Event.APPLIED: frozenset({"city", "face", "issued", "expires", "code_digest", "person_digest", "kind"}),
@@ -109,6 +131,8 @@ REQUIRED_DETAILS: Mapping[AnyEvent, frozenset[str]] = {
     Event.TAKEN_OVER: frozenset({"issued", "expires", "moved_from", "moved_out", "moved_in", "reported"}),
     Event.LOOKED_UP: frozenset({"purpose"}),
     Event.ENDORSED: frozenset({"field"}),
+    Event.CERTIFIED: frozenset({"certificate", "usage", "issued", "expires"}),
+    Event.UNCERTIFIED: frozenset({"certificate", "revocation"}),
     Event.SPOILT: frozenset({"reason"}),
     BooksEvent.BLANKS_RECEIVED: frozenset({"count"}),
     BooksEvent.BLANKS_COUNTED: frozenset({"count"}),

@@ -71,6 +71,8 @@ class Event(StrEnum):
     ON_CHIP = "on-chip"
     PASSWORD_RESET_STARTED = "password-reset-started"  # noqa: S105  an event, no password
     PASSWORD_RESET = "password-reset"  # noqa: S105
+    CERTIFIED = "certified"
+    UNCERTIFIED = "certificate-revoked"
     SPOILT = "spoilt"
     CANCELLED = "cancelled"
     DESTROYED = "destroyed"
@@ -159,6 +161,8 @@ TRANSITIONS: Mapping[Event, Transition] = {
     Event.ON_CHIP: _to(None, _S.ACTIVE, _S.SUSPENDED, _S.VOID),
     Event.PASSWORD_RESET_STARTED: _to(None, _S.ACTIVE),
     Event.PASSWORD_RESET: _to(None, _S.ACTIVE),
+    Event.CERTIFIED: _to(None, _S.ACTIVE),
+    Event.UNCERTIFIED: _to(None, _S.ACTIVE, _S.SUSPENDED, _S.MOVED_AWAY),
     Event.SPOILT: _to(_S.SPOILT, _S.BOUND, *TOUCHED, _S.AWAITING_HANDOVER, _S.HANDING_OVER),
     Event.CANCELLED: _to(_S.CANCELLED, *APPLICATION, _S.ORDERED, _S.BOUND),
     Event.DESTROYED: _to(_S.DESTROYED, _S.VOID, _S.SPOILT),
@@ -185,7 +189,7 @@ DROPS_STEP = frozenset(
     {Event.SPOILT, Event.CANCELLED, Event.SUSPENDED, Event.MOVED, Event.VOIDED, Event.HANDOVER_ABANDONED}
 )
 """What may come although a step has no outcome: the step is given up."""
-BESIDE = frozenset({Event.ERASED, Event.LOOKED_UP})
+BESIDE = frozenset({Event.ERASED, Event.LOOKED_UP, Event.UNCERTIFIED})
 """What may come at any point of a step: it has no part in it."""
 ENDS_BUSINESS = frozenset({Event.HANDED_OVER, Event.REFUSED, Event.CANCELLED, Event.VOIDED, Event.DESTROYED})
 """What ends the business that personal data are kept for: what is kept of the card is erased with it."""

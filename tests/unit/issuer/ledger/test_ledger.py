@@ -150,9 +150,11 @@ ALLOWED = {
         Event.ERASED,
         Event.PASSWORD_RESET_STARTED,
         Event.PASSWORD_RESET,
+        Event.CERTIFIED,
+        Event.UNCERTIFIED,
     },
-    Status.SUSPENDED: {Event.RESUMED, Event.VOIDED, Event.ON_CHIP, Event.ERASED},
-    Status.MOVED_AWAY: {Event.TAKEN_OVER, Event.VOIDED},
+    Status.SUSPENDED: {Event.RESUMED, Event.VOIDED, Event.ON_CHIP, Event.ERASED, Event.UNCERTIFIED},
+    Status.MOVED_AWAY: {Event.TAKEN_OVER, Event.VOIDED, Event.UNCERTIFIED},
     Status.VOID: {Event.ON_CHIP, Event.DESTROYED, Event.ERASED},
     Status.SPOILT: {Event.DESTROYED, Event.ERASED},
     Status.CANCELLED: {Event.ERASED},
@@ -176,6 +178,7 @@ def test_events_that_cannot_follow_change_nothing(ledger: Ledger, status: Status
     detail = {"step": "x", "chip": "00", "reason": "no", "document": "passport", "field": "address"}
     detail |= {"moved_to": "99202", "moved_out": day, "moved_in": day, "reported": day}
     detail |= {"moved_from": "99202", "issued": day, "expires": day, "purpose": "a loan"}
+    detail |= {"certificate": "0a", "usage": "signature", "revocation": "superseded"}
     for event in set(Event) - ALLOWED[status] - {Event.ORDERED, Event.APPLIED, Event.TAKEN_OVER}:
         with pytest.raises(TransitionRefused, match=serial):
             ledger.append(serial, event, NOW, detail)
