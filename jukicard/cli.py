@@ -318,6 +318,18 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "password": Lazy("points:password", "Set the holder's password of this service at the office."),
         },
     ),
+    "jpki": LazyGroup.of(
+        "jpki",
+        "Certificates of the public personal authentication (公的個人認証).",
+        "juki jpki show --reader pcsc:",
+        {
+            "enrol": Lazy("jpki.enrolling:enrol", "Make keys and certificates on an active card, at the counter."),
+            "show": Lazy("jpki.using:show", "Show what a card's JPKI application says, at no cost."),
+            "sign": Lazy("jpki.using:sign", "Sign a file with the card: a detached signature."),
+            "password": Lazy("jpki.using:password", "Change a password of the JPKI."),
+            "unblock": Lazy("jpki.enrolling:unblock", "Set a password of the JPKI anew at the office."),
+        },
+    ),
     "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),
     "serve": Lazy("serve:serve", "Put a card file into pcscd's virtual reader, until ^C."),
     "reader": LazyGroup.of(

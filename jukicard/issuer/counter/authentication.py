@@ -200,6 +200,19 @@ class CardDialogue:
             raise CardRefused(f"card status: the card expired on {card.expires}")
         self._report(Proof("card status", status.state.label))
 
+    def usable_card(self) -> CardData:
+        """Make the card prove itself, and refuse one that books or chip do not have as active: all steps before the
+        holder's part.
+        """
+        self.prove_card()
+        self.open_channel()
+        self.check_card()
+        self.check_books()
+        self.check_usable()
+        if self.result.card is None:
+            raise CardRefused("the card has not told what it is")
+        return self.result.card
+
     def verify_password(self, password: str) -> None:
         """Holder: the password, in the channel.  PasswordWrong tells the tries left."""
         self.client.verify(PASSWORD, password.encode())
@@ -225,11 +238,7 @@ def has_expired(card: CardData, today: date) -> bool:
 def authenticate(dialogue: CardDialogue, password: str | Callable[[], str]) -> Authentication:
     """Go through all steps; `password` is asked for only when the card has proved itself and can be used."""
     with dialogue.client.base.transaction():
-        dialogue.prove_card()
-        dialogue.open_channel()
-        dialogue.check_card()
-        dialogue.check_books()
-        dialogue.check_usable()
+        dialogue.usable_card()
         dialogue.verify_password(password if isinstance(password, str) else password())
         dialogue.read_code()
     return dialogue.result

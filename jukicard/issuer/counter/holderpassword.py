@@ -23,7 +23,7 @@ def change_password(dialogue: CardDialogue, old: Ask, new: Ask) -> CardData:
     one tells the tries left; the books have no part in it.
     """
     with dialogue.client.base.transaction():
-        card = _usable(dialogue)
+        card = dialogue.usable_card()
         given = old()
         dialogue.client.change_password(PASSWORD, given.encode(), new().encode())
     return card
@@ -37,7 +37,7 @@ def reset_password(authority: Authority, dialogue: CardDialogue, new: Ask, clock
     """
     with dialogue.client.base.transaction():
         dialogue.require(Right.RESET_PASSWORD)
-        card = _usable(dialogue)
+        card = dialogue.usable_card()
         municipality = dialogue.result.municipality
         if municipality != authority.city.code:
             raise CardRefused(f"only the municipality of the card, {municipality}, sets its password anew")
@@ -45,17 +45,4 @@ def reset_password(authority: Authority, dialogue: CardDialogue, new: Ask, clock
         authority.ledger.append(card.serial, Event.PASSWORD_RESET_STARTED, clock())
         dialogue.client.reset_password(PASSWORD, chosen.encode())
         authority.ledger.append(card.serial, Event.PASSWORD_RESET, clock())
-    return card
-
-
-def _usable(dialogue: CardDialogue) -> CardData:
-    """Make the card prove itself, and refuse one that books or chip do not have as active."""
-    dialogue.prove_card()
-    dialogue.open_channel()
-    dialogue.check_card()
-    dialogue.check_books()
-    dialogue.check_usable()
-    card = dialogue.result.card
-    if card is None:
-        raise CardRefused("the card has not told what it is")
     return card
