@@ -326,6 +326,16 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             "enrol": Lazy("jpki.enrolling:enrol", "Make keys and certificates on an active card, at the counter."),
             "show": Lazy("jpki.using:show", "Show what a card's JPKI application says, at no cost."),
             "sign": Lazy("jpki.using:sign", "Sign a file with the card: a detached signature."),
+            "verify": Lazy(
+                "jpki.verifying:verify", "Verify a detached signature, and the signer's certificate up to its CA."
+            ),
+            "revoke": Lazy(
+                "jpki.revoking:revoke", "Revoke the certificates of a card (SERIAL), or one of them, for good."
+            ),
+            "crl": Lazy(
+                "jpki.revoking:crl",
+                "Sign the revocation list of a CA, by what the books say now; it is valid for a day.",
+            ),
             "password": Lazy("jpki.using:password", "Change a password of the JPKI."),
             "unblock": Lazy("jpki.enrolling:unblock", "Set a password of the JPKI anew at the office."),
         },

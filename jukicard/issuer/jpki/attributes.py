@@ -32,7 +32,7 @@ _SEXES = {Sex.MALE: "1", Sex.FEMALE: "2"}
 _SEX_FORM = re.compile(r"[1-3]")
 _BIRTH_FORM = re.compile(r"[0-5][0-9]{8}")
 _FLAGS_FORM = re.compile(r"[01]*")
-_USUAL_FORMS = {"髙": "高", "﨑": "崎", "𠮷": "吉", "邉": "辺", "栁": "柳", "桒": "桑"}
+_USUAL_FORMS = {"髙": "高", "﨑": "崎", "𠮷": "吉", "栁": "柳", "德": "徳"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ prefectural governor who certifies: here his part is played by the home, under a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from jukicard.issuer.jpki.crl import build_crl
 from jukicard.issuer.jpki.ocsp import respond
 from jukicard.issuer.jpki.profile import PROFILES
 from jukicard.issuer.jpki.register import IssuedCertificate, certificate_number, current_register
+from jukicard.issuer.jpki.revocation import Books
 from jukicard.issuer.keys.keystore import Randomness, ensure_key
 from jukicard.issuer.ledger.details import CertificateUsage
 
@@ -78,18 +80,23 @@ class CertificateAuthority:
 
     def crl(self, usage: CertificateUsage, now: datetime) -> bytes:
         """The CA's revocation list by what the books say now, DER."""
-        listed = (one for one in current_register(self._authority.ledger) if one.usage is usage)
-        return build_crl(self._signer(usage), listed, now)
+        return build_crl(self._signer(usage), self._issued(usage).values(), now)
 
     def ocsp_response(self, usage: CertificateUsage, request: bytes, now: datetime) -> bytes:
         """Answer an OCSP request (DER) about this CA's certificates by what the books say now, DER."""
-        register = current_register(self._authority.ledger)
+        return respond(self._signer(usage), request, self._lookup(usage), now)
 
-        def lookup(number: int) -> IssuedCertificate | None:
-            found = register.find(certificate_number(number))
-            return found if found is not None and found.usage is usage else None
+    def books(self, usage: CertificateUsage) -> Books:
+        """What this CA knows of its own certificates, as a source of revocation for the verification."""
+        return Books(self.ca_certificate(usage), self._lookup(usage))
 
-        return respond(self._signer(usage), request, lookup, now)
+    def _issued(self, usage: CertificateUsage) -> dict[str, IssuedCertificate]:
+        """Its certificates by number, as the books have them now."""
+        return {one.number: one for one in current_register(self._authority.ledger) if one.usage is usage}
+
+    def _lookup(self, usage: CertificateUsage) -> Callable[[int], IssuedCertificate | None]:
+        issued = self._issued(usage)
+        return lambda number: issued.get(certificate_number(number))
 
     def _signer(self, usage: CertificateUsage) -> x.CaSigner:
         """RuleRefused if the file's certificate is of another key than the key store's."""

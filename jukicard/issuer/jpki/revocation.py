@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -34,8 +35,11 @@ class Crl:
         is_pem = encoded.lstrip().startswith(b"-----BEGIN")
         try:
             parsed = (x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl)(encoded)
-            _ = parsed.extensions
-        except ValueError as error:
+            for part in ("extensions", "issuer", "last_update_utc", "next_update_utc"):
+                getattr(parsed, part)  # they are read only when asked for: here, so that nothing fails later
+            for entry in parsed:
+                _ = entry.extensions
+        except (ValueError, x509.DuplicateExtension) as error:
             raise CertificateRefused(Check.REVOCATION, "there is no revocation list that can be read") from error
         return cls(parsed)
 
@@ -103,10 +107,13 @@ class Ocsp:
         """Read a response (DER) that answers. CertificateRefused if it is none."""
         try:
             parsed = ocsp.load_der_ocsp_response(encoded)
-        except ValueError as error:
+            status = parsed.response_status
+            if status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+                _read_all(parsed)
+        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
             raise CertificateRefused(Check.REVOCATION, "there is no OCSP response that can be read") from error
-        if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            raise CertificateRefused(Check.REVOCATION, f"the OCSP responder answers {parsed.response_status.name}")
+        if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            raise CertificateRefused(Check.REVOCATION, f"the OCSP responder answers {status.name}")
         return cls(parsed, nonce)
 
     def covers(self, leaf: x509.Certificate, ca: x509.Certificate) -> bool:
@@ -157,6 +164,17 @@ class Ocsp:
         answered = find_extension(self.parsed.extensions, x509.OCSPNonce)
         if self.nonce is not None and (answered is None or answered.nonce != self.nonce):
             raise CertificateRefused(Check.REVOCATION, "the OCSP response is an answer to another request (nonce)")
+
+
+def _read_all(response: ocsp.OCSPResponse) -> None:
+    """Read what is read only when asked for, so that nothing fails later. ValueError, UnsupportedAlgorithm, …"""
+    _ = response.extensions
+    for delegate in response.certificates:
+        _ = delegate.extensions, delegate.issuer, delegate.not_valid_before_utc, delegate.not_valid_after_utc
+        delegate.public_key()
+    for answer in response.responses:
+        _ = answer.hash_algorithm, answer.certificate_status, answer.this_update_utc, answer.next_update_utc
+        _ = answer.revocation_time_utc, answer.revocation_reason
 
 
 @dataclass(frozen=True, slots=True)

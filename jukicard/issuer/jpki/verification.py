@@ -139,11 +139,13 @@ def find_extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
 def _load(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
-        _ = certificate.extensions, certificate.public_key()
+        for part in ("extensions", "issuer", "subject", "not_valid_before_utc", "not_valid_after_utc"):
+            getattr(certificate, part)  # they are read only when asked for: here, so that nothing fails later
+        certificate.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise CertificateRefused(Check.FORM, "it is no X.509 certificate that can be read") from error
-    if certificate.version is not x509.Version.v3:
-        raise CertificateRefused(Check.FORM, "it is no X.509 v3 certificate")
+    if certificate.version is not x509.Version.v3 or certificate.serial_number <= 0:
+        raise CertificateRefused(Check.FORM, "it is no X.509 v3 certificate with a positive serial number")
     return certificate
 
 

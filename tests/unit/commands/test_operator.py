@@ -63,13 +63,15 @@ NEEDS: dict[str, p.Permission | None] = {
     "app approve": p.APPROVE,
     "terminal new": p.MAKE_TERMINAL,
     "terminal export": p.EXPORT_TERMINAL_KEY,
+    "jpki revoke": p.REVOKE_CERTIFICATE,
+    "jpki crl": p.REVOKE_CERTIFICATE,
     "operator new": p.MAKE_OPERATOR,
     "operator revoke": p.REVOKE_OPERATOR,
     "operator password": None,
 }
 READ_ONLY = """auth; card info; ledger list; ledger show; ledger verify; terminal list; operator list; operator show;
     code new; code check; reader list; reader check; app info; ledger reconcile; ledger statistics; stock list;
-    face sheet; face print; face check"""
+    face sheet; face print; face check; jpki verify"""
 """What leaves books and home as they are."""
 AT_A_TERMINAL = """password change; library list; library lend; library return; library renew; library lose;
     library settle; library password; vending list; vending issue; vending log; vending block; vending allow;
@@ -212,6 +214,8 @@ def commands(desk: Desk) -> dict[str, list[str]]:
         "app approve": [str(application), *limits],
         "terminal new": ["kiosk", "--rights", "identify"],
         "terminal export": ["counter", "--with-key", "--out", str(desk.folder / "counter.pem")],
+        "jpki revoke": [serial, "--reason", "key-compromise"],
+        "jpki crl": ["--out", str(desk.folder / "signature.crl")],
         "operator new": ["--role", "clerk", "--out", str(desk.folder / "operators"), *fresh],
         "operator revoke": [f"6{CITY.code}000000003"],
         "operator password": fresh,
