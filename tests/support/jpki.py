@@ -14,20 +14,21 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.authority.certificates import to_pem
 from jukicard.issuer.jpki import certificates as c
 from jukicard.issuer.jpki.attributes import ResidentAttributes, encode_birth, substitute
 from jukicard.issuer.jpki.profile import PROFILES
 from jukicard.issuer.jpki.register import IssuedCertificate, Revocation, certificate_number
 from jukicard.issuer.keys.filekeystore import FileKeyStore
-from jukicard.issuer.ledger.details import CertificateUsage, RevocationReason
+from jukicard.issuer.ledger.details import RevocationReason
 from tests.support.chips import randomness
 
 FIRST, LAST = dt.date(2026, 11, 21), dt.date(2029, 11, 20)
 NOW = dt.datetime(2026, 11, 22, 3, 4, 5, tzinfo=dt.UTC)
 CITY_CODE, CITY_NAME = "99201", "見本市"
 CARD = "799201000000001"
-SIGNATURE, AUTHENTICATION = CertificateUsage.SIGNATURE, CertificateUsage.AUTHENTICATION
+SIGNATURE, AUTHENTICATION = Usage.SIGNATURE, Usage.AUTHENTICATION
 ATTRIBUTES = ResidentAttributes(
     *substitute("見本　太郎"), "1", encode_birth(dt.date(1965, 4, 3)), *substitute("架空県見本市中央町１番２号")
 )
@@ -45,7 +46,7 @@ class TestCa:
 
     __test__ = False
     signer: c.CaSigner
-    usage: CertificateUsage
+    usage: Usage
 
     @property
     def certificate(self) -> bytes:
@@ -60,7 +61,7 @@ class TestCa:
         return c.issue(self.signer, request, randomness(seed))
 
 
-def make_ca(folder: Path, name: str = "ca", usage: CertificateUsage = SIGNATURE, today: dt.date = FIRST) -> TestCa:
+def make_ca(folder: Path, name: str = "ca", usage: Usage = SIGNATURE, today: dt.date = FIRST) -> TestCa:
     """A CA; `name` is its key's. Two of one usage have one distinguished name."""
     keys = FileKeyStore.create(folder / f"{name}.json", "correct horse", randomness(name))
     keys.create_rsa(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from cryptography import x509
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.commands.attendance import office_options, operator_options
 from jukicard.commands.options import home_option, json_option, print_facts
 from jukicard.commands.passwords import Source, authority_password
@@ -18,7 +19,7 @@ from jukicard.issuer.jpki import register
 from jukicard.issuer.jpki.authority import CertificateAuthority
 from jukicard.issuer.jpki.crl import LIFETIME
 from jukicard.issuer.jpki.register import BY_OFFICE
-from jukicard.issuer.ledger.details import CertificateUsage, RevocationReason
+from jukicard.issuer.ledger.details import RevocationReason
 
 _NUMBER = re.compile(r"[0-9a-f]{2,40}")
 
@@ -70,8 +71,8 @@ def revoke(session: Session, serial: str | None, certificate: str | None, reason
 @click.command
 @click.option(
     "--usage",
-    type=click.Choice([str(usage) for usage in CertificateUsage]),
-    default=CertificateUsage.SIGNATURE.value,
+    type=click.Choice([str(usage) for usage in Usage]),
+    default=Usage.SIGNATURE.value,
     show_default=True,
     help="Whose list: the CA of certificates for that use.",
 )
@@ -88,7 +89,7 @@ def crl(session: Session, usage: str, out: Path, authority_password: Source, as_
     Example:
       juki jpki crl --usage signature --out signature.crl
     """
-    chosen = CertificateUsage(usage)
+    chosen = Usage(usage)
     now = session.world.now()
     with session.authority(authority_password.read()) as authority, session.operator(authority):
         ca = CertificateAuthority(authority, session.world.today, session.world.random)

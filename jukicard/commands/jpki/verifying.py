@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.commands.options import day_option, home_option, json_option, print_facts
 from jukicard.commands.session import Session, pass_session
 from jukicard.issuer.authority.certificates import from_pem
@@ -19,13 +20,12 @@ from jukicard.issuer.jpki.cms import MAX_SIGNATURE_BYTES, verify_detached
 from jukicard.issuer.jpki.profile import JAPAN
 from jukicard.issuer.jpki.revocation import Crl
 from jukicard.issuer.jpki.verification import Check, RevocationSource, verify_certificate
-from jukicard.issuer.ledger.details import CertificateUsage
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _LARGEST_CONTENT = 1 << 30
 _LARGEST_LIST = 1 << 26
 _LARGEST_CA = 1 << 20
-_USAGE = CertificateUsage.SIGNATURE
+_USAGE = Usage.SIGNATURE
 
 
 @click.command

@@ -15,6 +15,7 @@ from asn1crypto import x509 as asn1  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.ceremony import Ceremony
 from jukicard.issuer.authority.certificates import to_pem
@@ -29,7 +30,6 @@ from jukicard.issuer.jpki.profile import PROFILES
 from jukicard.issuer.jpki.register import IssuedCertificate, certificate_number, current_register
 from jukicard.issuer.jpki.revocation import Books
 from jukicard.issuer.keys.keystore import Randomness, ensure_key
-from jukicard.issuer.ledger.details import CertificateUsage
 
 _PUBLIC_FILE = 0o644
 
@@ -42,7 +42,7 @@ class CertificateAuthority:
         self._today = today
         self._random = random
 
-    def ca_certificate(self, usage: CertificateUsage) -> bytes:
+    def ca_certificate(self, usage: Usage) -> bytes:
         """The CA's own certificate, DER, made if there is none yet.
 
         KeyStoreLocked if it has to be made and the keys are not open; HomeDamaged for a file that is not its.
@@ -56,7 +56,7 @@ class CertificateAuthority:
 
     def issue(
         self,
-        usage: CertificateUsage,
+        usage: Usage,
         public_key: RSAPublicKey,
         attributes: ResidentAttributes,
         first_day: date,
@@ -78,27 +78,27 @@ class CertificateAuthority:
         )
         return x.issue(self._signer(usage), request, self._random)
 
-    def crl(self, usage: CertificateUsage, now: datetime) -> bytes:
+    def crl(self, usage: Usage, now: datetime) -> bytes:
         """The CA's revocation list by what the books say now, DER."""
         return build_crl(self._signer(usage), self._issued(usage).values(), now)
 
-    def ocsp_response(self, usage: CertificateUsage, request: bytes, now: datetime) -> bytes:
+    def ocsp_response(self, usage: Usage, request: bytes, now: datetime) -> bytes:
         """Answer an OCSP request (DER) about this CA's certificates by what the books say now, DER."""
         return respond(self._signer(usage), request, self._lookup(usage), now)
 
-    def books(self, usage: CertificateUsage) -> Books:
+    def books(self, usage: Usage) -> Books:
         """What this CA knows of its own certificates, as a source of revocation for the verification."""
         return Books(self.ca_certificate(usage), self._lookup(usage))
 
-    def _issued(self, usage: CertificateUsage) -> dict[str, IssuedCertificate]:
+    def _issued(self, usage: Usage) -> dict[str, IssuedCertificate]:
         """Its certificates by number, as the books have them now."""
         return {one.number: one for one in current_register(self._authority.ledger) if one.usage is usage}
 
-    def _lookup(self, usage: CertificateUsage) -> Callable[[int], IssuedCertificate | None]:
+    def _lookup(self, usage: Usage) -> Callable[[int], IssuedCertificate | None]:
         issued = self._issued(usage)
         return lambda number: issued.get(certificate_number(number))
 
-    def _signer(self, usage: CertificateUsage) -> x.CaSigner:
+    def _signer(self, usage: Usage) -> x.CaSigner:
         """RuleRefused if the file's certificate is of another key than the key store's."""
         certificate = self.ca_certificate(usage)
         key = self._authority.keys.rsa_public_key(ca_label(usage))
@@ -107,7 +107,7 @@ class CertificateAuthority:
             raise RuleRefused(f"the certificate of {ca_label(usage)} in this home is not about its key")
         return x.CaSigner(self._authority.keys, ca_label(usage), certificate)
 
-    def _make(self, path: Path, usage: CertificateUsage) -> None:
+    def _make(self, path: Path, usage: Usage) -> None:
         label, keys = ca_label(usage), self._authority.keys
         ensure_key(keys, label, keys.create_rsa)
         city = self._authority.city
@@ -117,12 +117,12 @@ class CertificateAuthority:
         write_atomically(path, to_pem((certificate,)), _PUBLIC_FILE)
 
 
-def ca_label(usage: CertificateUsage) -> str:
+def ca_label(usage: Usage) -> str:
     """The label of a CA's key in the key store, and the name of its file."""
     return f"jpki-{usage}-ca"
 
 
-def ca_file(home: Path, usage: CertificateUsage) -> Path:
+def ca_file(home: Path, usage: Usage) -> Path:
     """Where a CA's certificate lies in a home."""
     return home / "certificates" / f"{ca_label(usage)}.pem"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from enum import StrEnum
 from typing import Final
 
-from jukicard.issuer.ledger.details import CertificateUsage
+from jukicard.applets.jpki import layout
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.records.expiry import last_day
 
 JAPAN: Final = timezone(timedelta(hours=9))
@@ -21,6 +21,8 @@ CA_YEARS: Final = 20
 """How long a CA's own certificate is valid: twice a card's life, so that no certificate outlives its CA."""
 ORGANIZATION: Final = "JPKI"
 POLICY_ARC: Final = "1.2.392.200149.8.5.1"
+YEARS: Final = {layout.Profile.JUKI: 3, layout.Profile.MYNUMBER: 5}
+"""How long the certificates of a card's profile are valid at most."""
 DISTRIBUTION_POINTS: Final = "CRL Distribution Points"
 
 
@@ -33,7 +35,7 @@ class Profile:
     `has_attributes`: the resident's four items and the municipality stand in it.
     """
 
-    usage: CertificateUsage
+    usage: Usage
     unit: str
     policy: str
     policy_arcs: tuple[str, ...]
@@ -41,17 +43,17 @@ class Profile:
     has_attributes: bool
 
 
-PROFILES: Final[Mapping[CertificateUsage, Profile]] = {
-    CertificateUsage.SIGNATURE: Profile(
-        usage=CertificateUsage.SIGNATURE,
+PROFILES: Final[Mapping[Usage, Profile]] = {
+    Usage.SIGNATURE: Profile(
+        usage=Usage.SIGNATURE,
         unit="JPKI for digital signature",
         policy=f"{POLICY_ARC}.1.20",
         policy_arcs=(f"{POLICY_ARC}.1", f"{POLICY_ARC}.0"),
         key_usage=frozenset({"digital_signature", "non_repudiation"}),
         has_attributes=True,
     ),
-    CertificateUsage.AUTHENTICATION: Profile(
-        usage=CertificateUsage.AUTHENTICATION,
+    Usage.AUTHENTICATION: Profile(
+        usage=Usage.AUTHENTICATION,
         unit="JPKI for user authentication",
         policy=f"{POLICY_ARC}.3.30",
         policy_arcs=(f"{POLICY_ARC}.3",),
@@ -59,27 +61,6 @@ PROFILES: Final[Mapping[CertificateUsage, Profile]] = {
         has_attributes=False,
     ),
 }
-
-
-class Scheme(StrEnum):
-    """Whose time a card's certificates are of."""
-
-    JUKI = "juki"
-    MYNUMBER = "mynumber"
-
-    @property
-    def usages(self) -> tuple[CertificateUsage, ...]:
-        """The certificates that a card has."""
-        return (CertificateUsage.SIGNATURE,) if self is Scheme.JUKI else tuple(CertificateUsage)
-
-    @property
-    def years(self) -> int:
-        """How long they are valid at most."""
-        return 3 if self is Scheme.JUKI else 5
-
-    def last_day(self, first_day: date, card_expires: date) -> date:
-        """The last valid day of a certificate issued on `first_day`: never after the card's own."""
-        return min(last_day(first_day, self.years), card_expires)
 
 
 def first_moment(day: date) -> datetime:
@@ -95,3 +76,8 @@ def last_moment(day: date) -> datetime:
 def governor(city_code: str) -> str:
     """The name (organizationalUnitName) of a TEST governor, whose CA it is: by the prefecture of a city code."""
     return f"TEST Governor of Prefecture {city_code[:2]}"
+
+
+def certificate_ends(profile: layout.Profile, first_day: date, card_expires: date) -> date:
+    """Return the last valid day of certificates for a card of that profile: never after the card's own."""
+    return min(last_day(first_day, YEARS[profile]), card_expires)

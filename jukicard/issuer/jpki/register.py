@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.errors import LedgerDamaged, RuleRefused
 from jukicard.issuer.jpki.profile import JAPAN
 from jukicard.issuer.ledger.chain import Entry
-from jukicard.issuer.ledger.details import Cause, CertificateUsage, Endorsement, RevocationReason
+from jukicard.issuer.ledger.details import Cause, Endorsement, RevocationReason
 from jukicard.issuer.ledger.rules import Event
 
 if TYPE_CHECKING:
     from jukicard.issuer.ledger.ledger import Ledger
 
 _HOLD = RevocationReason.CERTIFICATE_HOLD
-_SIGNATURE = frozenset({CertificateUsage.SIGNATURE})
-_BOTH = frozenset(CertificateUsage)
+_SIGNATURE = frozenset({Usage.SIGNATURE})
+_BOTH = frozenset(Usage)
 
 BY_CAUSE: Final[Mapping[Cause, RevocationReason]] = {
     Cause.RETURNED: RevocationReason.CESSATION_OF_OPERATION,
@@ -73,7 +74,7 @@ class IssuedCertificate:
 
     number: str
     card: str
-    usage: CertificateUsage
+    usage: Usage
     issued: date
     expires: date
     revocation: Revocation | None = None
@@ -120,7 +121,7 @@ class Register:
 
     def _add(self, entry: Entry) -> None:
         detail = entry.detail
-        number, usage = detail["certificate"], CertificateUsage(detail["usage"])
+        number, usage = detail["certificate"], Usage(detail["usage"])
         if number in self._by_number:
             raise LedgerDamaged(f"entry {entry.number} issues certificate {number} a second time")
         for earlier in self.of_card(entry.serial):
@@ -147,7 +148,7 @@ class Register:
         self._by_number[found.number] = replace(found, revocation=replace(revocation, at=since))
 
 
-def _consequence(entry: Entry) -> tuple[frozenset[CertificateUsage], RevocationReason] | None:
+def _consequence(entry: Entry) -> tuple[frozenset[Usage], RevocationReason] | None:
     """What an entry about a card means for its certificates: those for which use, and why."""
     if entry.event is Event.VOIDED:
         cause = entry.detail.get("cause")
@@ -182,7 +183,7 @@ def certificate_number(number: int) -> str:
     return digits.zfill(len(digits) + len(digits) % 2)
 
 
-def certified(certificate: bytes, usage: CertificateUsage) -> dict[str, str]:
+def certified(certificate: bytes, usage: Usage) -> dict[str, str]:
     """The details with which `Event.CERTIFIED` enters a certificate (DER)."""
     read = x509.load_der_x509_certificate(certificate)
     days = (moment.astimezone(JAPAN).date() for moment in (read.not_valid_before_utc, read.not_valid_after_utc))

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAl
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.errors import RuleRefused
 from jukicard.issuer.jpki.profile import PROFILES, Profile
-from jukicard.issuer.ledger.details import CertificateUsage
 
 E = TypeVar("E", bound=x509.ExtensionType)
 
@@ -86,7 +86,7 @@ class VerifiedCertificate:
     `revocation` says by what it is known as not revoked, None where nothing was given that could tell.
     """
 
-    usage: CertificateUsage
+    usage: Usage
     certificate: bytes
     ca: bytes
     revocation: str | None
@@ -95,7 +95,7 @@ class VerifiedCertificate:
 def verify_certificate(
     leaf: bytes,
     trust: Iterable[bytes],
-    usage: CertificateUsage,
+    usage: Usage,
     at: datetime,
     revocation: Sequence[RevocationSource] = (),
 ) -> VerifiedCertificate:
@@ -221,7 +221,7 @@ def _check_leaf(certificate: x509.Certificate, profile: Profile) -> None:
     if usage is None or not all(getattr(usage, _USAGE_BITS[bit]) for bit in profile.key_usage):
         raise CertificateRefused(Check.KEY_USAGE, f"its key is not for {profile.usage}")
     purposes = find_extension(certificate.extensions, x509.ExtendedKeyUsage)
-    if profile.usage is CertificateUsage.AUTHENTICATION and purposes is not None and _CLIENT.isdisjoint(purposes):
+    if profile.usage is Usage.AUTHENTICATION and purposes is not None and _CLIENT.isdisjoint(purposes):
         raise CertificateRefused(Check.KEY_USAGE, "its key is not for the authentication of a client")
     if not _has_policy(certificate, profile):
         raise CertificateRefused(

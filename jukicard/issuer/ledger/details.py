@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.errors import LedgerError
 from jukicard.issuer.ledger.rules import AnyEvent, BooksEvent, Event
 
@@ -44,13 +45,6 @@ class Endorsement(StrEnum):
     NAME = "name"
     ADDRESS = "address"
     ALIAS = "alias"
-
-
-class CertificateUsage(StrEnum):
-    """What a certificate of the public personal authentication (公的個人認証) is for."""
-
-    SIGNATURE = "signature"
-    AUTHENTICATION = "authentication"
 
 
 class RevocationReason(StrEnum):
@@ -111,7 +105,7 @@ DETAIL_FORMS: Mapping[str, re.Pattern[str]] = {
     "second": _SERIAL,
     "what": _NAME,
     "certificate": re.compile(r"[0-9a-f]{2,40}"),
-    "usage": _one_of(CertificateUsage),
+    "usage": _one_of(Usage),
     "revocation": re.compile("|".join(one for one in RevocationReason if one is not RevocationReason.CERTIFICATE_HOLD)),
 }
 """The only details there are, and their forms. `chip` is a blank chip's name for itself, `reason` and `purpose` words,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from jukicard.issuer.errors import CertificateProfileError
 from jukicard.issuer.jpki import certificates as c
-from jukicard.issuer.jpki.profile import PROFILES, Scheme
+from jukicard.issuer.jpki.profile import PROFILES, certificate_ends
 from tests.support.chips import randomness
 from tests.support.jpki import (
     ATTRIBUTES,
@@ -149,7 +149,6 @@ def test_what_the_profile_does_not_allow_is_not_signed(ca: TestCa, change: dict[
 
 def test_terms() -> None:
     card_expires = dt.date(2036, 11, 20)
-    assert Scheme.JUKI.last_day(FIRST, card_expires) == dt.date(2029, 11, 20)
-    assert Scheme.MYNUMBER.last_day(FIRST, card_expires) == dt.date(2031, 11, 20)
-    assert Scheme.MYNUMBER.last_day(FIRST, dt.date(2027, 1, 5)) == dt.date(2027, 1, 5)
-    assert (Scheme.JUKI.usages, Scheme.MYNUMBER.usages) == ((SIGNATURE,), (SIGNATURE, AUTHENTICATION))
+    assert certificate_ends(Profile.JUKI, FIRST, card_expires) == dt.date(2029, 11, 20)
+    assert certificate_ends(Profile.MYNUMBER, FIRST, card_expires) == dt.date(2031, 11, 20)
+    assert certificate_ends(Profile.MYNUMBER, FIRST, dt.date(2027, 1, 5)) == dt.date(2027, 1, 5)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.errors import LedgerDamaged, LedgerError
 from jukicard.issuer.jpki.register import BY_CAUSE, EVENTS, IssuedCertificate, certified, register_of
 from jukicard.issuer.ledger.chain import Entry
-from jukicard.issuer.ledger.details import Cause, CertificateUsage, Endorsement, RevocationReason, check_detail
+from jukicard.issuer.ledger.details import Cause, Endorsement, RevocationReason, check_detail
 from jukicard.issuer.ledger.rules import TRANSITIONS, AnyEvent, Event, Status
 from tests.support.jpki import AUTHENTICATION, CARD, SIGNATURE
 
@@ -20,7 +21,7 @@ Story = list[tuple[Event, dict[str, str]]]
 BOTH = ["0a", "0b"]
 
 
-def issued(number: str, usage: CertificateUsage) -> tuple[Event, dict[str, str]]:
+def issued(number: str, usage: Usage) -> tuple[Event, dict[str, str]]:
     detail = {"certificate": number, "usage": usage.value, "issued": "2026-11-21", "expires": "2029-11-20"}
     return Event.CERTIFIED, detail
 

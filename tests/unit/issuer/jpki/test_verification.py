@@ -15,9 +15,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.jpki.profile import POLICY_ARC
 from jukicard.issuer.jpki.verification import CertificateRefused, Check, VerifiedCertificate, verify_certificate
-from jukicard.issuer.ledger.details import CertificateUsage
 from tests.support.jpki import AUTHENTICATION, NOW, SIGNATURE, Forger, TestCa, make_ca, rsa_key
 
 DAY = dt.timedelta(days=1)
@@ -33,14 +33,12 @@ def private_key(ca: TestCa) -> rsa.RSAPrivateKey:
     return ca.signer.keys._rsa_private(ca.signer.label)  # type: ignore[attr-defined,no-any-return]
 
 
-def verify(
-    leaf: bytes, *trust: TestCa | bytes, usage: CertificateUsage = SIGNATURE, at: dt.datetime = NOW
-) -> VerifiedCertificate:
+def verify(leaf: bytes, *trust: TestCa | bytes, usage: Usage = SIGNATURE, at: dt.datetime = NOW) -> VerifiedCertificate:
     certificates = [one if isinstance(one, bytes) else one.certificate for one in trust]
     return verify_certificate(leaf, certificates, usage, at)
 
 
-def refused(check: Check, leaf: bytes, *trust: TestCa | bytes, at: dt.datetime = NOW, **given: CertificateUsage) -> str:
+def refused(check: Check, leaf: bytes, *trust: TestCa | bytes, at: dt.datetime = NOW, **given: Usage) -> str:
     with pytest.raises(CertificateRefused) as caught:
         verify(leaf, *trust, at=at, **given)
     assert caught.value.check is check, caught.value
