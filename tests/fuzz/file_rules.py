@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tests.fuzz import jpki_rules
 from tests.fuzz.facts import Entry, tlv
 from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, unknown
 from tests.fuzz.proofs import (
@@ -41,6 +42,8 @@ from tests.fuzz.service_rules import AUDIT_SIZE, TYPE_SIZE, check_type, file_rul
 from tests.fuzz.wire import refuse
 
 MAX_LOST = 2
+ENDS_QUIETLY = frozenset(("jpki",))
+"""The applications that answer 9000 where a file ends before the number of bytes asked for."""
 
 
 class FileFact(NamedTuple):
@@ -48,12 +51,17 @@ class FileFact(NamedTuple):
     size: int
     record: int = 0
     most: int = 0
+    internal: bool = False
 
     @property
     def records(self) -> bool:
         return bool(self.record)
 
 
+_JPKI = {
+    **{fid: FileFact(fid, size) for fid, size in jpki_rules.CONTENTS.items()},
+    **{fid: FileFact(fid, 0, internal=True) for fid in jpki_rules.INTERNAL},
+}
 FILES = {
     "juki": {
         CODE: FileFact(1, 11),
@@ -65,6 +73,8 @@ FILES = {
     "library": {PATRON: FileFact(1, 10), LOANS: FileFact(2, RECORD_SIZE * MAX_RECORDS, RECORD_SIZE, MAX_RECORDS)},
     "vending": {1: FileFact(1, 64, TYPE_SIZE, 16), 2: FileFact(2, 660, AUDIT_SIZE, 20), 3: FileFact(3, 2048)},
     "points": {fid: FileFact(fid, size) for fid, size in ((1, 137), (2, 65), (3, 37), (4, 81), (5, 320))},
+    "jpki": _JPKI,
+    "jpki, one key": {fid: fact for fid, fact in _JPKI.items() if fid != jpki_rules.SECOND_KEY},
     "issuer": {EF_DIR: FileFact(0x1E, 0), EF_ATR: FileFact(0x01, 0)},
 }
 
@@ -74,6 +84,8 @@ def files_of(model: Model, entry: Entry) -> str | None:
     kind = model.kind(entry)
     if kind == "domain":
         return "issuer" if entry.instance == ISSUER else "none"
+    if kind == "jpki" and not jpki_rules.has_second_key(model, entry):
+        return "jpki, one key"
     return kind if kind in FILES else None
 
 
@@ -107,7 +119,7 @@ def _file(model: Model, call: Call, sfi: int, *, records: bool) -> Target:
             refuse(0x6986)
         if fid == ANY_FILE:
             raise Unsure
-    if known[fid].records != records:
+    if known[fid].records != records or known[fid].internal:
         refuse(0x6981)
     stored = computed(model, fid) if call.entry.instance == ISSUER else content(model, call.entry, fid)
     return Target(fid, known[fid], f"{area(call.entry.instance)}f/{fid:04x}/", stored)
@@ -137,6 +149,10 @@ def _may(model: Model, call: Call, target: Target, mode: str) -> None:
         return
     if model.kind(call.entry) in ("vending", "points"):
         if not file_rule(model.kind(call.entry), proved, target.fid, mode, (SERVICE, VENDING, POINTS)):
+            refuse(0x6982)
+        return
+    if model.kind(call.entry) == "jpki":
+        if not jpki_rules.may(model, call, target.fid, mode):
             refuse(0x6982)
         return
     life = model.cells[target.cell + "h"]
@@ -198,7 +214,7 @@ def read_binary(model: Model, call: Call) -> Expectation:
     offset = _offset(call, len(target.content))
     ne = call.cmd.ne or (65536 if call.cmd.extended else 256)
     data = target.content[offset : offset + ne]
-    short = call.cmd.ne not in (None, 256, 65536) and len(data) < ne
+    short = call.cmd.ne not in (None, 256, 65536) and len(data) < ne and model.kind(call.entry) not in ENDS_QUIETLY
     return Expectation(frozenset((0x6282,)) if short else OK, data, then=then)
 
 

@@ -19,6 +19,7 @@ from tests.fuzz import people
 from tests.fuzz.content_grammar import CONTENT_BODIES, NEW_NAMES, purposes
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import FOLDER_BODIES
+from tests.fuzz.jpki_grammar import JPKI_BODIES
 from tests.fuzz.loaded_grammar import LOADED_BODIES
 from tests.fuzz.model import TERMINATED, Channel, area
 from tests.fuzz.service_grammar import SERVICE_BODIES
@@ -415,4 +416,5 @@ BODIES: dict[str, Callable[[Grammar], Body]] = {
     **FOLDER_BODIES,
     **SERVICE_BODIES,
     **LOADED_BODIES,
+    **JPKI_BODIES,
 }

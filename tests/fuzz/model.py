@@ -19,7 +19,7 @@ from tests.fuzz.wire import Command, Refused, covered, parse, refuse
 ANYTHING = object()
 """A cell's new content that only the chip knows: a key that it made."""
 ISSUER, SYSTEM = 1, "card"
-KNOWN = frozenset(("juki", "library", "vending", "points", "operator", "domain", "locker"))
+KNOWN = frozenset(("juki", "library", "vending", "points", "operator", "domain", "locker", "jpki"))
 """The applications that this model knows."""
 ANY_FILE = -1
 """The current file, after a row that the model does not know."""
@@ -147,8 +147,9 @@ class Expectation:
 
     `data`: exactly these in plain, an int: so many, None: the chip's business.  `changes`: exactly these, None: any
     in `areas` (prefixes of cells).  `then`: what becomes of the model for the status word that came; `learn`: what
-    it takes from the plain data.  `objection`: what is wrong with the status word and the changes together, if
-    anything; `hidden`: what must not be in the data.
+    it takes from the plain data.  `proves`: whether the plain data are right of which the size alone is foretold, asked
+    when the changes are in.  `objection`: what is wrong with the status word and the changes together, if anything;
+    `hidden`: what must not be in the data.
     """
 
     sws: frozenset[int]
@@ -157,6 +158,7 @@ class Expectation:
     areas: tuple[str, ...] = ()
     then: Callable[[int], None] | None = None
     learn: Callable[[bytes], None] | None = None
+    proves: Callable[[bytes], bool] | None = None
     objection: Callable[[int, Mapping[str, Fact | None]], str] | None = None
     hidden: Callable[[], frozenset[bytes]] | None = None
     row: RowFact | None = None
@@ -176,6 +178,7 @@ class Model:
         from tests.fuzz import folder_rules, rules
 
         self.rules: Mapping[str, Callable[[Model, Call], Expectation]] = rules.RULES
+        self.others: Mapping[str, Mapping[str, Callable[[Model, Call], Expectation]]] = rules.OTHER_RULES
         self.held_only = {"folder": (folder_rules.FOLDER_RULES, folder_rules.held)}
         self.cells: dict[str, Any] = facts(cells)
         self.modules = modules
@@ -360,6 +363,8 @@ class Model:
             rules, held = self.held_only[kind]
             return rules.get(call.row.name, held)(self, call)
         rule = self.rules.get(call.row.name)
+        if not own:
+            rule = self.others.get(kind, {}).get(call.row.name, rule)
         if rule is None or not (own or kind in KNOWN):
             return unknown(self, call)
         try:

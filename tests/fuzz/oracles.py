@@ -68,6 +68,8 @@ def secrets_of(cells: dict[str, bytes]) -> tuple[list[bytes], list[bytes]]:
     for cell, content in cells.items():
         if cell[6:].startswith("/key/") and content[0] != 0xB0:
             long += _key_parts(content)
+        elif cell.endswith("/v") and len(content) == PRIMES_SIZE:
+            long += content[: PRIMES_SIZE // 2], content[PRIMES_SIZE // 2 :]
         elif cell.endswith("/v"):
             (long if len(content) >= SHORTEST_KEY else passwords).append(content)
         elif cell.endswith("/f/0001/d") and len(content) == 11 and content.isdigit():
@@ -75,7 +77,7 @@ def secrets_of(cells: dict[str, bytes]) -> tuple[list[bytes], list[bytes]]:
     return long, passwords
 
 
-SHORTEST_KEY = 16
+SHORTEST_KEY, PRIMES_SIZE = 16, 256
 
 
 @lru_cache(maxsize=1024)

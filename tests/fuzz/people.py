@@ -23,7 +23,7 @@ from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips, content, folders, locker, operatorchips, services
+from tests.support import chips, content, folders, jpkichips, locker, operatorchips, services
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -182,6 +182,15 @@ def _loaded() -> dict[str, bytes]:
     return locker.on(chips.active().cells, "fuzzing")
 
 
+@lru_cache(maxsize=1)
+def _new_jpki() -> dict[str, bytes]:
+    """In personalisation, with all of the JPKI application but one key and its password."""
+    usage = jpkichips.LOGIN
+    credential = jpkichips.CREDENTIALS[usage]
+    missing = f"k/{credential.key_reference:02x}/v", *(f"p/{credential.password_reference:02x}/{part}" for part in "vt")
+    return {cell: content for cell, content in jpkichips.written().items() if not cell.endswith(missing)}
+
+
 START: dict[str, Callable[[], dict[str, bytes]]] = {
     "active": lambda: chips.active().cells,
     "folder": _folder,
@@ -194,5 +203,8 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "loaded": _loaded,
     "operator": operatorchips.active,
     "new operator": operatorchips.in_personalisation,
+    "jpki": jpkichips.active,
+    "jpki like a juki card": jpkichips.like_a_juki_card,
+    "new jpki": _new_jpki,
 }
 """The cells that a card starts with."""

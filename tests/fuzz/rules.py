@@ -19,6 +19,7 @@ from tests.fuzz.file_rules import (
     update_binary,
     update_record,
 )
+from tests.fuzz.jpki_rules import JPKI_RULES
 from tests.fuzz.juki_rules import (
     activate,
     deactivate,
@@ -154,3 +155,5 @@ RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     **SERVICE_RULES,
     **LOADED_RULES,
 }
+OTHER_RULES = {"jpki": JPKI_RULES}
+"""What rows do in one kind of application, and those of the same names do otherwise in others."""

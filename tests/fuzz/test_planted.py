@@ -12,6 +12,9 @@ import pytest
 from jukicard.applets.gp import data_commands
 from jukicard.applets.gp.content import approvals, authority, loading, moving
 from jukicard.applets.gp.fields import FieldReader
+from jukicard.applets.jpki import layout as jpki
+from jukicard.applets.jpki import signing
+from jukicard.applets.jpki.layout import Form
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.card import card as card_module
 from jukicard.card import commands
@@ -275,6 +278,65 @@ def an_application_goes_to_anybody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(moving, "_check_way", lambda *_: None)
 
 
+# --- in the JPKI application
+
+
+def a_key_works_after_another_keys_password(patch: pytest.MonkeyPatch) -> None:
+    checked = commands.On.authorise
+
+    def authorise(self: commands.On, cmd: CommandAPDU, ctx: Context) -> None:
+        if ctx.row.name == "COMPUTE DIGITAL SIGNATURE" and ctx.facts.passwords:
+            ctx.target = self.locate(cmd, ctx)
+        else:
+            checked(self, cmd, ctx)
+
+    patch.setattr(commands.On, "authorise", authorise)
+
+
+def a_selection_of_the_same_does_not_log_out(patch: pytest.MonkeyPatch) -> None:
+    select = Channel.select
+
+    def keeping(self: Channel, application: int) -> None:
+        again, security = application == self.application, self.security
+        select(self, application)
+        if again:
+            self.security = security
+
+    patch.setattr(Channel, "select", keeping)
+
+
+def the_signature_password_is_tried_at_no_cost(patch: pytest.MonkeyPatch) -> None:
+    compare = Password.compare
+
+    def generous(self: Password, candidate: bytes) -> bool:
+        equal = compare(self, candidate)
+        if self.reference == 0x9B:
+            self.tries.give_back()
+        return equal
+
+    patch.setattr(Password, "compare", generous)
+
+
+def anybody_reads_who_the_holder_is(patch: pytest.MonkeyPatch) -> None:
+    checked = commands.On.authorise
+
+    def authorise(self: commands.On, cmd: CommandAPDU, ctx: Context) -> None:
+        if ctx.applet.label == "JPKI" and ctx.row.name == "READ BINARY":
+            ctx.target = self.locate(cmd, ctx)
+        else:
+            checked(self, cmd, ctx)
+
+    patch.setattr(commands.On, "authorise", authorise)
+
+
+def a_hash_is_signed_without_its_name(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(signing._MAKE, Form.PREHASHED, signing._MAKE[Form.VERBATIM])
+
+
+def another_key_signs_by_default(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(jpki, "DEFAULT_KEY", 0x97)
+
+
 PLANTS: tuple[Plant, ...] = (
     an_access_check_is_skipped,
     a_verified_password_survives,
@@ -303,6 +365,12 @@ PLANTS: tuple[Plant, ...] = (
     a_card_in_use_loads_what_nobody_approved,
     a_token_is_not_verified,
     an_application_goes_to_anybody,
+    a_key_works_after_another_keys_password,
+    a_selection_of_the_same_does_not_log_out,
+    the_signature_password_is_tried_at_no_cost,
+    anybody_reads_who_the_holder_is,
+    a_hash_is_signed_without_its_name,
+    another_key_signs_by_default,
 )
 
 

@@ -12,9 +12,11 @@ from tests.fuzz import people
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import asleep
 from tests.fuzz.grammar import BODIES, Grammar
+from tests.fuzz.jpki_grammar import waits_for
 from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
 from tests.fuzz.proofs import DEACTIVATED, NATIONAL, SCP11A
 from tests.fuzz.proofs import INITIAL as _INITIAL
+from tests.fuzz.spoiling import spoilt
 from tests.fuzz.tables import APPLETS, KINDS, ROWS, row_key
 from tests.fuzz.world import Host, Step, World, links
 from tests.support import chips, content
@@ -65,6 +67,9 @@ _WEIGHTS = {
     "PUT DATA (new municipality)": 0.5,
     "CHANGE REFERENCE DATA": 1.5,
     "CHANGE REFERENCE DATA (initial password)": 1.0,
+    "VERIFY (internal EF)": 6.0,
+    "CHANGE REFERENCE DATA (internal EF)": 1.0,
+    "COMPUTE DIGITAL SIGNATURE": 4.0,
     "LOCKER VERIFY": 3.0,
     "LOCKER TRAP": 0.5,
     "a loaded application's command": 0.005,  # of which there are some hundreds
@@ -113,6 +118,9 @@ _SUITED: dict[str, tuple[str, ...]] = {
     "library, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS),
     "vending, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS, "ISSUE CERTIFICATE"),
     "points, SCP11a": (*_HOLDERS, *_OFFICES, *_PURSE),
+    "jpki, nobody": ("READ BINARY", *_FREE),
+    "jpki, SCP03": ("READ BINARY", "RESET RETRY COUNTER", *_FREE),
+    "jpki, personalising": _PERSONALISERS,
     "domain, SCP11a": _READERS,
     "domain, SCP11b": _READERS,
     "juki, SCP11b": _READERS,
@@ -126,6 +134,7 @@ _INTEREST = {
     "library": 6,
     "vending": 8,
     "points": 10,
+    "jpki": 12,
     "domain": 1,
     "counter": 2,
     "locker": 12,
@@ -145,6 +154,9 @@ _START_WEIGHTS = {
     "services": 6,
     "operator": 4,
     "new operator": 2,
+    "jpki": 4,
+    "jpki like a juki card": 1,
+    "new jpki": 2,
     "approving": 8,
     "loaded": 5,
 }
@@ -163,6 +175,8 @@ _CITY_TERMINALS = (
 )
 _TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.4
 """Whose terminals a service is for, and how often one of them comes."""
+_IN_THE_CLEAR = 0.85
+"""How often JPKI, which is spoken to in the clear, is taken as it is."""
 _SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
 
 Choice = tuple[tuple[Row, ...], tuple[float, ...]]
@@ -225,7 +239,7 @@ class Walk:
         if choice < 0.915:
             return self._sensible(number, host)
         if choice < 0.93:
-            return "raw", self._spoilt()
+            return "raw", spoilt(rng, self._said_before())
         if choice < 0.94:
             return "raw", rng.randbytes(rng.choice((0, 1, 3, 4, 5, 6, 7, 9, 12, 40, 300)))
         if choice < 0.957:
@@ -280,10 +294,12 @@ class Walk:
         channel = world.model.channels[number]
         if channel is None:
             return "raw", bytes((0, 0x70, 0, number))
-        if rng.random() < 0.35:
-            return self._select(number)
         entry = world.selected(number)
         kind = world.model.kind(entry)
+        if kind == "jpki" and self._life(entry) != _INITIAL and rng.random() < _IN_THE_CLEAR:
+            return self._sensible(number, None)
+        if rng.random() < 0.35:
+            return self._select(number)
         domain = entry if kind == "domain" else world.model.entry(entry.domain)
         choice = rng.random()
         personalising = kind == "domain" or self._life(entry) == _INITIAL
@@ -332,7 +348,7 @@ class Walk:
             row = _ROW_OF.get((kind, self._remedy(channel, entry, kind, host)))
         if row is None:
             who = "nobody" if host is None else _SESSIONS[host.kid]
-            if kind in NATIONAL and who == "SCP03" and self._life(entry) == _INITIAL:
+            if kind in (*NATIONAL, "jpki") and who == "SCP03" and self._life(entry) == _INITIAL:
                 who = "personalising"
             rows, weights = _CHOICES[kind, who]
             row = rng.choices(rows, cum_weights=weights)[0]
@@ -342,6 +358,8 @@ class Walk:
         """The row that gets a card going again, or further, where there is one."""
         if kind == "folder":
             return self._in_folder(channel, entry)
+        if kind == "jpki":
+            return self._in_jpki(channel, entry, host)
         if kind == "locker":
             return "" if channel.remembers else "LOCKER VERIFY"
         if host is None:
@@ -364,6 +382,12 @@ class Walk:
         if kind == "operator":
             return _SIGNING
         return "ISSUE CERTIFICATE" if kind == "vending" and self.rng.random() < 0.3 else ""
+
+    def _in_jpki(self, channel: Channel, entry: Entry, host: Host | None) -> str:
+        """Personalise; log in, and sign."""
+        if self._life(entry) == _INITIAL:
+            return waits_for(self.world.model.cells, area(entry.instance)) if host is not None else ""
+        return "COMPUTE DIGITAL SIGNATURE" if channel.verified else "VERIFY (internal EF)"
 
     def _in_folder(self, channel: Channel, entry: Entry) -> str:
         """Use what was asked for: a challenge, an environment; fill an empty folder."""
@@ -402,29 +426,9 @@ class Walk:
 
     # --- attacks
 
-    def _spoilt(self) -> bytes:
-        """A command sent before, changed: bits, lengths, the class, the end."""
-        rng = self.rng
+    def _said_before(self) -> bytes:
         exchanges = self.world.exchanges
-        raw = bytearray(rng.choice(exchanges[-40:])[0] if exchanges and rng.random() < 0.5 else self.last)
-        for _ in range(rng.randint(1, 2)):
-            where = rng.randrange(len(raw) + 1)
-            match rng.randrange(7):
-                case 0 if raw:
-                    raw[where % len(raw)] ^= 1 << rng.randrange(8)
-                case 1:
-                    del raw[where:]
-                case 2:
-                    raw += rng.randbytes(rng.randint(1, 3))
-                case 3 if len(raw) > 4:
-                    raw[4] = (raw[4] + rng.choice((-1, 1))) & 0xFF
-                case 4 if len(raw) > 5:
-                    raw[4:5] = bytes((0, 0, raw[4]))
-                case 5 if raw:
-                    raw[0] = rng.choice((0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x20, 0x40, 0x80, 0x84, 0x90, 0xC0, 0xFF))
-                case 6 if raw:
-                    raw[min(where, 3) % len(raw)] = rng.randrange(256)
-        return bytes(raw)
+        return self.rng.choice(exchanges[-40:])[0] if exchanges and self.rng.random() < 0.5 else self.last
 
     def _attack(self, number: int, host: Host | None) -> Step:
         """A protected message with a flipped bit, or twice; without a session an old one, or an invented one."""

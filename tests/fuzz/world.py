@@ -52,6 +52,7 @@ from tests.fuzz.wire import covered, parse
 from tests.support import chips
 from tests.support.chains import private_key
 from tests.support.chips import WatchedStore
+from tests.support.rsakeys import FixedKeys
 
 Step = tuple[Any, ...]
 """What a host does, as a literal: its name and its arguments."""
@@ -90,7 +91,7 @@ class World:
 
     def __init__(self, start: str, seed: object, tally: Tally | None = None) -> None:
         self.tally = tally if tally is not None else Tally()
-        self._begin(people.START[start](), Ports(randomness(("fuzz", seed)), strict=True))
+        self._begin(people.START[start](), Ports(randomness(("fuzz", seed)), keys=FixedKeys(), strict=True))
 
     def _begin(self, cells: Mapping[str, bytes], ports: Ports) -> None:
         """Power up a chip with these cells; nobody has said anything to it yet."""
@@ -190,6 +191,7 @@ class World:
             return
         if expected.learn is not None:
             expected.learn(data)
+        self._check_proof(expected, data)
         if isinstance(expected.data, bytes):
             if data != expected.data:
                 raise Finding(f"{called(expected)} answers other data in the session than the model")
@@ -375,11 +377,17 @@ class World:
             return
         if expected.learn is not None and sw == 0x9000 and not protects(expected):
             expected.learn(data)
+        if sw == 0x9000 and not protects(expected):
+            self._check_proof(expected, data)
         if isinstance(expected.data, bytes) and not protects(expected):
             if data != expected.data[: len(data)]:
                 raise Finding(f"{called(expected)} answers other data than the model")
         else:
             self._check_secrets(expected, data, passwords=expected.data is None and not expected.protected)
+
+    def _check_proof(self, expected: Expectation, data: bytes) -> None:
+        if expected.proves is not None and not expected.proves(data):
+            raise Finding(f"{called(expected)} answers what is no signature, or not the key that is kept")
 
     def _check_secrets(self, expected: Expectation, data: bytes, *, passwords: bool) -> None:
         for secret in self._secrets[0]:
@@ -420,5 +428,5 @@ def links(raw: bytes, size: int) -> list[bytes]:
 
 def connection(start: str) -> EmulatorConnection:
     """A connection to such a card as the cases have: what their dialogues are played to."""
-    ports = Ports(randomness(("fuzz", 0)), strict=True)
+    ports = Ports(randomness(("fuzz", 0)), keys=FixedKeys(), strict=True)
     return EmulatorConnection(Card(WatchedStore(people.START[start]()), _ROM, ports))
