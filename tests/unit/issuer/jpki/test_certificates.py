@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from jukicard.applets.jpki.layout import Profile
 from jukicard.issuer.errors import CertificateProfileError
 from jukicard.issuer.jpki import certificates as c
 from jukicard.issuer.jpki.profile import PROFILES, certificate_ends
