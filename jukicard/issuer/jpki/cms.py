@@ -50,12 +50,11 @@ def sign_detached(content: bytes, certificate: bytes, signing_time: datetime, si
     SignatureRefused if what `sign` returns is no signature by that key.
     """
     signer = asn1.Certificate.load(certificate)
-    time = x509_time(signing_time)
     attributes = cms.CMSAttributes(
         [
             {"type": "content_type", "values": ["data"]},
             {"type": "message_digest", "values": [hashlib.sha256(content).digest()]},
-            {"type": "signing_time", "values": [cms.Time(name=time.name, value=time.chosen)]},
+            {"type": "signing_time", "values": [cms.Time.load(x509_time(signing_time).dump())]},
             {"type": "signing_certificate_v2", "values": [_signing_certificate(signer, certificate)]},
         ]
     )

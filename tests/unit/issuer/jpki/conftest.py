@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.issued import Offices
 from tests.support.jpki import AUTHENTICATION, TestCa, make_ca
+
+
+@pytest.fixture(scope="session")
+def offices(tmp_path_factory: pytest.TempPathFactory) -> Offices:
+    """Offices of every stage."""
+    return Offices(tmp_path_factory.mktemp("offices"))
 
 
 @pytest.fixture(scope="session")
