@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.jpki.authority import CertificateAuthority, ca_file
 from jukicard.issuer.jpki.cms import sign_detached
 from jukicard.issuer.jpki.register import certified
-from jukicard.issuer.ledger.details import CertificateUsage
 from jukicard.issuer.ledger.rules import Event
 from tests.support.chips import randomness
 from tests.support.desk import Desk
@@ -136,7 +136,7 @@ def test_what_cannot_be_revoked(desk: Desk, given: list[str], code: int) -> None
 
 def test_the_other_cas_list_is_its_own(desk: Desk) -> None:
     path = desk.folder / "authentication.crl"
-    usage = CertificateUsage.AUTHENTICATION.value
+    usage = Usage.AUTHENTICATION.value
     made = desk.facts("jpki", "crl", "--usage", usage, "--out", str(path), *desk.authority)
     assert (made["revoked"], made["usage"]) == (0, usage)
     assert "JPKI for user authentication" in x509.load_der_x509_crl(path.read_bytes()).issuer.rfc4514_string()

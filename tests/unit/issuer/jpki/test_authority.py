@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.counter.books import endorse, void_all
 from jukicard.issuer.counter.lifecycle import Change, change_card
@@ -24,7 +25,7 @@ from jukicard.issuer.jpki.authority import CertificateAuthority, ca_file, ca_lab
 from jukicard.issuer.jpki.register import certificate_number, certified, current_register, revoke
 from jukicard.issuer.jpki.revocation import Crl
 from jukicard.issuer.jpki.verification import CertificateRefused, verify_certificate
-from jukicard.issuer.ledger.details import Cause, CertificateUsage, Endorsement, RevocationReason
+from jukicard.issuer.ledger.details import Cause, Endorsement, RevocationReason
 from jukicard.issuer.ledger.rules import Event
 from tests.support.chips import randomness
 from tests.support.issued import AUTHORITY_PASSWORD, TODAY, Office, Offices, Stage
@@ -39,7 +40,7 @@ def template(offices: Offices, tmp_path_factory: pytest.TempPathFactory) -> Path
     """An office with an active card, whose CAs are made: keys of RSA take their time."""
     folder = tmp_path_factory.mktemp("jpki")
     office = offices.at(Stage.ACTIVE, folder)
-    for usage in CertificateUsage:
+    for usage in Usage:
         CertificateAuthority(office.authority, TODAY, randomness("ca")).ca_certificate(usage)
     office.close()
     return office.home
@@ -58,7 +59,7 @@ def ca(office: Office) -> CertificateAuthority:
     return CertificateAuthority(office.authority, TODAY, randomness("issuing"))
 
 
-def issue(office: Office, ca: CertificateAuthority, usage: CertificateUsage = SIGNATURE) -> bytes:
+def issue(office: Office, ca: CertificateAuthority, usage: Usage = SIGNATURE) -> bytes:
     """A certificate of the office's one card, entered into the books."""
     der = ca.issue(usage, rsa_key(usage.value).public_key(), ATTRIBUTES, TODAY, END)
     office.authority.ledger.append(office.card_state.serial, Event.CERTIFIED, office.clock(), certified(der, usage))
@@ -99,14 +100,15 @@ def test_an_interrupted_making_is_taken_up(offices: Offices, tmp_path: Path) -> 
 RACING = """
 import datetime, os, sys
 from pathlib import Path
+from jukicard.applets.jpki.layout import Usage
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.jpki.authority import CertificateAuthority
-from jukicard.issuer.ledger.details import CertificateUsage
+
 with Authority.open(Path(sys.argv[1]), sys.stdin.readline().strip()) as authority:
     print("ready", flush=True)
     sys.stdin.readline()
     ca = CertificateAuthority(authority, datetime.date(2026, 11, 21), os.urandom)
-    print(ca.ca_certificate(CertificateUsage.SIGNATURE).hex())
+    print(ca.ca_certificate(Usage.SIGNATURE).hex())
 """
 
 
@@ -148,10 +150,10 @@ def test_a_file_that_is_not_the_cas_is_told(office: Office, ca: CertificateAutho
 
 
 def test_certificates_in_the_books_are_verified_by_them(office: Office, ca: CertificateAuthority) -> None:
-    for usage in CertificateUsage:
+    for usage in Usage:
         der = issue(office, ca, usage)
         sources = [ca.books(usage), Crl.load(ca.crl(usage, office.clock()))]
-        trust = [ca.ca_certificate(one) for one in CertificateUsage]
+        trust = [ca.ca_certificate(one) for one in Usage]
         found = verify_certificate(der, trust, usage, office.clock(), sources)
         assert found.revocation is not None
         assert "books" in found.revocation
@@ -165,16 +167,14 @@ def test_a_certificate_that_is_not_in_the_books_is_not_known(office: Office, ca:
     assert status(office, ca, stray) is ocsp.OCSPCertStatus.UNKNOWN
 
 
-def status(
-    office: Office, ca: CertificateAuthority, der: bytes, usage: CertificateUsage = SIGNATURE
-) -> ocsp.OCSPCertStatus:
+def status(office: Office, ca: CertificateAuthority, der: bytes, usage: Usage = SIGNATURE) -> ocsp.OCSPCertStatus:
     pair = (x509.load_der_x509_certificate(one) for one in (der, ca.ca_certificate(usage)))
     request = ocsp.OCSPRequestBuilder().add_certificate(*pair, SHA256()).build().public_bytes(Encoding.DER)
     response = ocsp.load_der_ocsp_response(ca.ocsp_response(usage, request, office.clock()))
     return response.certificate_status
 
 
-def listed(office: Office, ca: CertificateAuthority, usage: CertificateUsage) -> dict[str, str | None]:
+def listed(office: Office, ca: CertificateAuthority, usage: Usage) -> dict[str, str | None]:
     """From the numbers in a CA's list to the reasons."""
     found: dict[str, str | None] = {}
     for entry in x509.load_der_x509_crl(ca.crl(usage, office.clock())):
@@ -187,7 +187,7 @@ def listed(office: Office, ca: CertificateAuthority, usage: CertificateUsage) ->
 def test_a_change_of_name_or_address_voids_the_signature_certificate(
     office: Office, ca: CertificateAuthority, field: str, voids: bool
 ) -> None:
-    signature, authentication = (issue(office, ca, usage) for usage in CertificateUsage)
+    signature, authentication = (issue(office, ca, usage) for usage in Usage)
     assert status(office, ca, signature) is ocsp.OCSPCertStatus.GOOD
     endorse(office.authority, office.card_state.serial, Endorsement(field), office.clock)
     assert listed(office, ca, SIGNATURE) == ({number(signature): "affiliation_changed"} if voids else {})
@@ -216,7 +216,7 @@ def test_a_later_certificate_supersedes(office: Office, ca: CertificateAuthority
 
 
 def test_the_office_revokes_one_or_all_of_a_card(office: Office, ca: CertificateAuthority) -> None:
-    signature, authentication = (issue(office, ca, usage) for usage in CertificateUsage)
+    signature, authentication = (issue(office, ca, usage) for usage in Usage)
     ledger, serial = office.authority.ledger, office.card_state.serial
     (done,) = revoke(ledger, office.clock(), R.KEY_COMPROMISE, number=number(signature))
     assert done.revocation is not None
