@@ -66,6 +66,10 @@ def _read(request: bytes) -> tuple[list[Any], bytes | None]:
     nonce = None if parsed.nonce_value is None else parsed.nonce_value.native
     if not 1 <= len(asked) <= MAX_CERTIFICATES or (nonce is not None and not 1 <= len(nonce) <= MAX_NONCE_BYTES):
         raise ValueError("too many")
+    for one in asked:  # what is asked is repeated in the answer, which has to be readable
+        algorithm_of = one["hash_algorithm"]
+        if algorithm_of["algorithm"].native not in _HASHES or algorithm_of["parameters"].native is not None:
+            raise ValueError("a hash that no client uses")
     if any(extension["critical"].native for extension in body["request_extensions"] or ()):
         raise ValueError("an extension that must be understood")
     return asked, nonce
@@ -83,9 +87,7 @@ def _answer(asked: Any, issuer: Any, lookup: Lookup, now: datetime) -> Any:
 
 def _is_about(asked: Any, issuer: Any) -> bool:
     """Whether a CertID names this CA: the hashes of its name and of its key."""
-    digest = _HASHES.get(asked["hash_algorithm"]["algorithm"].native)
-    if digest is None:
-        return False
+    digest = _HASHES[asked["hash_algorithm"]["algorithm"].native]
     key = bytes(issuer.public_key["public_key"])
     named = (asked["issuer_name_hash"].native, asked["issuer_key_hash"].native)
     return named == (digest(issuer.subject.dump()).digest(), digest(key).digest())

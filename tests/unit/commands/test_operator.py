@@ -63,6 +63,8 @@ NEEDS: dict[str, p.Permission | None] = {
     "app approve": p.APPROVE,
     "terminal new": p.MAKE_TERMINAL,
     "terminal export": p.EXPORT_TERMINAL_KEY,
+    "jpki enrol": p.ISSUE_CERTIFICATE,
+    "jpki unblock": p.RESET_PASSWORD,
     "jpki revoke": p.REVOKE_CERTIFICATE,
     "jpki crl": p.REVOKE_CERTIFICATE,
     "operator new": p.MAKE_OPERATOR,
@@ -71,12 +73,12 @@ NEEDS: dict[str, p.Permission | None] = {
 }
 READ_ONLY = """auth; card info; ledger list; ledger show; ledger verify; terminal list; operator list; operator show;
     code new; code check; reader list; reader check; app info; ledger reconcile; ledger statistics; stock list;
-    face sheet; face print; face check; jpki verify"""
+    face sheet; face print; face check; jpki verify; jpki show"""
 """What leaves books and home as they are."""
 AT_A_TERMINAL = """password change; library list; library lend; library return; library renew; library lose;
     library settle; library password; vending list; vending issue; vending log; vending block; vending allow;
     vending password; points show; points credit; points debit; points pay; points recover; points password;
-    app load; app list; app install; app delete; app call"""
+    app load; app list; app install; app delete; app call; jpki sign; jpki password"""
 """What a terminal does to a card that its holder has brought: the books have no part in it."""
 OF_NO_AUTHORITY = """demo; authority init; authority national; chip new; chip export; chip import; chip accept; app new;
     app build; app test; apdu; braille; serve; ledger migrate; ledger rebuild; batch worker"""
@@ -180,6 +182,7 @@ def commands(desk: Desk) -> dict[str, list[str]]:
     days = ["--moved-out", "2026-11-01", "--moved-in", "2026-11-02", "--reported", "2026-11-03"]
     chips = ["--first", f"{1000:016d}", "--last", f"{1009:016d}"]
     limits = ["--purpose", "library", "--storage", "0", "--memory", "65536", "--right", "files"]
+    sign = ["--password-file", str(private_file(desk.folder / "sign.txt", "ABC123\n"))]
     one = [serial]
     return {
         "application receive": [record, "--face", "A"],
@@ -214,6 +217,8 @@ def commands(desk: Desk) -> dict[str, list[str]]:
         "app approve": [str(application), *limits],
         "terminal new": ["kiosk", "--rights", "identify"],
         "terminal export": ["counter", "--with-key", "--out", str(desk.folder / "counter.pem")],
+        "jpki enrol": [record, *card, *sign],
+        "jpki unblock": [*card, *sign],
         "jpki revoke": [serial, "--reason", "key-compromise"],
         "jpki crl": ["--out", str(desk.folder / "signature.crl")],
         "operator new": ["--role", "clerk", "--out", str(desk.folder / "operators"), *fresh],
