@@ -39,7 +39,7 @@ MODULES = [
     "iso7816.apdu",
     *(
         f"applets.{name}.{module}"
-        for name in ("gp", "juki", "library", "folder", "vending", "points", "operator")
+        for name in ("gp", "juki", "library", "folder", "vending", "points", "operator", "jpki")
         for module in ("layout", "applet", "client")
     ),
     "applets.wasm.engine",
