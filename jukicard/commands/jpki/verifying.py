@@ -62,13 +62,20 @@ def verify(
     lists = [Crl.load(_read(path, _LARGEST_LIST)) for path in crl]
     with _trusted(session, ca, lists) as (trust, sources):
         verified = verify_certificate(signed.certificate, trust, _USAGE, moment, sources)
-    attributes = ResidentAttributes.read(signed.certificate)
     checks = [check.value for check in Check if check is not Check.REVOCATION or verified.revocation]
     facts = {
         **session.facts,
         "verified_at": moment.isoformat(),
         "checks": checks,
         "not_revoked_by": verified.revocation or "not checked: give --crl FILE",
+        **_items(ResidentAttributes.read(signed.certificate)),
+    }
+    print_facts(facts, as_json=as_json)
+
+
+def _items(attributes: ResidentAttributes) -> dict[str, str | None]:
+    """The signer's four items, as facts."""
+    return {
         "name": attributes.name,
         "name_substituted": attributes.name_substituted,
         "sex": attributes.sex,
@@ -77,7 +84,6 @@ def verify(
         "address": attributes.address,
         "address_substituted": attributes.address_substituted,
     }
-    print_facts(facts, as_json=as_json)
 
 
 @contextmanager
