@@ -212,6 +212,8 @@ def _offset(call: Call, size: int) -> int:
 def read_binary(model: Model, call: Call) -> Expectation:
     target, then = _binary(model, call, "read")
     offset = _offset(call, len(target.content))
+    if offset == len(target.content):
+        refuse(0x6B00)
     ne = call.cmd.ne or (65536 if call.cmd.extended else 256)
     data = target.content[offset : offset + ne]
     short = call.cmd.ne not in (None, 256, 65536) and len(data) < ne and model.kind(call.entry) not in ENDS_QUIETLY

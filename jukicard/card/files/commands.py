@@ -107,10 +107,12 @@ class ReadBinary:
     )
     def read_binary(self, cmd: CommandAPDU, ctx: Context) -> ResponseAPDU:
         """Read from a transparent file.  6282 (in some applications 9000) where it ends before the number of bytes
-        asked for.
+        asked for; 6B00 at its end already, where hosts that read until they are stopped must be stopped.
         """
         file = _target(ctx)
         offset = _offset(cmd, file)
+        if offset == file.size:
+            raise CardError(StatusWord.WRONG_P1P2, f"offset {offset} is the file's end")
         expected, exact = _expected(cmd)
         content = file.content[offset : offset + expected]
         if exact and len(content) < expected:
