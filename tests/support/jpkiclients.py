@@ -39,6 +39,8 @@ from tests.support.pcscd import find_tool
 
 Use = Callable[[HeldCard, Usage], None]
 SIGN_PDF = Path(__file__).with_name("jpki_sign_pdf.py")
+ONCE = "framework pkcs15 { pin_cache_ignore_user_consent = true; }"
+"""Has OpenSC remember the signature key's password: for programs that would have to ask for it before each signature."""
 NO_PSS = "RSA+SHA256"
 """OpenSC's module has the card do PKCS #1 v1.5 only: no TLS 1.3, and no PSS in TLS 1.2."""
 
@@ -146,6 +148,7 @@ def _gnutls_cli(card: HeldCard, usage: Usage) -> None:
 
 
 def _openssl(card: HeldCard, usage: Usage) -> None:
+    card.configure_opensc(ONCE)
     certificate = card.home / "certificate.pem"
     certificate.write_bytes(jpkica.as_pem(certificate_of(card.store, usage)))
     settings = card.home / "openssl.cnf"
@@ -155,7 +158,7 @@ def _openssl(card: HeldCard, usage: Usage) -> None:
     )
     key = f"{_url(usage, 'private')};pin-source=file:{card.password_file(usage)}"
     with _tls_server(card) as (port, seen):
-        card.run(
+        said = card.run(
             find_tool("openssl", "openssl"),
             *("s_client", "-quiet", "-connect", f"127.0.0.1:{port}", "-tls1_2", "-sigalgs", NO_PSS),
             *("-CAfile", card.home / "ca.pem", "-verify_return_error"),
@@ -163,7 +166,7 @@ def _openssl(card: HeldCard, usage: Usage) -> None:
             succeeds=None,  # the server says that it has done when it hangs up
             OPENSSL_CONF=str(settings),
         )
-    assert seen == [certificate_of(card.store, usage)]
+    assert seen == [certificate_of(card.store, usage)], said
 
 
 @contextmanager
@@ -197,8 +200,7 @@ def _tls_server(card: HeldCard) -> Iterator[tuple[int, list[bytes | None]]]:
 
 def _ssh(card: HeldCard, usage: Usage) -> None:
     """The agent is told the password, and logs in to a server that knows the card's public key."""
-    # The agent cannot ask again for the password of a key that wants it before each signature: OpenSC is to remember it.
-    card.configure_opensc("framework pkcs15 { pin_cache_ignore_user_consent = true; }")
+    card.configure_opensc(ONCE)
     folder = card.home / "ssh"
     folder.mkdir()
     asking = folder / "ask"
