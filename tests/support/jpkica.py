@@ -1,4 +1,4 @@
-"""A TEST CA for the JPKI application's certificates, the same in every run: its key is of the pool, its dates are fixed."""
+"""A TEST CA for certificates of the JPKI application, the same in every run: its key is of the pool, its dates fixed."""
 
 from __future__ import annotations
 

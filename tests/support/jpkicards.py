@@ -1,4 +1,4 @@
-"""Cards with the JPKI application and a TEST CA's certificates, in a real reader, for programs that nobody here wrote."""
+"""Cards with the JPKI application and a TEST CA's certificates in a real reader, for unmodified programs."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class HeldCard:
     ) -> str:
         """Run a program to its end, and return what it printed on both outputs.
 
-        `text` is its standard input.  AssertionError unless it succeeds (fails where `succeeds` is False; None: either).
+        `text` is its standard input.  AssertionError unless it succeeds (fails where `succeeds` is False; None: any).
         """
         done = subprocess.run(
             [os.fspath(word) for word in command],

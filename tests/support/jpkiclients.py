@@ -40,7 +40,7 @@ from tests.support.pcscd import find_tool
 Use = Callable[[HeldCard, Usage], None]
 SIGN_PDF = Path(__file__).with_name("jpki_sign_pdf.py")
 ONCE = "framework pkcs15 { pin_cache_ignore_user_consent = true; }"
-"""Has OpenSC remember the signature key's password: for programs that would have to ask for it before each signature."""
+"""Has OpenSC remember the signature key's password, for programs that cannot ask for it before each signature."""
 NO_PSS = "RSA+SHA256"
 """OpenSC's module has the card do PKCS #1 v1.5 only: no TLS 1.3, and no PSS in TLS 1.2."""
 
@@ -54,6 +54,11 @@ class Client:
     package: str
     use: Use
     version: tuple[str, ...] = ("--version",)
+
+
+def version_of(distribution: str) -> tuple[str, ...]:
+    """The words that have Python tell the version of an installed distribution."""
+    return "-c", f"from importlib.metadata import version; print('{distribution}', version('{distribution}'))"
 
 
 # --- OpenSC
@@ -73,7 +78,7 @@ def token(usage: Usage) -> tuple[str, ...]:
 def pkcs11_sign(
     card: HeldCard, usage: Usage, succeeds: bool | None = True, password: str | None = None
 ) -> tuple[str, Path]:
-    """Have pkcs11-tool sign a file, with the right password unless another is given: what it says, and the signature."""
+    """Have pkcs11-tool sign a file, with the right password or another: what it says, and the file of the signature."""
     message, signature = card.home / "message", card.home / "signature"
     message.write_bytes(b"a message to be signed")
     signature.unlink(missing_ok=True)
@@ -126,7 +131,9 @@ def _p11tool(card: HeldCard, usage: Usage) -> None:
         card.run, find_tool("p11tool", "gnutls-bin"), "--provider", opensc_module(), GNUTLS_PIN=PASSWORD_TEXTS[usage]
     )
     assert f"Label: {TOKEN_LABELS[usage]}" in p11tool("--list-tokens")
-    assert "Verifying against public key in the token... ok" in p11tool("--login", "--test-sign", _url(usage, "private"))
+    assert "Verifying against public key in the token... ok" in p11tool(
+        "--login", "--test-sign", _url(usage, "private")
+    )
     exported = p11tool("--login", "--export", _url(usage, "cert"))
     assert jpkica.as_pem(certificate_of(card.store, usage)).decode() in exported
 
@@ -171,7 +178,7 @@ def _openssl(card: HeldCard, usage: Usage) -> None:
 
 @contextmanager
 def _tls_server(card: HeldCard) -> Iterator[tuple[int, list[bytes | None]]]:
-    """A server for one connection that wants a certificate of the TEST CA: its port, and the certificates it was shown."""
+    """A server for one connection that wants a certificate of the TEST CA: its port, and what it was shown."""
     key, certificate = jpkica.server()
     for name, content in ("key", key), ("server", certificate), ("ca", jpkica.as_pem(jpkica.ca_certificate())):
         (card.home / f"{name}.pem").write_bytes(content)
@@ -201,7 +208,7 @@ def _tls_server(card: HeldCard) -> Iterator[tuple[int, list[bytes | None]]]:
 def _ssh(card: HeldCard, usage: Usage) -> None:
     """The agent is told the password, and logs in to a server that knows the card's public key."""
     card.configure_opensc(ONCE)
-    folder = card.home / "ssh"
+    folder = card.home / f"ssh-{usage}"
     folder.mkdir()
     asking = folder / "ask"
     asking.write_text(f"#!/bin/sh\ncat '{card.password_file(usage)}'\n")
@@ -211,7 +218,9 @@ def _ssh(card: HeldCard, usage: Usage) -> None:
         wait_until((folder / "agent").exists, "the agent")
         card.run(find_tool("ssh-add", "openssh-client"), "-s", opensc_module(), **agent)
         keys = card.run(find_tool("ssh-add", "openssh-client"), "-L", **agent)
-        (key,) = (line for line in keys.splitlines() if TOKEN_LABELS[usage].split("(")[1][:9] in line and "CA" not in line)
+        (key,) = (
+            line for line in keys.splitlines() if TOKEN_LABELS[usage].split("(")[1][:9] in line and "CA" not in line
+        )
         (folder / "authorized").write_text(f'command="echo the card was let in" {key}\n')
         with _ssh_server(card, folder) as port:
             options = ("BatchMode=yes", "StrictHostKeyChecking=no", f"UserKnownHostsFile={folder}/known")
@@ -248,7 +257,10 @@ def _listens(port: int) -> bool:
 @contextmanager
 def _running(card: HeldCard, *command: str | os.PathLike[str]) -> Iterator[None]:
     log = card.home / "log"
-    with log.open("ab") as output, subprocess.Popen(command, env=card.environment, stdout=output, stderr=output) as process:
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(command, env=card.environment, stdout=output, stderr=output) as process,
+    ):
         try:
             yield
         finally:
@@ -267,7 +279,8 @@ def _pyhanko(card: HeldCard, usage: Usage) -> None:
     ident, password = str(OBJECT_IDS[usage]), card.password_file(usage)
     card.run(sys.executable, SIGN_PDF, opensc_module(), TOKEN_LABELS[usage], ident, password, unsigned, signed)
     (card.home / "ca.pem").write_bytes(jpkica.as_pem(jpkica.ca_certificate()))
-    database = f"sql:{card.home}"
+    (card.home / "nss").mkdir()
+    database = f"sql:{card.home / 'nss'}"
     certutil = find_tool("certutil", "libnss3-tools")
     card.run(certutil, "-N", "-d", database, "--empty-password")
     card.run(certutil, "-A", "-d", database, "-n", "CA", "-t", "CT,C,C", "-i", card.home / "ca.pem")
@@ -276,8 +289,9 @@ def _pyhanko(card: HeldCard, usage: Usage) -> None:
     assert "Certificate Validation: Certificate is Trusted." in found
 
 
+PKCS15_TOOL = Client("pkcs15-tool", "opensc-tool", "opensc", _pkcs15_tool, ("--info",))
 CLIENTS = (
-    Client("pkcs15-tool", "opensc-tool", "opensc", _pkcs15_tool, ("--info",)),
+    PKCS15_TOOL,
     Client("pkcs11-tool-lists", "opensc-tool", "opensc", _pkcs11_tool_lists, ("--info",)),
     Client("pkcs11-tool-signs", "opensc-tool", "opensc", _pkcs11_tool_signs, ("--info",)),
     Client("pkcs11-tool-tests", "opensc-tool", "opensc", _pkcs11_tool_tests, ("--info",)),
@@ -285,5 +299,5 @@ CLIENTS = (
     Client("gnutls-cli", "gnutls-cli", "gnutls-bin", _gnutls_cli),
     Client("openssl", "openssl", "openssl", _openssl, ("version",)),
     Client("ssh", "ssh", "openssh-client", _ssh, ("-V",)),
-    Client("pyhanko", sys.executable, "python3", _pyhanko, ("-c", "import pyhanko; print(pyhanko.__version__)")),
+    Client("pyhanko", sys.executable, "python3", _pyhanko, version_of("pyhanko")),
 )

@@ -61,7 +61,13 @@ def test_the_other_key_still_signs(hold: Hold, blocked: Usage) -> None:
 def test_p11tool_with_a_wrong_password(hold: Hold, profile: Profile, usage: Usage) -> None:
     """GnuTLS asks whoever it can until it is stopped: here nobody answers a second time."""
     card = hold(profile)
-    words = "--provider", opensc_module(), "--login", "--list-all", f"pkcs11:token={TOKEN_LABELS[usage].replace(' ', '%20')}"
+    words = (
+        "--provider",
+        opensc_module(),
+        "--login",
+        "--list-all",
+        f"pkcs11:token={TOKEN_LABELS[usage].replace(' ', '%20')}",
+    )
     card.run(find_tool("p11tool", "gnutls-bin"), *words, succeeds=None, GNUTLS_PIN=WRONG_PASSWORDS[usage].decode())
     spent = CREDENTIALS[usage].tries - card.tries[usage]
     assert spent == 1
