@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from unittest import mock
 
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from jukicard.applets.jpki import signing
 from jukicard.applets.wasm.engine import Instance
 from jukicard.card.ports import Ports
 from jukicard.card.registry import CELL, Contents
@@ -16,6 +20,7 @@ from tests.fuzz.model import Expectation, protects
 from tests.fuzz.oracles import Finding
 from tests.fuzz.world import Tally, World
 from tests.independence.secrets import Secret
+from tests.support.rsakeys import FixedKeys
 
 LOST = 0x6F00
 """What a host makes of a command that no card has answered."""
@@ -58,6 +63,13 @@ def counted() -> Iterator[list[int]]:
         yield steps
 
 
+@contextmanager
+def unsalted() -> Iterator[None]:
+    """RSASSA-PSS without salts meanwhile: they are OpenSSL's own random bytes, and tell any two signatures apart."""
+    with mock.patch.object(signing, "_PSS", padding.PSS(padding.MGF1(SHA256()), 0)):
+        yield
+
+
 class Streams:
     """The randomness port: one stream of bytes for each name, of which one is on at a time."""
 
@@ -84,7 +96,8 @@ class HalfSecretCard(World):
         self.answers: list[Answer] = []
         self.reach = frozenset(range(4))
         self._streams, self._waits = Streams(seed), list[float]()
-        self._begin(cells, Ports(self._streams, delay=self._waits.append, strict=True))
+        ports = Ports(self._streams, delay=self._waits.append, keys=FixedKeys(), strict=True)
+        self._begin(cells, ports)
 
     def send(self, raw: bytes) -> tuple[Expectation, bytes]:
         """Send one command and keep what comes."""
@@ -96,7 +109,7 @@ class HalfSecretCard(World):
         self._waits.clear()
         self.store.commits.clear()
         try:
-            with counted() as steps:
+            with counted() as steps, unsalted():
                 answer = self.card.transmit(raw)
         except Finding:  # the watchdog's
             raise

@@ -11,7 +11,7 @@ from jukicard.card.registry import Contents
 from tests.fuzz.facts import Entry
 from tests.fuzz.wire import Command, Refused, parse
 from tests.fuzz.world import Step, World
-from tests.independence.secrets import HIDDEN_FILES, HIDDEN_NAMES, SERVICE, SHOWN_FILES, SHOWN_NAMES, Setup, contents_of
+from tests.independence.secrets import HIDDEN_FILES, HIDDEN_NAMES, SHARING, SHOWN_FILES, SHOWN_NAMES, Setup, contents_of
 
 SELECT, CHANNEL, INSTALL, DELETE, STATUS, LOAD, LIST = 0xA4, 0x70, 0xE6, 0xE4, 0xF0, 0xE8, 0xF2
 INITIALIZE, CERTIFICATE, READ, READ_ODD = 0x50, 0x2A, 0xB0, 0xB1
@@ -157,7 +157,7 @@ class Manners:
         """Whether the secret side may take a step on one of the cards."""
         if step[0] not in ("raw", "secure", "scp03", "scp11a", "scp11b", "finish"):
             return False
-        if self.secret.kind == SERVICE and (step[0] == "scp03" or (step[0] == "scp11a" and step[2] in LATER_TERMINALS)):
+        if self.secret.kind in SHARING and (step[0] == "scp03" or (step[0] == "scp11a" and step[2] in LATER_TERMINALS)):
             return False
         for number in _numbers(step, world):
             if number not in self.channels or world.model.channels[number] is None:
@@ -179,7 +179,7 @@ class Manners:
         if cmd.ins in CONTENT and not self._hidden_may_manage(cmd, world):
             return False
         proprietary = bool(cmd.cla & 0x80)
-        return not (self.secret.kind == SERVICE and proprietary and cmd.ins in (INITIALIZE, CERTIFICATE))
+        return not (self.secret.kind in SHARING and proprietary and cmd.ins in (INITIALIZE, CERTIFICATE))
 
     def _hidden_may_manage(self, cmd: Command, world: World) -> bool:
         if cmd.ins == DELETE and cmd.p2 & 0x01:

@@ -16,7 +16,8 @@ from tests.fuzz import people
 from tests.fuzz.content_grammar import NEW_FILES
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
 from tests.fuzz.tables import MODULES
-from tests.support import chips, locker
+from tests.support import chips, jpkichips, locker
+from tests.support.rsakeys import pool, stored_primes
 
 HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
 HIDDEN_FILES, SHOWN_FILES = NEW_FILES[2:], NEW_FILES[:2]
@@ -25,9 +26,12 @@ STARTS = tuple(start for start in people.START if start != "blank")
 """The fuzzer's cards that have more than one side."""
 _OFTEN = {"services": 4, "folder": 3, "loaded": 4, "delivered": 3}
 _DONORS = ("active", "active", "delivered", "personalisation")
-JUKI, CITY, SERVICE = "juki", "city", "service"
-KINDS = (JUKI, CITY, SERVICE)
-"""Whose secrets the cards differ in: the Juki area, the municipality's area, or one service in it."""
+_JPKI_DONORS = ("jpki", "jpki like a juki card", "new jpki")
+JUKI, CITY, SERVICE, JPKI = "juki", "city", "service", "jpki"
+KINDS = (JUKI, CITY, SERVICE, JPKI)
+"""Whose secrets the cards differ in: the Juki area, the municipality's area, a service in it, the JPKI application."""
+SHARING = frozenset((SERVICE, JPKI))
+"""Those in a domain that belongs to the other side."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def secrets_on(start: str) -> tuple[Secret, ...]:
         Secret(JUKI, frozenset((bytes(chips.JUKI_DOMAIN), bytes(chips.JUKI)))),
         Secret(CITY, frozenset((bytes(chips.CITY_DOMAIN), *services))),
         *(Secret(SERVICE, frozenset((name, HIDDEN_NAMES[0]))) for name in services),
+        Secret(JPKI, frozenset((bytes(jpkichips.JPKI), HIDDEN_NAMES[0]))),
     )
 
 
@@ -106,7 +111,7 @@ class Setup:
 
     def cells(self, which: int) -> dict[str, bytes]:
         """The cells that card 0 or 1 starts with."""
-        cells = dict(people.START[self.start]())
+        cells = dict(_with_jpki(self.start) if self.secret.kind == JPKI else people.START[self.start]())
         contents = contents_of(cells)
         donor = _donor(*self.donors[which])
         secret = [entry for entry in contents.entries if self.secret.holds(entry, contents)]
@@ -124,7 +129,9 @@ class Setup:
 
 @lru_cache(maxsize=16)
 def _donor(stage: str, number: int) -> dict[str, bytes]:
-    """A card with a locker."""
+    """A card with a locker; or one with the JPKI application."""
+    if stage in _JPKI_DONORS:
+        return people.START[stage]()
     issued = (
         chips.in_personalisation(number=number)
         if stage == "personalisation"
@@ -134,12 +141,25 @@ def _donor(stage: str, number: int) -> dict[str, bytes]:
 
 
 def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
-    """Give another resident code and other passwords."""
+    """Give another resident code, other passwords, and other keys of JPKI."""
+    others = _others()
     for cell, content in cells.items():
-        if cell.startswith(areas) and content == CODES[0]:
-            cells[cell] = CODES[1]
-        elif cell.startswith(areas) and content == chips.PASSWORD:
-            cells[cell] = PASSWORDS[1]
+        if cell.startswith(areas) and content in others:
+            cells[cell] = others[content]
+
+
+@lru_cache(maxsize=1)
+def _others() -> Mapping[bytes, bytes]:
+    """What stands on the second card in the place of what the first one has."""
+    first, second, *further = (stored_primes(key) for key in pool())
+    passwords = {jpkichips.PASSWORDS[usage]: jpkichips.WRONG_PASSWORDS[usage] for usage in jpkichips.PASSWORDS}
+    return {
+        CODES[0]: CODES[1],
+        chips.PASSWORD: PASSWORDS[1],
+        **passwords,
+        first: further[0],
+        second: further[1],
+    }
 
 
 def _as_issued(cells: dict[str, bytes], _secret: Secret) -> dict[str, bytes]:
@@ -158,20 +178,37 @@ def _without(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
     return store.snapshot()
 
 
-def _with_more(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
-    """The cells of a card on which the secret side's first application is there twice, under two names."""
+@lru_cache(maxsize=32)
+def _with_jpki(start: str) -> dict[str, bytes]:
+    """The cells of such a card with the JPKI application on it, where it is not there."""
+    cells, given = people.START[start](), jpkichips.active()
+    name = bytes(jpkichips.JPKI)
+    if contents_of(cells).by_aid(name) is not None:
+        return cells
+    found = contents_of(given).by_aid(name)
+    assert found is not None
+    return _with_another(cells, found, found.aid, given)
+
+
+def _with_another(cells: dict[str, bytes], entry: Entry, name: AID, given: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The cells of a card on which there is one more application, like `entry` of the card whose cells are `given`."""
     store = MemoryStore(cells)
     transaction = Transaction(store)
-    registry = Registry(transaction)
-    contents = registry.contents
-    first = next(entry for entry in contents.entries if not entry.is_domain and secret.holds(entry, contents))
-    name = AID(HIDDEN_NAMES[0])
-    twin = registry.add(name, first.load_file, first.module, first.domain, first.privileges, first.state, first.granted)
-    for cell, content in cells.items():
-        if cell.startswith(first.area):
-            transaction.write(twin.area + cell[len(first.area) :], content)
+    added = Registry(transaction).add(
+        name, entry.load_file, entry.module, entry.domain, entry.privileges, entry.state, entry.granted
+    )
+    for cell, content in given.items():
+        if cell.startswith(entry.area):
+            transaction.write(added.area + cell[len(entry.area) :], content)
     transaction.commit()
     return store.snapshot()
+
+
+def _with_more(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
+    """The cells of a card on which the secret side's first application is there twice, under two names."""
+    contents = contents_of(cells)
+    first = next(entry for entry in contents.entries if not entry.is_domain and secret.holds(entry, contents))
+    return _with_another(cells, first, AID(HIDDEN_NAMES[0]), cells)
 
 
 AS_ISSUED, NONE, MORE = "as issued", "none", "more"
@@ -197,7 +234,7 @@ def setup_of(rng: Random, kind: str, shown: str) -> Setup:
     """Draw a pair of cards; with an application of the kind `shown` on the side that is compared."""
     cards, weights = _cards(kind, shown)
     start, secret = rng.choices(cards, weights)[0]
-    one, another = ((rng.choice(_DONORS), number) for number in rng.sample((1, 2), 2))
+    one, another = ((rng.choice(_JPKI_DONORS if kind == JPKI else _DONORS), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
     either, other = rng.sample((AS_ISSUED, NONE, MORE), 2) if registry else (AS_ISSUED, AS_ISSUED)
     channels = frozenset(rng.sample(range(4), rng.choice((1, 1, 1, 2, 2, 3))))

@@ -23,8 +23,8 @@ from tests.fuzz import people
 from tests.independence.cases import Case, failure, run_case, shrink, written
 from tests.independence.focus import NOTHING, Focus
 from tests.independence.pairs import Seen
-from tests.independence.secrets import CITY, JUKI, SERVICE, STARTS
-from tests.support import locker
+from tests.independence.secrets import CITY, JPKI, JUKI, SERVICE, STARTS
+from tests.support import jpkichips, locker
 
 SEED = 20260401
 MAX_CASES = 150
@@ -238,6 +238,20 @@ def from_a_service(patch: pytest.MonkeyPatch) -> None:
     around(patch, leak)
 
 
+def from_the_jpki_application(patch: pytest.MonkeyPatch) -> None:
+    """Everybody else answers longer while its signature password has lost tries."""
+
+    def leak(honest: Execute, cmd: CommandAPDU, channel: Channel, services: Services, session: Any) -> ResponseAPDU:
+        response = honest(cmd, session, channel, services)
+        entry = registry.Contents.parse(services.store.read(registry.CELL)).by_aid(bytes(jpkichips.JPKI))
+        lost = entry is not None and services.store.read(f"{entry.area}p/9b/t") in (b"\0", b"\1", b"\2", b"\3", b"\4")
+        if cmd.ins == READ_BINARY and lost and response.data:
+            return response._replace(data=response.data + bytes(16))
+        return response
+
+    around(patch, leak)
+
+
 class Plant(NamedTuple):
     """A leak, whose secret it tells, what the comparison says of it; and where it shows, if not to everybody."""
 
@@ -247,9 +261,11 @@ class Plant(NamedTuple):
     about: Focus = NOTHING
 
 
+LONGER = "bytes and", "and 9000", "answers 61"
+"""What is said of a longer answer: it may wait for GET RESPONSE, all of it or more of it."""
 INSTALLING = Focus("domain", ("INSTALL [for install (and make selectable)]",))
 PLANTS = (
-    Plant(in_the_length, JUKI, ("bytes and",)),
+    Plant(in_the_length, JUKI, LONGER),
     Plant(in_the_data, JUKI, ("answers other data",)),
     Plant(in_the_status_word, JUKI, ("6985",)),
     Plant(in_the_channels, JUKI, ("6982",)),
@@ -268,10 +284,11 @@ PLANTS = (
     Plant(in_the_waiting, CITY, ("seconds",)),
     Plant(in_what_lasts, JUKI, ("in the end",)),
     Plant(in_the_steps, JUKI, ("LOCKER TIME takes",), Focus("locker", ("LOCKER TIME",))),
-    Plant(from_a_loaded_application, SERVICE, ("bytes and", "and 9000")),
-    Plant(from_a_loaded_application, CITY, ("bytes and",)),
-    Plant(from_a_service, SERVICE, ("bytes and",)),
-    Plant(from_a_service, CITY, ("bytes and",)),
+    Plant(from_a_loaded_application, SERVICE, LONGER),
+    Plant(from_a_loaded_application, CITY, LONGER),
+    Plant(from_a_service, SERVICE, LONGER),
+    Plant(from_a_service, CITY, LONGER),
+    Plant(from_the_jpki_application, JPKI, LONGER),
 )
 
 

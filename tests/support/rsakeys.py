@@ -28,6 +28,12 @@ def _key(p: int, q: int) -> rsa.RSAPrivateKey:
     ).private_key()
 
 
+def stored_primes(key: rsa.RSAPrivateKey) -> bytes:
+    """A key as the chip keeps it: its two primes, 128 bytes each."""
+    numbers = key.private_numbers()
+    return numbers.p.to_bytes(128) + numbers.q.to_bytes(128)
+
+
 class FixedKeys(DerivedKeys):
     """A chip's key generation that takes its RSA keys from the pool, one after another."""
 
