@@ -222,13 +222,12 @@ def store(model: Model, call: Call) -> Expectation:
     return Expectation(OK | {NO_ROOM}, changes={cell: bytes(size)})
 
 
+@command(p1=255, p2=None)
 def other(model: Model, call: Call) -> Expectation:
     """Any instruction that the locker does not know: it tells what it sees of the header."""
-    if len(call.cmd.data) > LONGEST:
-        refuse(0x6700)
     if call.cmd.p1 != call.cmd.p2:
         refuse(0x6D00)
-    return ends(model, call, Expectation(OK, bytes(call.cmd[:4])))
+    return Expectation(OK, bytes(call.cmd[:4]))
 
 
 LOADED_RULES: dict[str, Rule] = {
