@@ -323,9 +323,18 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
         "Certificates of the public personal authentication (公的個人認証).",
         "juki jpki show --reader pcsc:",
         {
-            "enrol": Lazy("jpki.enrolling:enrol", "Make keys and certificates on an active card, at the counter."),
-            "show": Lazy("jpki.using:show", "Show what a card's JPKI application says, at no cost."),
-            "sign": Lazy("jpki.using:sign", "Sign a file with the card: a detached signature."),
+            "enrol": Lazy(
+                "jpki.enrolling:enrol",
+                "Make keys and certificates of the JPKI on an active card, whose holder chooses the passwords.",
+            ),
+            "show": Lazy(
+                "jpki.using:show",
+                "Show what a card's JPKI application says: tries left, certificates, with the password whose they are.",
+            ),
+            "sign": Lazy(
+                "jpki.using:sign",
+                "Sign a file with the card: a detached signature (CMS, DER), with the signer's certificate in it.",
+            ),
             "verify": Lazy(
                 "jpki.verifying:verify", "Verify a detached signature, and the signer's certificate up to its CA."
             ),
@@ -336,8 +345,10 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
                 "jpki.revoking:crl",
                 "Sign the revocation list of a CA, by what the books say now; it is valid for a day.",
             ),
-            "password": Lazy("jpki.using:password", "Change a password of the JPKI."),
-            "unblock": Lazy("jpki.enrolling:unblock", "Set a password of the JPKI anew at the office."),
+            "password": Lazy("jpki.using:password", "Change a password of the JPKI: the old one, then a new one."),
+            "unblock": Lazy(
+                "jpki.enrolling:unblock", "Set a password of the JPKI anew at the office, and give back its tries."
+            ),
         },
     ),
     "apdu": Lazy("apdu:apdu", "Send raw APDUs, as they are, and print each answer in hex."),

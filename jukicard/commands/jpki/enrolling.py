@@ -114,9 +114,10 @@ def unblock(
     authority_password: Source,
     as_json: bool,
 ) -> None:
-    """Set a password of the JPKI anew at the office, and give back its tries: for a holder who forgot or blocked it.
+    """Set a password of the JPKI anew at the office, and give back its tries.
 
-    The holder is there in person and chooses it. Only the municipality that issued the card can do that.
+    For a holder who forgot or blocked it, and is there in person to choose another. Only the municipality that issued
+    the card can do that.
 
     \b
     Example:

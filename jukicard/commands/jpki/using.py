@@ -38,7 +38,7 @@ _PUBLIC_FILE = 0o644
 @json_option
 @pass_session
 def show(session: Session, reader: ReaderSpec, holder: bool, password: Source, as_json: bool) -> None:
-    """Show what a card's JPKI application says: tries left, certificates, and with the password whose they are.
+    """Show what a card's JPKI application says: tries left, certificates, with the password whose they are.
 
     Without --holder (or a password's file) nothing is asked for and no try is spent. Works with real My Number cards.
 
@@ -112,9 +112,10 @@ def sign(
 def password(
     session: Session, usage: Usage, reader: ReaderSpec, password: Source, new_password: Source, as_json: bool
 ) -> None:
-    """Change a password of the JPKI: the old one, then a new one. A wrong old one costs a try.
+    """Change a password of the JPKI: the old one, then a new one.
 
-    The signature password has 6 to 16 capital letters and digits, the authentication password 4 digits.
+    A wrong old one costs a try. The signature password has 6 to 16 capital letters and digits, the authentication
+    password 4 digits.
 
     \b
     Examples:
