@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jukicard.applets.faceverification.applet import FaceVerificationApplet
 from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.jpki.applet import JpkiApplet
@@ -11,6 +12,7 @@ from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.applets.operator.applet import OperatorApplet
 from jukicard.applets.points.applet import PointsApplet
+from jukicard.applets.shared.applet import SharedApplet
 from jukicard.applets.vending.applet import VendingApplet
 from jukicard.applets.wasm.loader import WasmLoader
 from jukicard.card.applet import Applet
@@ -25,6 +27,8 @@ BUILT_IN: tuple[type[Applet], ...] = (
     PointsApplet,
     OperatorApplet,
     JpkiApplet,
+    FaceVerificationApplet,
+    SharedApplet,
 )
 
 

@@ -18,7 +18,7 @@ from jukicard.issuer.faces.choices import FaceChoices
 from jukicard.issuer.faces.look import FaceLook
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.rules import Status
-from jukicard.issuer.line.facework import FaceWork, prepared
+from jukicard.issuer.line.facework import FaceWork, images_of, prepared
 from jukicard.issuer.line.orders import place_order, unfinished_order
 from jukicard.issuer.line.personalise import Order, Personaliser, check_blank
 from jukicard.issuer.line.plan import FACE_STEP, Operation
@@ -103,7 +103,8 @@ def onto(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
         order = _resumed_or_placed(session, authority, wish, order, watch)
-        return _personalise(session, authority, connection, order, watch, _face_work(authority, wish, order, out))
+        face = _face_work(authority, wish, order, out)
+        return _personalise(session, authority, connection, order, watch, wish, face)
 
 
 def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, watch: Watch) -> tuple[CardState, Path]:
@@ -123,7 +124,7 @@ def into_folder(session: Session, authority: Authority, wish: Wish, out: Path, w
             )
         create_chip(path, key, random=session.world.chip_random)
     with session.card(EmulatorSpec(path)) as connection:
-        return _personalise(session, authority, connection, order, watch, face), path
+        return _personalise(session, authority, connection, order, watch, wish, face), path
 
 
 def face_files(state: CardState, out: Path | None) -> dict[str, Path | None]:
@@ -167,11 +168,13 @@ def _personalise(
     connection: CardConnection,
     order: Order,
     watch: Watch,
+    wish: Wish,
     face: FaceWork | None,
 ) -> CardState:
     done = authority.ledger.card(order.serial).steps_done
     random, now = session.world.random, session.world.now
-    personaliser = Personaliser(authority, connection, order, random, now, face)
+    images = None if face is not None else images_of(wish.face, wish.look)
+    personaliser = Personaliser(authority, connection, order, random, now, face, images=images)
     total = len(personaliser.operations()) - len(done)
     try:
         with watch.steps(order.serial, total) as began:

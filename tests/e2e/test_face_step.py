@@ -11,6 +11,7 @@ import pytest
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.issuer.errors import RuleRefused
+from jukicard.issuer.faces.chipimages import FaceImages
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.ledger import Ledger
 from jukicard.issuer.ledger.rules import Event, Status
@@ -22,6 +23,9 @@ from tests.support.issued import Office
 ENTRIES: tuple[tuple[Event, str | None], ...] = (
     (Event.STEP_DONE, "read-back"),
     (Event.READ_BACK, None),
+    (Event.STEP_DONE, "card-objects"),
+    (Event.STEP_DONE, "face-record"),
+    (Event.STEP_DONE, "shared-data"),
     (Event.STEP_DONE, "secured"),
     (Event.CLOSED, None),
     (Event.STEP_STARTED, "face"),
@@ -54,6 +58,9 @@ class Drawer:
 
     def differences(self, serial: str) -> tuple[object, ...]:
         return ()
+
+    def images(self) -> FaceImages:
+        return FaceImages(b"a picture of a name")
 
 
 def issue(

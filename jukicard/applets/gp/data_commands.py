@@ -28,7 +28,15 @@ RECOGNITION = bytes.fromhex(
 """Card recognition data (GP 2.3.1, H.2): the value of 66."""
 
 _LONGEST_MONTHS = {f"{month:02d}": 29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31 for month in range(1, 13)}
-_IDENTITY = (layout.TAG_ISSUER_NUMBER, layout.TAG_CARD_NUMBER, layout.TAG_PRODUCTION)
+_IDENTITY = (
+    layout.TAG_ISSUER_NUMBER,
+    layout.TAG_CARD_NUMBER,
+    layout.TAG_PRODUCTION,
+    layout.TAG_CITY_CODE,
+    layout.TAG_EXPIRES,
+    layout.TAG_CITY_KEY_REFERENCE,
+    layout.TAG_CONTACT_ATR,
+)
 
 
 class DataCommands:
@@ -136,8 +144,9 @@ def _store(objects: tuple[Tlv, ...], ctx: DomainContext) -> None:
     that it names.
     """
     first = objects[0]
-    if first.tag in _IDENTITY and len(objects) == 1 and ctx.entry.instance == ISSUER_DOMAIN:
-        ctx.area.write(identity_cell(first.tag), first.value)
+    if ctx.entry.instance == ISSUER_DOMAIN and all(item.tag in _IDENTITY for item in objects):
+        for item in objects:
+            ctx.area.write(identity_cell(item.tag), item.value)
         return
     if first.tag == TAG_PURPOSES and len(objects) == 1:
         store_purposes(ctx, first.value)

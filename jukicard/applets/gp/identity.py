@@ -10,7 +10,7 @@ DIVERSIFICATION_CELL = "id/diversification"
 
 
 def identity_cell(tag: int) -> str:
-    """Return the cell of the issuer domain's area that holds the identity object `tag` (42, 45, 9F7F)."""
+    """Return the cell of the issuer domain's area that holds an identity object by its tag (42, 45, 9F7F, F0, …)."""
     return f"id/{tag:04x}"
 
 
@@ -20,5 +20,5 @@ def diversification_data(ctx: DomainContext) -> bytes:
 
 
 def identity(ctx: DomainContext, tag: int) -> bytes | None:
-    """Return the issuer number (42), card number (45) or production data (9F7F), or None."""
+    """Return one of the identity objects, which the maker or the issuer has stored, or None."""
     return ctx.issuer_area.read(identity_cell(tag))

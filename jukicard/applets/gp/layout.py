@@ -32,6 +32,13 @@ TAG_RECOGNITION = 0x66
 TAG_KEY_INFORMATION = 0xE0
 TAG_SEQUENCE_COUNTER = 0xC1
 TAG_PRODUCTION = 0x9F7F
+TAG_CITY_CODE = 0xF0
+TAG_EXPIRES = 0xF2
+TAG_CITY_KEY_REFERENCE = 0xF7
+TAG_CONTACT_ATR = 0x5F51
+"""The last four are the real card family's: municipality (5 digits), expiry (YYYYMMDD), a key's reference (16 bytes),
+and the answer to reset of the contacts without its first byte.
+"""
 TAG_CERTIFICATES = 0xBF21
 TAG_TERMINAL_CA_IDENTIFIERS = 0xFF33
 TAG_CARD_CA_IDENTIFIERS = 0xFF34

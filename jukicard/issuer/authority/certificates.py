@@ -84,6 +84,7 @@ CARD_CA = Profile(ca=True, path_length=0, key_usage=_CA_USAGE)
 TERMINAL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}), terminal=True)
 CARD_AUTHENTICATION = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
 LEDGER_SEAL = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
+FACE_SIGNING = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}))
 CARD_CHANNEL = Profile(ca=False, path_length=None, key_usage=frozenset({"key_agreement"}))
 OPERATOR = Profile(ca=False, path_length=None, key_usage=frozenset({"digital_signature"}), operator=True)
 

@@ -19,7 +19,7 @@ from jukicard.issuer.ledger.chain import Entry
 from jukicard.issuer.ledger.group import Resident
 from jukicard.issuer.ledger.rules import APPLICATION, HELD, MID_ISSUE, BooksEvent, Status
 from jukicard.issuer.ledger.stock import STOCK_EVENTS, ChipNumbers, stock_of
-from jukicard.issuer.line.facework import check_face_of
+from jukicard.issuer.line.facework import check_face_of, check_images
 from jukicard.issuer.line.orders import resident_of, terms_for
 from jukicard.issuer.records.resident import ResidentRecord
 
@@ -32,8 +32,8 @@ _MADE = frozenset({*HELD, Status.VOID, Status.DESTROYED})
 def validate(authority: Authority, plan: RunPlan, now: datetime) -> int:
     """Check every record of a run against the rules, the other records and the books; return how many there are.
 
-    Where faces are made, whether each can be drawn, too: photos are opened and framed for that, which takes most of the
-    time.  What the braille says must have been confirmed beforehand.
+    Whether each face can be drawn, too: photos are opened and framed for that, which takes most of the time.  Where
+    faces are printed, what the braille says must have been confirmed beforehand.
 
     RecordError lists all faults at once, record by record.
     """
@@ -142,6 +142,8 @@ def _records(authority: Authority, plan: RunPlan, now: datetime, problems: list[
             terms = terms_for(record, plan.issued_on, now)
             if plan.look is not None:
                 check_face_of(authority, record, terms.expires, plan.look)
+            else:
+                check_images(authority, record, terms.expires)
         except RecordError as error:
             problems += error.problems
         except RuleRefused as error:

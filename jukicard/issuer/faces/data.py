@@ -75,10 +75,14 @@ def face_data(record: ResidentRecord, city: City, expires: date) -> FaceData:
         _SEX[record.sex],
         record.address,
         record.photo,
-        f"{_year(record):02d}{born:%m%d}",
+        birth_digits(record),
     )
 
 
-def _year(record: ResidentRecord) -> int:
+def birth_digits(record: ResidentRecord) -> str:
+    """Return the birth date as six digits: year of the era, month, day; of foreigners two digits of the Gregorian year
+    in place of the era's.
+    """
     born = record.birth_date
-    return born.year % 100 if record.is_foreign else born.year - era_of(born).first_day.year + 1
+    year = born.year % 100 if record.is_foreign else born.year - era_of(born).first_day.year + 1
+    return f"{year:02d}{born:%m%d}"

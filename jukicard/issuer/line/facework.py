@@ -19,6 +19,7 @@ from jukicard.issuer.faces.template import Plane
 from jukicard.issuer.records.resident import ResidentRecord
 
 if TYPE_CHECKING:
+    from jukicard.issuer.faces.chipimages import FaceImages
     from jukicard.issuer.faces.face import PreparedFace
 
 
@@ -30,6 +31,9 @@ class FaceMaker(Protocol):
 
     def differences(self, serial: str) -> Sequence[object]:
         """Read the face back from where it was written, and return in what it differs from the record."""
+
+    def images(self) -> FaceImages:
+        """Return the pictures of the face that the chip gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,41 @@ class FaceWork:
         except OSError as error:
             return (f"{path} cannot be read: {error.strerror}",)
         return compare_face(pdf, self.face.data, self.face.template, self.look.images, self.face.photo)
+
+    def images(self) -> FaceImages:
+        """See FaceMaker."""
+        return images_of(self.face, self.look)
+
+
+def images_of(face: PreparedFace, look: FaceLook) -> FaceImages:
+    """Return the pictures of a face that the chip gets."""
+    from jukicard.issuer.faces.chipimages import face_images
+
+    return face_images(face.data, face.photo, look.images)
+
+
+def images_without_face(authority: Authority, record: ResidentRecord, expires: date) -> FaceImages:
+    """Return the pictures that the chip gets where nothing is printed: as if it were printed by the usual template.
+
+    RecordError for a photo that cannot be printed, and for characters that no font has.
+    """
+    from jukicard.issuer.faces.chipimages import face_images
+    from jukicard.issuer.faces.face import prepared_photo
+
+    with _told_of(record):
+        data = face_data(record, authority.city, expires)
+        return face_images(data, prepared_photo(data, face_template()))
+
+
+def check_images(authority: Authority, record: ResidentRecord, expires: date) -> None:
+    """Check that those pictures can be made; nothing is drawn.  RecordError as for `images_without_face`."""
+    from jukicard.issuer.faces.chipimages import check_glyphs
+    from jukicard.issuer.faces.face import prepared_photo
+
+    with _told_of(record):
+        data = face_data(record, authority.city, expires)
+        check_glyphs(data)
+        prepared_photo(data, face_template())
 
 
 def prepared(

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from hmac import compare_digest
+from typing import TYPE_CHECKING
 
+from jukicard.applets.faceverification.layout import FACE_AID
 from jukicard.applets.gp.client import DomainClient
 from jukicard.applets.gp.layout import (
     ISSUER_DOMAIN_AID,
@@ -26,13 +29,15 @@ from jukicard.applets.juki import layout as juki
 from jukicard.applets.juki.client import JukiClient
 from jukicard.applets.juki.records import CardData, CardState
 from jukicard.applets.service.client import KeyPairClient
+from jukicard.applets.shared.layout import SHARED_AID
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import AuthenticationFailed, CardStatusError, HostError, MalformedResponse, NoCard
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import TlvError, parse_one
+from jukicard.iso7816.tlv import Tlv, TlvError, parse_one
 from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority import certificates as x
 from jukicard.issuer.authority.authority import Authority
+from jukicard.issuer.authority.facesigner import face_signer
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CardSpoilt, FaceMismatch, IssuerError, RuleRefused, WrongCard
 from jukicard.issuer.keys.keystore import Randomness
@@ -40,16 +45,21 @@ from jukicard.issuer.ledger.cards import CardState as LedgerState
 from jukicard.issuer.ledger.rules import TRANSITIONS, Event, Status
 from jukicard.issuer.line import plan
 from jukicard.issuer.line.cardkeys import newest_key_sets
+from jukicard.issuer.line.chipface import ChipFace
 from jukicard.issuer.line.chipwork import COMMON_ACTIONS, Action, ChipWork, MismatchError
-from jukicard.issuer.line.facework import FaceMaker
+from jukicard.issuer.line.facework import FaceMaker, images_without_face
 from jukicard.issuer.line.journal import Journal
-from jukicard.issuer.line.provers import card_channel_key, ephemeral_key
+from jukicard.issuer.line.provers import card_authentication_key, card_channel_key, ephemeral_key
 from jukicard.issuer.municipal.approvals import approve_rom
 from jukicard.issuer.municipal.ordinance import purposes
 from jukicard.issuer.municipal.servicedata import ServiceCard, service_data
 from jukicard.issuer.municipal.services import Service
 from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.securechannel.certificates import LeafUsage
+from jukicard.securechannel.scp11 import encode_point
+
+if TYPE_CHECKING:
+    from jukicard.issuer.faces.chipimages import FaceImages
 
 ISSUING_TERMINAL = "issuing-machine"
 CARD_NUMBER_SIZE = 8
@@ -133,6 +143,7 @@ class Personaliser(ChipWork):
     """Makes the chip behind a connection the card of an order; `face`, if given, makes the face's files, and reads them
     back before the card counts as matched.
 
+    `images` are the face's pictures for the chip: without them the `face`'s, else those that follow from the record.
     What is done is noted in the books at once, or in the `journal` that is given in their place.
     """
 
@@ -145,8 +156,11 @@ class Personaliser(ChipWork):
         clock: Clock,
         face: FaceMaker | None = None,
         journal: Journal | None = None,
+        images: FaceImages | None = None,
     ) -> None:
         super().__init__(authority, connection, order, random)
+        self._images = images
+        self._authentication_point: bytes | None = None
         self._journal = authority.ledger if journal is None else journal
         self._order = order
         self._clock = clock
@@ -158,9 +172,11 @@ class Personaliser(ChipWork):
         `report` is called as each operation begins.  TransportError, and what `face` raises: interrupted, to be
         resumed with the same chip.  CardSpoilt: the chip refused or deviated.  FaceMismatch: the face's file does not
         print what the record says; to be resumed, too.  RuleRefused: this is another order's chip, or the face was
-        begun, and there is no `face`.
+        begun, and there is no `face`.  RecordError, before anything is begun: the face cannot be drawn.
         """
         operations = self.operations()
+        if plan.MATCH_STEP not in self._journal.card(self._order.serial).steps_done:
+            self._chip_face  # noqa: B018 - drawn now: what is wrong with it is found before the chip is touched
         with self._connection.transaction():
             state = self._bind()
             self._mend_face(state)
@@ -253,6 +269,7 @@ class Personaliser(ChipWork):
     def _authentication_key(self, operation: plan.AuthenticationKey) -> None:
         client = self._application(JukiClient)
         key = client.generate_authentication_key()
+        self._authentication_point = encode_point(key)
         leaf = self._certify(Area.JUKI, x.CARD_AUTHENTICATION, key)
         chain = b"".join((*self._authority.card_authorities(Area.JUKI), leaf))
         client.write(0x02, chain.ljust(juki.CERTIFICATES_SIZE, b"\0"), "EF.CERTIFICATES")
@@ -295,6 +312,58 @@ class Personaliser(ChipWork):
         if client.status().state is CardState.PERSONALISATION:
             client.activate()
 
+    @cached_property
+    def _chip_face(self) -> ChipFace:
+        """What the chip holds of the face."""
+        order, images = self._order, self._images
+        if images is None and self._face is not None:
+            images = self._face.images()
+        if images is None:
+            images = images_without_face(self._authority, order.record, order.expires)
+        signer = face_signer(self._authority, self._random)
+        return ChipFace(order.record, images, order.serial, order.expires, signer)
+
+    def _point(self) -> bytes:
+        """Return the Juki application's public key, which the chip has generated in this run or an earlier one."""
+        if self._authentication_point is None:
+            client = JukiClient(self._stack)
+            client.select()
+            self._client = None
+            key = card_authentication_key(client, self._authority, today=self._order.issued_on)
+            self._authentication_point = encode_point(key.public_key)
+        return self._authentication_point
+
+    def _write_face_record(self, operation: plan.Operation) -> None:
+        block = self._chip_face.personalisation(self._point()).encode()
+        domain = self._domain(ISSUER_DOMAIN_AID)
+        domain.personalize(FACE_AID)
+        domain.store_data(block)
+
+    def _write_shared_data(self, operation: plan.WriteSharedData) -> None:
+        domain = self._domain(operation.domain)
+        domain.personalize(SHARED_AID)
+        domain.store_data(self._chip_face.information.encode())
+
+    def _write_card_objects(self, operation: plan.WriteCardObjects) -> None:
+        objects = (Tlv(tag, value).encode() for tag, value in self._chip_face.objects.items())
+        self._domain(operation.domain).store_data(b"".join(objects))
+
+    def _match_chip_face(self) -> None:
+        """Compare what the chip holds of the face with the face, from outside.
+
+        An issue that is resumed may print another face than the one that was begun: the chip then gets that one.
+        """
+        point = self._point()
+        self._client = None
+        try:
+            self._chip_face.check(self._stack, point)
+        except MismatchError:
+            if not self._resuming:
+                raise
+            self._write_face_record(plan.WriteFaceRecord(plan.MATCH_STEP, ISSUER_DOMAIN_AID))
+            self._client = None
+            self._chip_face.check(self._stack, point)
+
     def _draw_face(self, operation: plan.WriteFace) -> None:
         if self._face is None:
             raise RuntimeError("a plan with a face, and nobody to write it")
@@ -321,6 +390,7 @@ class Personaliser(ChipWork):
 
     def _match(self, operation: plan.Match) -> None:
         self._match_face()
+        self._match_chip_face()
         client = JukiClient(self._stack)
         client.select()
         self._client = None
@@ -344,6 +414,9 @@ _ACTIONS: Mapping[type[plan.Operation], Action] = {
     plan.WriteData: Personaliser._write_data,
     plan.ReadBack: Personaliser._read_back,
     plan.Close: Personaliser._close,
+    plan.WriteFaceRecord: Personaliser._write_face_record,
+    plan.WriteSharedData: Personaliser._write_shared_data,
+    plan.WriteCardObjects: Personaliser._write_card_objects,
     plan.WriteFace: Personaliser._draw_face,
     plan.Match: Personaliser._match,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jukicard.applets.faceverification.layout import FACE_AID
 from jukicard.applets.gp.layout import (
     DOMAIN_MODULE,
     ISSUER_DOMAIN_AID,
@@ -18,6 +19,7 @@ from jukicard.applets.gp.layout import (
     KID_SCP11B,
 )
 from jukicard.applets.juki.layout import JUKI_AID
+from jukicard.applets.shared.layout import SHARED_AID
 from jukicard.iso7816.aid import AID
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.line.cardkeys import DomainKeySet
@@ -169,6 +171,27 @@ class Close(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class WriteFaceRecord(Operation):
+    """Give the face-verification application what the face prints, signed."""
+
+    does: ClassVar[str] = "INSTALL [for personalization] and STORE DATA: the face's record and its reference numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSharedData(Operation):
+    """Give the shared application what it tells everybody."""
+
+    does: ClassVar[str] = "INSTALL [for personalization] and STORE DATA: serial, municipality and expiry"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCardObjects(Operation):
+    """Give the issuer's domain what it tells everybody; before the applications' data, where STORE DATA goes then."""
+
+    does: ClassVar[str] = "STORE DATA: municipality, expiry and answer to reset, for GET DATA"
+
+
+@dataclass(frozen=True, slots=True)
 class WriteFace(Operation):
     """Write the files from which the card's face is printed.  The chip has no part in it."""
 
@@ -177,11 +200,14 @@ class WriteFace(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Match(Operation):
-    """Compare the record with the face's file, where there is one, and with the chip once more, from outside: as a
-    terminal, over SCP11a.
+    """Compare the record with the face's file, where there is one, and with the chip once more, from outside: by the
+    reference numbers, and as a terminal, over SCP11a.
     """
 
-    does: ClassVar[str] = "SCP11a as the issuing machine's terminal, COMPARE BINARY: the chip holds this record's code"
+    does: ClassVar[str] = (
+        "VERIFY, READ BINARY: the chip holds this face; SCP11a as the issuing machine's terminal, COMPARE BINARY: and "
+        "this record's code"
+    )
 
 
 def issuing_plan(
@@ -208,6 +234,11 @@ def issuing_plan(
         WriteData("data", JUKI_AID),
         ReadBack("read-back", JUKI_AID),
         Close("close", JUKI_AID),
+        Install("face-application", ISSUER_DOMAIN_AID, FACE_AID, FACE_AID),
+        Install("shared-application", ISSUER_DOMAIN_AID, SHARED_AID, SHARED_AID),
+        WriteCardObjects("card-objects", ISSUER_DOMAIN_AID),
+        WriteFaceRecord("face-record", ISSUER_DOMAIN_AID),
+        WriteSharedData("shared-data", ISSUER_DOMAIN_AID),
         SetCardState("secured", ISSUER_DOMAIN_AID, SECURED),
         *((WriteFace(FACE_STEP, JUKI_AID),) if face else ()),
         Match(MATCH_STEP, JUKI_AID),
