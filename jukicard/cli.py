@@ -117,7 +117,7 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
     "issue": Lazy("issue:issue", "Issue one card from a resident's record, or from an application."),
     "face": LazyGroup.of(
         "face",
-        "Cards' faces: sheets, printers, and what a PDF really prints.",
+        "Cards' faces: sheets, printers, what a PDF really prints, and whether a chip vouches for it.",
         "juki face sheet cards --out sheet.pdf",
         {
             "sheet": Lazy(
@@ -128,6 +128,10 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
             ),
             "check": Lazy(
                 "face:check", "Read a face's PDF back and compare it with the resident's record, glyph by glyph."
+            ),
+            "verify": Lazy(
+                "faceverify:verify",
+                "Verify the face of a card (券面事項確認): its chip, its certificates and its print must say the same.",
             ),
         },
     ),

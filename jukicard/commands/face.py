@@ -51,7 +51,7 @@ def sheet(faces: tuple[Path, ...], out: Path, layers: tuple[str, ...], as_json: 
     from jukicard.issuer.files import write_atomically
 
     files = _files(faces)
-    write_atomically(out, imposed([_content(file) for file in files], planes(layers)))
+    write_atomically(out, imposed([content_of(file) for file in files], planes(layers)))
     facts = {"sheet": str(out), "cards": len(files), "sheets": -(-len(files) // (COLUMNS * ROWS))}
     print_facts(facts, as_json=as_json)
 
@@ -77,7 +77,7 @@ def print_(faces: tuple[Path, ...], printer: str, layers: tuple[str, ...], on_sh
 
     check_printer(printer)
     files, chosen = _files(faces), planes(layers)
-    contents = [_content(file) for file in files]
+    contents = [content_of(file) for file in files]
     if on_sheets:
         prints = {"faces": imposing.sheet(contents, chosen)}
         options = ["media=A4", "sides=two-sided-long-edge"]
@@ -140,7 +140,7 @@ def check(
 
     look = FaceLook(template, images=glyph_images(glyphs, session.home))
     number = serial or pdf.stem
-    content = _content(pdf)
+    content = content_of(pdf)
     with session.authority(None) as authority:
         card = authority.ledger.card(number)
         rules = RecordRules(card.issued_on, authority.city.code, Face(card.face), photo, glyph_images=look.characters)
@@ -169,7 +169,8 @@ def _files(faces: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def _content(file: Path) -> bytes:
+def content_of(file: Path) -> bytes:
+    """Return what is in a face's file.  UsageError for one that is too large."""
     with file.open("rb") as opened:
         content = opened.read(MAX_PDF + 1)
     if len(content) > MAX_PDF:

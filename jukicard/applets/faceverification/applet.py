@@ -14,7 +14,7 @@ from jukicard.card.errors import CardError
 from jukicard.card.files.commands import ReadBinary
 from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
-from jukicard.card.security.password_commands import PasswordCommands
+from jukicard.card.security.internal_files import InternalPasswords
 from jukicard.card.security.passwords import PasswordSpec
 from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.aid import AID
@@ -27,12 +27,13 @@ _PASSWORDS = {
 }
 
 
-class FaceVerificationApplet(ReadBinary, PasswordCommands, Applet):
+class FaceVerificationApplet(ReadBinary, InternalPasswords, Applet):
     """券面事項確認AP.  It is empty until it is personalised: what files there are follows from the face's version."""
 
     load_file: ClassVar[AID] = LOAD_FILE
     module: ClassVar[AID] = layout.FACE_AID
     label: ClassVar[str] = "Face"
+    end_of_file: ClassVar[StatusWord] = StatusWord.OK
 
     def store_data(self, ctx: Context, block: bytes) -> None:
         """Take all that the application holds (`Personalisation`), in place of what it held.
@@ -55,6 +56,7 @@ class FaceVerificationApplet(ReadBinary, PasswordCommands, Applet):
             spec = FileSpec(fid, FileKind.TRANSPARENT, _NONE, access.get(fid, rules.FREE), sfi=fid, size=len(content))
             ctx.files.create(spec, LifeCycle.ACTIVATED).write(content)
         for number, digits in given.numbers.items():
+            ctx.files.create(FileSpec(number, FileKind.INTERNAL, _NONE, _NONE, sfi=number), LifeCycle.ACTIVATED)
             ctx.passwords.create(_PASSWORDS[number], LifeCycle.ACTIVATED).set(digits.encode())
 
 

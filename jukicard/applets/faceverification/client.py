@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from jukicard.applets.faceverification import layout
 from jukicard.applets.faceverification.records import BasicRecord, BirthRecord, FaceRecord, FaceRecordError
-from jukicard.applets.gp.client import LONG, PasswordClient
+from jukicard.applets.gp.client import LONG, ApplicationClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
-from jukicard.iso7816.errors import MalformedResponse, check
+from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked, check
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import TlvError, parse_tlvs
 
@@ -20,7 +20,7 @@ _READ = (StatusWord.OK, StatusWord.END_OF_FILE, StatusWord.WRONG_P1P2)
 """The last: the file ends exactly where the next part would begin."""
 
 
-class FaceVerificationClient(PasswordClient):
+class FaceVerificationClient(ApplicationClient):
     """The face-verification application (券面事項確認AP)."""
 
     def __init__(self, connection: CardConnection) -> None:
@@ -40,9 +40,14 @@ class FaceVerificationClient(PasswordClient):
     def verify_number(self, number: int, digits: str) -> None:
         """Present a reference number (`layout.NUMBER_A` and so on).
 
-        PasswordWrong tells the tries left; where none are left, CardStatusError 6984.
+        PasswordWrong tells the tries left, PasswordBlocked that there are none.
         """
-        self.verify(layout.reference(number), digits.encode())
+        try:
+            self.command(CommandAPDU(0x00, 0x20, 0x00, layout.reference(number), digits.encode()), "VERIFY")
+        except CardStatusError as error:
+            if error.sw is StatusWord.REFERENCE_DATA_UNUSABLE:
+                raise PasswordBlocked(error.sw, "VERIFY") from None
+            raise
 
     def face(self) -> FaceRecord:
         """Read EF 0002, after the reference number of the face."""

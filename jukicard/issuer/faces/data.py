@@ -83,6 +83,13 @@ def birth_digits(record: ResidentRecord) -> str:
     """Return the birth date as six digits: year of the era, month, day; of foreigners two digits of the Gregorian year
     in place of the era's.
     """
-    born = record.birth_date
-    year = born.year % 100 if record.is_foreign else born.year - era_of(born).first_day.year + 1
-    return f"{year:02d}{born:%m%d}"
+    return short_date(record.birth_date, gregorian=record.is_foreign)
+
+
+def short_date(day: date, *, gregorian: bool) -> str:
+    """Return a date as six digits: year of the era, or the last two digits of the Gregorian one, month, day.
+
+    ValueError for a day before the Gregorian calendar.
+    """
+    year = day.year % 100 if gregorian else day.year - era_of(day).first_day.year + 1
+    return f"{year:02d}{day:%m%d}"

@@ -207,8 +207,8 @@ class _Comparison:
     def _field(self, side: Side, layer: Text, text: str, runs: list[Run]) -> Iterator[Difference]:
         """Compare one field, and take its glyphs out of `runs`."""
         box, label_box = text_boxes(layer, self.template.height)
-        found = [run for run in runs if _inside(run, box)]
-        label = [run for run in runs if run not in found and layer.label and _inside(run, label_box)]
+        found = [run for run in runs if inside(run, box)]
+        label = [run for run in runs if run not in found and layer.label and inside(run, label_box)]
         for run in (*found, *label):
             runs.remove(run)
         if not found:
@@ -230,7 +230,7 @@ class _Comparison:
         for number, (glyph, run) in enumerate(zip(wanted, found, strict=False), 1):
             if run.text != glyph.text:
                 yield Difference(Kind.TEXT, side, layer.field, f"character {number} has another text than the record")
-            if not _draws(run, glyph):
+            if not draws(run, glyph):
                 yield Difference(Kind.GLYPH, side, layer.field, f"character {number} looks otherwise than it should")
         if any(run.colour != _colour(layer.colour) for run in found):
             yield Difference(Kind.PLACE, side, layer.field, "is not in the template's colour")
@@ -247,8 +247,8 @@ class _Comparison:
             yield Difference(Kind.EXTRA, side, "picture", "something is painted that should not be")
 
     def _photo(self, side: Side, layer: Photo, others: list[Painted], photo: bytes) -> Iterator[Difference]:
-        box = _box(layer.x, layer.y, layer.width, layer.height, self.template.height)
-        found = [item for item in others if isinstance(item, Picture) and _same_box(item.box, box)]
+        box = box_of(layer.x, layer.y, layer.width, layer.height, self.template.height)
+        found = [item for item in others if isinstance(item, Picture) and same_box(item.box, box)]
         if len(found) != 1:
             yield Difference(Kind.MISSING, side, "photo", "is not in its place")
             return
@@ -260,19 +260,19 @@ class _Comparison:
     def _code(self, side: Side, layer: Code, others: list[Painted]) -> Iterator[Difference]:
         """Read the modules off the grid, and compare them with what the record's code has."""
         module = layer.width / SIDE
-        area = _box(layer.x - module, layer.y - module, layer.width + 2 * module, layer.width + 2 * module,
+        area = box_of(layer.x - module, layer.y - module, layer.width + 2 * module, layer.width + 2 * module,
                     self.template.height)  # fmt: skip
         inside = [item for item in others if not isinstance(item, Picture) and _within(item.box, area)]
         for item in inside:
             others.remove(item)
-        ground_ok = inside and _same_box(inside[0].box, area) and inside[0].colour == _colour("#FFFFFF")
+        ground_ok = inside and same_box(inside[0].box, area) and inside[0].colour == _colour("#FFFFFF")
         dark = set()
         for item in inside[1:]:
             column = round((item.box[0] / MM - layer.x) / module)
             row = round((self.template.height - layer.y - item.box[1] / MM) / module) - 1
-            square = _box(layer.x + column * module, layer.y + row * module, module, module, self.template.height)
+            square = box_of(layer.x + column * module, layer.y + row * module, module, module, self.template.height)
             drawn = (square[0], square[1], square[0] + module * MM * OVERLAP, square[1] + module * MM * OVERLAP)
-            if _same_box(item.box, drawn) and item.colour == _colour("#101010"):
+            if same_box(item.box, drawn) and item.colour == _colour("#101010"):
                 dark.add((row, column))
         if not ground_ok or dark != modules(self.data.code) or len(dark) != len(inside) - 1:
             yield Difference(Kind.CODE, side, "code", "the two-dimensional code says something else")
@@ -290,7 +290,7 @@ def _form_digest(form: Form) -> bytes:
     return digest(alone(document, root), root)
 
 
-def _draws(run: Run, glyph: Glyph) -> bool:
+def draws(run: Run, glyph: Glyph) -> bool:
     """Return whether what is drawn is that glyph, by its outline."""
     font = glyph.font
     if isinstance(font, FontFile):
@@ -332,11 +332,11 @@ def _covered(side: Side, painted: Sequence[Painted]) -> Iterator[Difference]:
 
 def text_boxes(layer: Text, height: float) -> tuple[Box, Box]:
     """Return a field's box and that of its label, whose line may stand a little above or below the field's own box."""
-    field_box = _box(layer.x + layer.label_width, layer.y, layer.width - layer.label_width, layer.height, height)
-    return field_box, _box(layer.x, layer.y, layer.label_width, layer.height, height)
+    field_box = box_of(layer.x + layer.label_width, layer.y, layer.width - layer.label_width, layer.height, height)
+    return field_box, box_of(layer.x, layer.y, layer.label_width, layer.height, height)
 
 
-def _box(x: float, y: float, width: float, height: float, card: float) -> Box:
+def box_of(x: float, y: float, width: float, height: float, card: float) -> Box:
     """Return a box in points from millimetres that count from the upper left corner of a card of some height."""
     return x * MM, (card - y - height) * MM, (x + width) * MM, (card - y) * MM
 
@@ -345,7 +345,8 @@ def _colour(colour: str) -> tuple[float, ...]:
     return tuple(map(float, colour_numbers(colour).split()))
 
 
-def _inside(run: Run, box: Box) -> bool:
+def inside(run: Run, box: Box) -> bool:
+    """Return whether a glyph's origin lies in a box."""
     x, y = run.box[:2]
     return box[0] - _NEAR <= x < box[2] - _NEAR and box[1] - _NEAR <= y <= box[3] + _NEAR
 
@@ -355,7 +356,8 @@ def _within(inner: Box, outer: Box) -> bool:
     return low and all(inner[i] <= outer[i] + _NEAR for i in (2, 3))
 
 
-def _same_box(one: Box, other: Box) -> bool:
+def same_box(one: Box, other: Box) -> bool:
+    """Return whether two boxes are the same, but for the rounding of numbers."""
     return all(abs(a - b) < _NEAR for a, b in zip(one, other, strict=True))
 
 
