@@ -137,9 +137,14 @@ def _cells(picture: Image.Image, step: int) -> Iterator[Image.Image]:
 
 
 def _shows_photo(scan: Image.Image, layer: Photo, photo: Image.Image) -> bool:
+    """Return whether the photo's place shows a photo, somewhere near."""
     x, y, size = _dots(layer.x), _dots(layer.y), (_dots(layer.width), _dots(layer.height))
-    printed = scan.crop((x, y, x + size[0], y + size[1])).filter(ImageFilter.GaussianBlur(1))
-    return correlation(printed, photo.resize(size, Image.Resampling.BOX)) >= ALIKE_PHOTO
+    wanted = photo.resize(size, Image.Resampling.BOX)
+    places = ((x + dx, y + dy) for dx in _SHIFTS for dy in _SHIFTS)
+    return any(
+        correlation(scan.crop((left, top, left + size[0], top + size[1])), wanted) >= ALIKE_PHOTO
+        for left, top in places
+    )
 
 
 def likeness(one: Image.Image, other: Image.Image) -> float:
