@@ -62,6 +62,7 @@ def test_every_row_that_counts_tries_is_cut_when_it_fails() -> None:
         ("OperatorApplet", "VERIFY"),
         ("OperatorApplet", "CHANGE REFERENCE DATA"),
         ("JpkiApplet", "VERIFY (internal EF)"),
+        ("FaceVerificationApplet", "VERIFY (internal EF)"),
         ("VendingApplet", "VERIFY"),
         ("VendingApplet", "CHANGE REFERENCE DATA"),
         ("PointsApplet", "VERIFY"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jukicard.applets.faceverification import layout as faces
+from jukicard.applets.faceverification.applet import FaceVerificationApplet
 from jukicard.applets.jpki.applet import JpkiApplet
 from jukicard.applets.jpki.layout import CREDENTIALS
 from jukicard.applets.juki import layout as juki
@@ -14,7 +16,7 @@ from jukicard.securechannel.authorization import Right
 from jukicard.securechannel.host import SecureConnection
 from tests.powercuts import cards
 from tests.powercuts.registry import Sending, row
-from tests.support import chips, jpkichips, operatorchips
+from tests.support import chips, facechips, jpkichips, operatorchips
 from tests.support.chips import PASSWORD, WRONG_PASSWORD, Chip, juki_session
 
 NEW_PASSWORD = b"1357"
@@ -308,3 +310,25 @@ def an_rsa_key(chip: Chip) -> Sending:
 @row(JpkiApplet, "ACTIVATE FILE (application)", on=jpkichips.written)
 def closes_the_jpki_application(chip: Chip) -> Sending:
     return jpkichips.session(chip), CommandAPDU(0x00, 0x44, 0x00, 0x00)
+
+
+# --- a card's face
+
+
+def about_number(ins: int, p1: int = 0x00, data: bytes = b"") -> CommandAPDU:
+    return CommandAPDU(0x00, ins, p1, faces.reference(faces.NUMBER_B), data)
+
+
+@row(FaceVerificationApplet, "VERIFY (internal EF)", on=facechips.a_try_fewer)
+def right_reference_number(chip: Chip) -> Sending:
+    return facechips.client(chip).connection, about_number(0x20, data=facechips.NUMBER_B)
+
+
+@row(FaceVerificationApplet, "VERIFY (internal EF)", on=facechips.the_last_try, sw=0x63C0)
+def wrong_reference_number(chip: Chip) -> Sending:
+    return facechips.client(chip).connection, about_number(0x20, data=facechips.WRONG_NUMBER_B)
+
+
+@row(FaceVerificationApplet, "RESET RETRY COUNTER", on=facechips.blocked)
+def unblocks_a_reference_number(chip: Chip) -> Sending:
+    return facechips.session(chip), about_number(0x2C, 0x03)

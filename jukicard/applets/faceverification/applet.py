@@ -14,7 +14,7 @@ from jukicard.card.errors import CardError
 from jukicard.card.files.commands import ReadBinary
 from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
-from jukicard.card.security.internal_files import InternalPasswords
+from jukicard.card.security.internal_files import InternalNumbers
 from jukicard.card.security.passwords import PasswordSpec
 from jukicard.iso7816.access import AccessRules
 from jukicard.iso7816.aid import AID
@@ -27,7 +27,7 @@ _PASSWORDS = {
 }
 
 
-class FaceVerificationApplet(ReadBinary, InternalPasswords, Applet):
+class FaceVerificationApplet(ReadBinary, InternalNumbers, Applet):
     """券面事項確認AP.  It is empty until it is personalised: what files there are follows from the face's version."""
 
     load_file: ClassVar[AID] = LOAD_FILE

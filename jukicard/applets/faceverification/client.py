@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from jukicard.applets.faceverification import layout
 from jukicard.applets.faceverification.records import BasicRecord, BirthRecord, FaceRecord, FaceRecordError
-from jukicard.applets.gp.client import LONG, ApplicationClient
+from jukicard.applets.gp.client import ALL, LONG, ApplicationClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked, check
@@ -68,13 +68,14 @@ class FaceVerificationClient(ApplicationClient):
             raise MalformedResponse(f"EF {sfi:04X}: {error}") from None
 
     def _read(self, sfi: int, what: str) -> bytes:
-        """Read a whole file, as many bytes at a time as the connection carries."""
-        content = b""
+        """Read a whole file, as many bytes at a time as the connection carries: it ends where fewer come."""
+        limits, content = self.connection.limits, b""
+        most = min(LONG, limits.max_response) if limits.extended else ALL
         while len(content) <= layout.LONGEST_BLOCK:
             p1, p2 = (0x80 | sfi, 0) if not content else divmod(len(content), 256)
             response = send(self.connection, CommandAPDU(0x00, 0xB0, p1, p2, ne=LONG))
             part = check(response, f"reading {what}", ok=_READ).data
-            if not part:
-                return content
             content += part
+            if len(part) < most:
+                return content
         raise MalformedResponse(f"reading {what}: a file without end")

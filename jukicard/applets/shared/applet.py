@@ -11,7 +11,7 @@ from jukicard.applets.shared.records import CardInformation, SharedRecordError
 from jukicard.card.applet import Applet
 from jukicard.card.context import Context
 from jukicard.card.errors import CardError
-from jukicard.card.files.records import RecordCommands
+from jukicard.card.files.records import ReadRecord
 from jukicard.card.files.structures import FileKind, FileSpec
 from jukicard.card.objects import LifeCycle
 from jukicard.iso7816.access import AccessMode, AccessRules, Always
@@ -32,7 +32,7 @@ _FILES = tuple(
 )
 
 
-class SharedApplet(RecordCommands, Applet):
+class SharedApplet(ReadRecord, Applet):
     """共通カードAP."""
 
     load_file: ClassVar[AID] = LOAD_FILE

@@ -76,8 +76,8 @@ def occurrence(records: Sequence[bytes], identifier: int, mode: int, pointer: in
     return numbers[0] if mode in (FIRST, NEXT) else numbers[-1]
 
 
-class RecordCommands:
-    """READ, UPDATE and APPEND RECORD."""
+class ReadRecord:
+    """READ RECORD alone, for applications whose records only the card itself writes."""
 
     @command(
         INTERINDUSTRY,
@@ -104,6 +104,10 @@ class RecordCommands:
             return ResponseAPDU(records[number - 1])
         chosen = records[number - 1 :]
         return ResponseAPDU(b"".join(chosen if mode == TO_LAST else reversed(chosen)))
+
+
+class RecordCommands(ReadRecord):
+    """READ, UPDATE and APPEND RECORD."""
 
     @command(
         INTERINDUSTRY,

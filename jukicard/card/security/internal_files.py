@@ -35,8 +35,8 @@ def _password(cmd: CommandAPDU, ctx: Context) -> Password:
     return ctx.passwords.by_reference(internal_reference(ctx, cmd.p2))
 
 
-class InternalPasswords(ResetRetryCounter):
-    """VERIFY, CHANGE REFERENCE DATA of a password as an internal EF, with the answers of that family of cards."""
+class InternalNumbers(ResetRetryCounter):
+    """VERIFY of a password as an internal EF, with the answers of that family of cards; nobody changes it."""
 
     @command(
         INTERINDUSTRY,
@@ -65,6 +65,10 @@ class InternalPasswords(ResetRetryCounter):
         if ctx.counts:
             ctx.on_success(lambda: verified.add(password.reference))
         return ResponseAPDU()
+
+
+class InternalPasswords(InternalNumbers):
+    """The same with CHANGE REFERENCE DATA."""
 
     @command(
         INTERINDUSTRY,

@@ -84,7 +84,7 @@ def images_without_face(authority: Authority, record: ResidentRecord, expires: d
 
     with _told_of(record):
         data = face_data(record, authority.city, expires)
-        return face_images(data, prepared_photo(data, face_template()))
+        return face_images(data, None if data.photo is None else prepared_photo(data, face_template()))
 
 
 def check_images(authority: Authority, record: ResidentRecord, expires: date) -> None:
@@ -95,7 +95,8 @@ def check_images(authority: Authority, record: ResidentRecord, expires: date) ->
     with _told_of(record):
         data = face_data(record, authority.city, expires)
         check_glyphs(data)
-        prepared_photo(data, face_template())
+        if data.photo is not None:
+            prepared_photo(data, face_template())
 
 
 def prepared(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from jukicard.applets import catalogue
+from jukicard.applets.faceverification.applet import FaceVerificationApplet
 from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
 from jukicard.applets.jpki.applet import JpkiApplet
@@ -14,6 +15,7 @@ from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.applets.operator.applet import OperatorApplet
 from jukicard.applets.points.applet import PointsApplet
+from jukicard.applets.shared.applet import SharedApplet
 from jukicard.applets.vending.applet import VendingApplet
 from jukicard.card.applet import Applet
 from jukicard.card.commands import (
@@ -34,7 +36,7 @@ from jukicard.card.system_commands import System
 from jukicard.card.transaction import UndeclaredWriteError
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
-from tests.support import chips, folders, jpkichips, operatorchips, services
+from tests.support import chips, facechips, folders, jpkichips, operatorchips, services
 from tests.support.chips import Chip
 
 NAMES: dict[type[Applet], tuple[AID, ...]] = {
@@ -46,11 +48,13 @@ NAMES: dict[type[Applet], tuple[AID, ...]] = {
     PointsApplet: (services.POINTS,),
     OperatorApplet: (operatorchips.OPERATOR,),
     JpkiApplet: (jpkichips.JPKI,),
+    FaceVerificationApplet: (facechips.FACE,),
+    SharedApplet: (facechips.SHARED,),
     System: (chips.ISSUER, chips.JUKI_DOMAIN, chips.JUKI, chips.LIBRARY),
 }
 ALL_ROWS = [(applet, row) for applet in NAMES for row in applet.table.rows]
 INTERESTING = {*range(0x10), *range(0x80, 0x90), 0x10, 0x11, 0x13, 0x14, 0x20, 0x33, 0x34, 0x3C, 0x40, 0x7F, 0x90}
-INTERESTING |= {0x97, 0x98, 0x9A, 0x9B, 0x9E, 0x9F, 0xA0, 0xFE, 0xFF}
+INTERESTING |= {0x91, 0x92, 0x97, 0x98, 0x9A, 0x9B, 0x9E, 0x9F, 0xA0, 0xFE, 0xFF}
 
 PAYLOADS = [
     bytes.fromhex("B603840182"),
@@ -122,6 +126,10 @@ def states(applet: type[Applet]) -> Iterator[tuple[str, Chip]]:
         for cells in (jpkichips.installed, jpkichips.active, jpkichips.like_a_juki_card):
             yield cells.__name__, Chip(cells(), 1)
         return
+    if applet in (FaceVerificationApplet, SharedApplet):
+        for cells in (facechips.installed, facechips.face_a, facechips.face_b):
+            yield cells.__name__, Chip(cells(), 1)
+        return
     if applet in (SecurityDomain, System):
         yield "blank", chips.blank()
     yield "in personalisation", chips.in_personalisation()
@@ -137,6 +145,8 @@ def one_chip(applet: type[Applet]) -> Chip:
         return Chip(operatorchips.active(), 1)
     if applet is JpkiApplet:
         return Chip(jpkichips.active(), 1)
+    if applet in (FaceVerificationApplet, SharedApplet):
+        return Chip(facechips.face_b(), 1)
     return folders.empty() if applet is FolderApplet else chips.delivered().chip()
 
 
@@ -151,21 +161,25 @@ OPEN_DOORS = {
     (chips.JUKI, "READ BINARY"): {0x82},  # EF.CERTIFICATES
     (operatorchips.OPERATOR, "READ BINARY"): {0x82},  # EF.CERTIFICATES
     (jpkichips.JPKI, "READ BINARY"): {0x82, 0x86, 0x88, 0x8A, 0x8B},  # all but the holder's signature certificate
+    (facechips.FACE, "READ BINARY"): {0x83, 0x84},  # basic record and certificates
+    (facechips.SHARED, "READ RECORD"): {0x00, 0x01},  # all there is
     (chips.JUKI, "INTERNAL AUTHENTICATE"): {0x00},  # with the certified authentication key
 }
 WITHOUT_OBJECTS = {(JukiApplet, 0xB2), (JukiApplet, 0xDC), (JukiApplet, 0xE2), (FolderApplet, 0x2A)}
 """Rows without an object here: the Juki application has no files with records; a signature key would have been named by
 a command before.
 """
-REFUSALS = {0x6700, 0x6981, 0x6982, 0x6984, 0x6985, 0x6986, 0x6A80, 0x6A82, 0x6A86, 0x6A88, 0x6B00}
+REFUSALS = {0x6700, 0x6981, 0x6982, 0x6984, 0x6985, 0x6986, 0x6A80, 0x6A82, 0x6A83, 0x6A86, 0x6A88, 0x6B00}
 
 
 def free_of_charge(row: Row, data: bytes) -> bool:
     return isinstance(row.access, On) and row.access.free_when_empty and not data
 
 
-OPEN_TO_ALL = {(JpkiApplet, 0x20)}
-"""Whoever has the card tries the passwords of JPKI, and uses tries up: so the real one has it."""
+OPEN_TO_ALL = {(JpkiApplet, 0x20), (FaceVerificationApplet, 0x20)}
+"""Whoever has the card tries the passwords of JPKI, and the reference numbers, and uses tries up: so the real one has
+it.
+"""
 GUARDED = [(applet, row) for applet, row in ALL_ROWS if row.access != FREE and (applet, row.ins) not in OPEN_TO_ALL]
 
 
