@@ -4,7 +4,7 @@ and compared with it from outside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -16,6 +16,7 @@ from jukicard.applets.faceverification.personalisation import Personalisation
 from jukicard.applets.faceverification.records import (
     FEMALE,
     MALE,
+    POINT_SIZE,
     BasicRecord,
     BirthRecord,
     FaceRecord,
@@ -38,19 +39,23 @@ from jukicard.issuer.errors import Problem, RecordError
 from jukicard.issuer.faces.data import birth_digits
 from jukicard.issuer.line.chipwork import MismatchError
 from jukicard.issuer.records.resident import Face, ResidentRecord, Sex
-from jukicard.securechannel.signatures import is_signed_by
+from jukicard.securechannel.signatures import SIGNATURE_SIZE, is_signed_by
 
 if TYPE_CHECKING:
     from jukicard.issuer.faces.chipimages import FaceImages
 
 CONTACT_ATR = bytes.fromhex("E000FF8131FE4514")
 """The real card's, without TS."""
+_ANY_POINT = b"\x04" + bytes(POINT_SIZE - 1)
 _SEX = {Sex.MALE: MALE, Sex.FEMALE: FEMALE}
 
 
 @dataclass
 class ChipFace:
-    """One card's: its resident's record, the pictures of its face, its serial and expiry, and what signs faces."""
+    """One card's: its resident's record, the pictures of its face, its serial and expiry, and what signs faces.
+
+    RecordError where the pictures need more room than the chip has.
+    """
 
     record: ResidentRecord = field(repr=False)
     images: FaceImages
@@ -58,27 +63,28 @@ class ChipFace:
     expires: date
     signer: FaceSigner
 
-    def personalisation(self, point: bytes) -> Personalisation:
-        """Return what the face-verification application gets; `point` is the Juki application's public key.
+    def __post_init__(self) -> None:
+        """See to it that there is room, whatever key and signatures will be."""
+        try:
+            self._signed(_ANY_POINT, lambda message: bytes(SIGNATURE_SIZE)).encode()
+        except FaceRecordError as error:
+            raise RecordError([Problem(self.record.label, "face", str(error))]) from None
 
-        RecordError where the pictures need more room than the chip has.
-        """
+    def personalisation(self, point: bytes) -> Personalisation:
+        """Return what the face-verification application gets; `point` is the Juki application's public key."""
+        return self._signed(point, self.signer.sign)
+
+    def _signed(self, point: bytes, sign: Callable[[bytes], bytes]) -> Personalisation:
         face, birth = self._unsigned(point)
-        signed = replace(face, signature=self.signer.sign(face.message))
         if birth is not None:
-            birth = replace(birth, signature=self.signer.sign(birth.message))
-        made = Personalisation(
-            signed,
+            birth = replace(birth, signature=sign(birth.message))
+        return Personalisation(
+            replace(face, signature=sign(face.message)),
             self._basic,
             self.signer.certificates,
             birth,
             None if birth is None else birth_digits(self.record),
         )
-        try:
-            made.encode()
-        except FaceRecordError as error:
-            raise RecordError([Problem(self.record.label, "face", str(error))]) from None
-        return made
 
     @cached_property
     def information(self) -> CardInformation:
