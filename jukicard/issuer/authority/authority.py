@@ -11,7 +11,7 @@ The home (mode 0700, files 0600 unless said otherwise):
 * `anchors.sqlite`: how far each card file is known to have come
 * `ordinance.json`: the purposes that applications are approved for
 * `certificates/` (0644): `national-root.pem`, `terminal-ca.pem`, `card-ca.pem`, `municipal-root.pem`,
-  `ledger-seal.pem`, `jpki-….pem`; of later generations `card-ca-2.pem` and so on
+  `ledger-seal.pem`, `face-signing.pem`, `jpki-….pem`; of later generations `card-ca-2.pem` and so on
 * `operators/`: the operators' cards, if there are any (issuer/operators/register.py)
 * `terminals/NAME.pem` (0644): a terminal's certificates, from below its anchor down to the leaf
 * `national/`: the national root's own directory, if it was made together with the authority
