@@ -60,6 +60,8 @@ def test_info_shows_what_anybody_may_read(active: Desk) -> None:
     assert [(a["aid"], a["label"]) for a in info["applications"]] == [
         ("D3 92 10 00 31 00 01 01 04 01", "Juki"),
         ("F0 4A 55 4B 49 03 99 20 1F 00 01", "Library"),
+        ("D3 92 10 00 31 00 01 01 04 02", "Face"),
+        ("D3 92 10 00 31 00 01 01 01 00", "Shared"),
     ]
     assert {(key["kid"], key["kvn"]) for key in info["keys"]} == {("01", "01"), ("02", "01"), ("03", "01")}
     assert info["password_tries_left"] == 3

@@ -73,7 +73,7 @@ NEEDS: dict[str, p.Permission | None] = {
 }
 READ_ONLY = """auth; card info; ledger list; ledger show; ledger verify; terminal list; operator list; operator show;
     code new; code check; reader list; reader check; app info; ledger reconcile; ledger statistics; stock list;
-    face sheet; face print; face check; jpki verify; jpki show"""
+    face sheet; face print; face check; face verify; jpki verify; jpki show"""
 """What leaves books and home as they are."""
 AT_A_TERMINAL = """password change; library list; library lend; library return; library renew; library lose;
     library settle; library password; vending list; vending issue; vending log; vending block; vending allow;
