@@ -7,7 +7,8 @@
         card.authenticate()                             # what our own terminal makes of it
 
 Every kind is made once, by the real issuing machine and the real terminals, and copied from then on. All randomness
-comes from a seed: two specimens of one kind and seed are the same to the last bit, and so are their answers.
+comes from a seed: two specimens of one kind and seed are the same to the last bit, and so are their answers.  Only the
+JPKI's CA has a new key in each session, and with it other certificates; the cards' RSA keys come from a fixed pool.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from jukicard.applets.gp.layout import ISSUER_DOMAIN_AID, municipal_domain_aid
+from jukicard.applets.jpki.layout import Profile, Usage
 from jukicard.applets.juki.layout import PASSWORD as PASSWORD_REFERENCE
 from jukicard.card.card import Card
 from jukicard.card.store import MemoryStore
@@ -35,7 +37,9 @@ from jukicard.issuer.authority.description import City
 from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.counter.authentication import Authentication, CardDialogue, authenticate
+from jukicard.issuer.counter.enrolment import Application, Enrolment
 from jukicard.issuer.counter.lifecycle import Change, change_card
+from jukicard.issuer.jpki.authority import CertificateAuthority
 from jukicard.issuer.records.resident import ResidentRecord
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
@@ -50,6 +54,7 @@ from jukicard.testing.readers import PulledReader, ShortOnlyReader, SlowReader
 NEXT_CITY = City("99202", "隣市")
 EXPIRED_YEARS = 11
 """How long ago an expired card was issued; a card is valid for ten years."""
+_JPKI_PASSWORDS = {Usage.SIGNATURE: "ABC123", Usage.AUTHENTICATION: "1234"}
 
 
 class Kind(StrEnum):
@@ -75,6 +80,10 @@ class Kind(StrEnum):
     """The active card's data, certified by a CA of the forger's own."""
     FORGED_CITY = "forged-city"
     """The active card's data, certified by the card CA of another city (99202) under the same national root."""
+    JPKI = "jpki"
+    """Handed over, and enrolled for the JPKI (公的個人認証) like a Juki card: the signature key alone."""
+    JPKI_MYNUMBER = "jpki-mynumber"
+    """The same like a My Number card: with the authentication key, too."""
 
 
 FORGED = (Kind.FORGED_KEY, Kind.FORGED_CA, Kind.FORGED_CITY)
@@ -140,6 +149,16 @@ class Specimen(ConnectionWrapper):
     def wrong_password(self) -> Hidden:
         """Four digits that are not the password."""
         return Hidden(offices.WRONG_PASSWORD)
+
+    @property
+    def sign_password(self) -> Hidden:
+        """The signature password of a card that is enrolled for the JPKI."""
+        return Hidden(_JPKI_PASSWORDS[Usage.SIGNATURE])
+
+    @property
+    def authentication_password(self) -> Hidden:
+        """The authentication password of such a card; of the kind `jpki` it is not set."""
+        return Hidden(_JPKI_PASSWORDS[Usage.AUTHENTICATION])
 
     @property
     def record(self) -> ResidentRecord:
@@ -295,6 +314,18 @@ def _void(office: Office, folder: Path) -> None:
     _change(office, Change.VOID)
 
 
+def _enrol(profile: Profile) -> Callable[[Office, Path], None]:
+    def enrol(office: Office, folder: Path) -> None:
+        random = office.setting.randomness("enrolment")
+        passwords = {usage: password.__str__ for usage, password in _JPKI_PASSWORDS.items()}
+        with office.emulator("enrolment") as connection:
+            ca = CertificateAuthority(office.authority, office.setting.day, random)
+            enrolment = Enrolment(office.authority, office.dialogue(connection), ca, random, office.clock)
+            enrolment.enrol(Application(office.record, profile), passwords)
+
+    return enrol
+
+
 def _change(office: Office, change: Change) -> None:
     with office.emulator(change.value) as connection:
         dialogue = office.dialogue(connection, change.value)
@@ -356,5 +387,7 @@ _MAKING: Mapping[Kind, tuple[Stage, Callable[[Office, Path], None]]] = {
     Kind.FORGED_KEY: (Stage.ACTIVE, _forge_key),
     Kind.FORGED_CA: (Stage.ACTIVE, _forge_ca),
     Kind.FORGED_CITY: (Stage.ACTIVE, _forge_city),
+    Kind.JPKI: (Stage.ACTIVE, _enrol(Profile.JUKI)),
+    Kind.JPKI_MYNUMBER: (Stage.ACTIVE, _enrol(Profile.MYNUMBER)),
 }
 """From which stage of an office a kind is made, and how; the folder is for what is needed beside the office."""

@@ -36,6 +36,7 @@ from jukicard.issuer.line.plan import Operation
 from jukicard.issuer.municipal.services import LIBRARY, Service
 from jukicard.issuer.records.resident import RecordRules, ResidentRecord, load_json
 from jukicard.reader.emulator import EmulatorConnection
+from jukicard.testing.rsakeys import FixedKeys
 from jukicard.testing.seeds import randomness
 
 TODAY = dt.date(2026, 11, 21)
@@ -96,7 +97,7 @@ def blank_cells(number: int = CHIP_NUMBER) -> dict[str, bytes]:
 
 def new_card(store: Store, seed: object = "card", observer: Observer | None = None, *, strict: bool = True) -> Card:
     """A chip on that store, its randomness from the seed; strict: its bugs are the test's."""
-    return Card(store, rom(), Ports(randomness(seed), observer=observer, strict=strict))
+    return Card(store, rom(), Ports(randomness(seed), keys=FixedKeys(), observer=observer, strict=strict))
 
 
 @dataclass

@@ -4,6 +4,7 @@
 |---|---|
 | `juki_card` | a function: `juki_card("active", pulled_at=5, delay=0.01, …)` makes a specimen (see `Specimens.make`) |
 | `juki_blank`, `juki_undelivered`, `juki_active`, `juki_blocked`, `juki_suspended`, `juki_void`, `juki_expired` | one |
+| `juki_jpki`, `juki_mynumber` | one that is enrolled for the JPKI, like a Juki card or like a My Number card |
 | `juki_forged` | a forged one; the test runs once for each way of forging |
 | `juki_app` | a function: `juki_app(folder)` makes a specimen with the loaded application in that folder, selected |
 | `juki_specimens` | the session's `Specimens` |
@@ -143,12 +144,12 @@ def juki_app(juki_specimens: Specimens) -> Iterator[MakeApp]:
         yield make
 
 
-def _one(kind: str, explained: str) -> Callable[[MakeCard], Specimen]:
+def _one(kind: str, explained: str, name: str | None = None) -> Callable[[MakeCard], Specimen]:
     def fixture(juki_card: MakeCard) -> Specimen:
         return juki_card(kind)
 
     fixture.__doc__ = explained
-    return pytest.fixture(name=f"juki_{kind}")(fixture)
+    return pytest.fixture(name=f"juki_{name or kind}")(fixture)
 
 
 juki_blank = _one("blank", "A chip as its maker delivers it.")
@@ -158,6 +159,9 @@ juki_blocked = _one("blocked", "A card whose password has no tries left.")
 juki_suspended = _one("suspended", "A suspended card.")
 juki_void = _one("void", "A void card.")
 juki_expired = _one("expired", "A card that was issued eleven years ago.")
+
+juki_jpki = _one("jpki", "A card that is enrolled for the JPKI, with the signature key alone.")
+juki_mynumber = _one("jpki-mynumber", "The same with the authentication key, too.", "mynumber")
 
 
 @pytest.fixture(params=["forged-key", "forged-ca", "forged-city"])

@@ -30,6 +30,7 @@ from jukicard.securechannel.scp11 import (
     receipt,
     session_keys,
 )
+from jukicard.testing.rsakeys import FixedKeys
 from jukicard.testing.seeds import randomness
 from tests.fuzz import people
 from tests.fuzz.domain_rules import keys_in_force
@@ -52,7 +53,6 @@ from tests.fuzz.wire import covered, parse
 from tests.support import chips
 from tests.support.chains import private_key
 from tests.support.chips import WatchedStore
-from tests.support.rsakeys import FixedKeys
 
 Step = tuple[Any, ...]
 """What a host does, as a literal: its name and its arguments."""

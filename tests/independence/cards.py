@@ -15,12 +15,12 @@ from jukicard.applets.wasm.engine import Instance
 from jukicard.card.ports import Ports
 from jukicard.card.registry import CELL, Contents
 from jukicard.iso7816.apdu import CommandAPDU
+from jukicard.testing.rsakeys import FixedKeys
 from jukicard.testing.seeds import randomness
 from tests.fuzz.model import Expectation, protects
 from tests.fuzz.oracles import Finding
 from tests.fuzz.world import Tally, World
 from tests.independence.secrets import Secret
-from tests.support.rsakeys import FixedKeys
 
 LOST = 0x6F00
 """What a host makes of a command that no card has answered."""

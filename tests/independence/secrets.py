@@ -12,12 +12,12 @@ from jukicard.card.registry import Contents, Entry, Registry
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.aid import AID
+from jukicard.testing.rsakeys import pool, stored_primes
 from tests.fuzz import people
 from tests.fuzz.content_grammar import NEW_FILES
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
 from tests.fuzz.tables import MODULES
 from tests.support import chips, jpkichips, locker
-from tests.support.rsakeys import pool, stored_primes
 
 HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
 HIDDEN_FILES, SHOWN_FILES = NEW_FILES[2:], NEW_FILES[:2]

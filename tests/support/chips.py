@@ -41,10 +41,10 @@ from jukicard.securechannel.host import (
 )
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys, encrypt_sensitive, key_check_value
 from jukicard.securechannel.scp11 import decode_point, encode_point
+from jukicard.testing.rsakeys import FixedKeys
 from jukicard.testing.seeds import randomness
 from tests.support.chains import authority, leaf, private_key
 from tests.support.loaded import PythonLoader
-from tests.support.rsakeys import FixedKeys
 
 CITY, OTHER_CITY = "99201", "99202"
 CODE = b"12345678903"

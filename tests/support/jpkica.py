@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from jukicard.applets.jpki.layout import Usage
+from jukicard.testing.rsakeys import pool
 from tests.support.chains import key_usage
-from tests.support.rsakeys import pool
 
 CA_NAME = "TEST JPKI CA"
 _SERVER_KEY, _CA_KEY = pool()[2:4]

@@ -16,10 +16,10 @@ from jukicard.applets.jpki.layout import CREDENTIALS, Form, Profile, Usage
 from jukicard.applets.jpki.records import TokenInfo
 from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked, PasswordWrong
 from jukicard.iso7816.tlv import Tlv
+from jukicard.testing.rsakeys import pool
 from tests.support import chips, jpkichips
 from tests.support.chips import Chip, say
 from tests.support.jpkichips import CERTIFICATES, LOGIN, PASSWORDS, SIGN, WRONG_PASSWORDS, verified
-from tests.support.rsakeys import pool
 
 MESSAGE = b"message"
 DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420") + sha256(MESSAGE).digest()

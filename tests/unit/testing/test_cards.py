@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
+from jukicard.applets.jpki.client import JpkiClient
+from jukicard.applets.jpki.layout import Form, Usage
 from jukicard.applets.juki.records import CardState
 from jukicard.iso7816.connection import ApduLimits, CardConnection
 from jukicard.iso7816.errors import (
@@ -22,6 +28,7 @@ from jukicard.iso7816.errors import (
     PasswordWrong,
     ProtocolLimit,
 )
+from jukicard.iso7816.wrappers import standard
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.errors import CardRefused, IssuerError
 from jukicard.issuer.ledger.rules import Status
@@ -60,6 +67,21 @@ def test_an_active_card_authenticates(specimens: Specimens) -> None:
         card.authenticate(card.wrong_password.reveal())
 
 
+@pytest.mark.parametrize(("kind", "usages"), [(Kind.JPKI, [Usage.SIGNATURE]), (Kind.JPKI_MYNUMBER, list(Usage))])
+def test_an_enrolled_card_signs(specimens: Specimens, kind: Kind, usages: list[Usage]) -> None:
+    card = specimens.make(kind)
+    card.authenticate()
+    passwords = {Usage.SIGNATURE: card.sign_password, Usage.AUTHENTICATION: card.authentication_password}
+    client = JpkiClient(standard(card))
+    client.select()
+    assert client.usages() == set(usages)
+    for usage in usages:
+        client.verify(usage, passwords[usage].reveal().encode())
+        key = x509.load_der_x509_certificate(client.certificate(usage)).public_key()
+        assert isinstance(key, rsa.RSAPublicKey)
+        key.verify(client.sign(usage, b"a message", Form.HASHED), b"a message", PKCS1v15(), SHA256())
+
+
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_every_other_kind_is_refused_for_what_it_is(specimens: Specimens, kind: Kind) -> None:
     error, text = REFUSALS[kind]
@@ -68,7 +90,7 @@ def test_every_other_kind_is_refused_for_what_it_is(specimens: Specimens, kind: 
 
 
 def test_there_is_no_kind_that_is_not_tried() -> None:
-    assert set(Kind) == {Kind.ACTIVE, *REFUSALS}
+    assert set(Kind) == {Kind.ACTIVE, Kind.JPKI, Kind.JPKI_MYNUMBER, *REFUSALS}
     assert set(FORGED) < set(Kind)
 
 

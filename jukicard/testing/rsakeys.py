@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.resources import files
 from itertools import cycle
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from jukicard.card.ports import RSA_EXPONENT, DerivedKeys
 
-_PRIMES = Path(__file__).parents[1] / "data" / "rsa-2048-primes.txt"
+_PRIMES = "data/rsa-2048-primes.txt"
 
 
 @lru_cache(maxsize=1)
 def pool() -> tuple[rsa.RSAPrivateKey, ...]:
-    """The keys of the file, in its order: two lines, two primes, each."""
-    primes = [int(line, 16) for line in _PRIMES.read_text().split()]
+    """Return the keys of the pool, in their order: anybody can know them."""
+    primes = [int(line, 16) for line in files("jukicard.testing").joinpath(_PRIMES).read_text("ascii").split()]
     return tuple(_key(p, q) for p, q in zip(primes[::2], primes[1::2], strict=True))
 
 
@@ -28,12 +28,6 @@ def _key(p: int, q: int) -> rsa.RSAPrivateKey:
     ).private_key()
 
 
-def stored_primes(key: rsa.RSAPrivateKey) -> bytes:
-    """A key as the chip keeps it: its two primes, 128 bytes each."""
-    numbers = key.private_numbers()
-    return numbers.p.to_bytes(128) + numbers.q.to_bytes(128)
-
-
 class FixedKeys(DerivedKeys):
     """A chip's key generation that takes its RSA keys from the pool, one after another."""
 
@@ -41,4 +35,5 @@ class FixedKeys(DerivedKeys):
         self._keys = cycle(pool())
 
     def rsa_2048(self) -> rsa.RSAPrivateKey:
+        """See KeyGeneration."""
         return next(self._keys)
