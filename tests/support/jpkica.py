@@ -1,73 +1,64 @@
-"""A TEST CA for certificates of the JPKI application, the same in every run: its key is of the pool, its dates fixed."""
+"""The project's CAs of the JPKI with fixed keys, dates and randomness: their certificates are the same in every run."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 
-from asn1crypto.core import UTF8String
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from jukicard.applets.jpki.layout import Usage
+from jukicard.issuer.jpki import certificates
+from jukicard.issuer.jpki.certificates import CaSigner, EndRequest
+from jukicard.issuer.jpki.profile import PROFILES
 from jukicard.testing.rsakeys import pool
-from tests.support.chains import key_usage
+from jukicard.testing.seeds import randomness
+from tests.support.chains import private_key
+from tests.support.jpki import ATTRIBUTES, CITY_CODE, CITY_NAME
 
-CA_NAME = "TEST JPKI CA"
-_SERVER_KEY, _CA_KEY = pool()[2:4]
-_START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-_END = datetime.datetime(2049, 12, 31, tzinfo=datetime.UTC)
-_ITEMS = {1: "見本 花子", 3: "2", 4: "319900101", 5: "見本県見本市中央1-2-3"}
-_ITEM_ARC = "1.2.392.200149.8.5.5"
-_SUBJECTS = {Usage.SIGNATURE: "20260101099201001S", Usage.AUTHENTICATION: "20260101099201001A"}
-_SERIALS = {Usage.SIGNATURE: 1001, Usage.AUTHENTICATION: 1002}
+FIRST, LAST = dt.date(2020, 1, 1), dt.date(2039, 12, 30)
+_CA_KEYS = dict(zip(Usage, pool()[2:4], strict=True))
+_SERVER_KEY = private_key(5001)
 
 
-def _name(common_name: str) -> x509.Name:
-    organisation = x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "TEST JPKI of jukicard")
-    country = x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "JP")
-    return x509.Name([country, organisation, x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+class _Keys:
+    """The two keys, as much of a key store as a CA uses."""
+
+    def rsa_public_key(self, label: str) -> rsa.RSAPublicKey:
+        return _CA_KEYS[Usage(label)].public_key()
+
+    def sign_rsa(self, label: str, data: bytes) -> bytes:
+        return _CA_KEYS[Usage(label)].sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
-def _builder(subject: str, key: rsa.RSAPublicKey, serial: int) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name(CA_NAME)).public_key(key)
-    return builder.serial_number(serial).not_valid_before(_START).not_valid_after(_END)
-
-
-def _signed(builder: x509.CertificateBuilder) -> bytes:
-    return builder.sign(_CA_KEY, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-def ca_certificate() -> bytes:
-    """The CA's own certificate (DER)."""
-    builder = _builder(CA_NAME, _CA_KEY.public_key(), 1)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    return _signed(builder.add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True))
+def ca_certificate(usage: Usage) -> bytes:
+    """The certificate (DER) of the CA for keys of that usage."""
+    return certificates.self_signed(_Keys(), usage, PROFILES[usage], CITY_CODE, FIRST, randomness((usage, "ca")))  # type: ignore[arg-type]
 
 
 def certificate(usage: Usage, key: rsa.RSAPublicKey) -> bytes:
-    """A holder's certificate (DER) for a key; that of the signature key names the holder as the real one does."""
-    builder = _builder(_SUBJECTS[usage], key, _SERIALS[usage])
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    if usage is Usage.SIGNATURE:
-        names = [
-            x509.OtherName(x509.ObjectIdentifier(f"{_ITEM_ARC}.{number}"), UTF8String(text).dump())
-            for number, text in _ITEMS.items()
-        ]
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return _signed(builder.add_extension(key_usage("digital_signature", "content_commitment"), critical=True))
-    return _signed(builder.add_extension(key_usage("digital_signature"), critical=True))
+    """A holder's certificate (DER) for a key; that of the signature key carries the four items."""
+    profile = PROFILES[usage]
+    attributes = ATTRIBUTES if profile.has_attributes else None
+    signer = CaSigner(_Keys(), usage, ca_certificate(usage))  # type: ignore[arg-type]
+    return certificates.issue(signer, EndRequest(profile, key, FIRST, LAST, CITY_NAME, attributes), randomness(usage))
 
 
-def server() -> tuple[bytes, bytes]:
-    """Key and certificate (PEM) of a TLS server on 127.0.0.1."""
-    builder = _builder("127.0.0.1", _SERVER_KEY.public_key(), 2000)
+def server(usage: Usage) -> tuple[bytes, bytes]:
+    """Key and certificate (PEM) of a TLS server on 127.0.0.1, below the CA for that usage."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    issuer = x509.load_der_x509_certificate(ca_certificate(usage)).subject
+    builder = x509.CertificateBuilder(issuer, name, _SERVER_KEY.public_key(), serial_number=2000)
+    days = [dt.datetime.combine(day, dt.time(12), dt.UTC) for day in (FIRST, LAST)]
+    builder = builder.not_valid_before(days[0]).not_valid_after(days[1])
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    signed = builder.sign(_CA_KEYS[usage], hashes.SHA256())
     key = _SERVER_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return key, as_pem(_signed(builder))
+    return key, signed.public_bytes(Encoding.PEM)
 
 
 def as_pem(der: bytes) -> bytes:

@@ -45,9 +45,8 @@ def cells(profile: Profile) -> Mapping[str, bytes]:
     opened = jpkichips.personalising(chip)
     usages = PROFILES[profile]
     opened.write_token(TokenInfo.of(profile, SERIAL), usages)
-    authority = jpkica.ca_certificate()
     for usage in Usage:
-        leaf = authority
+        leaf = authority = jpkica.ca_certificate(usage if usage in usages else usages[0])
         if usage in usages:
             leaf = jpkica.certificate(usage, opened.generate_key(usage))
             opened.set_password(usage, PASSWORDS[usage])

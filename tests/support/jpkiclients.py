@@ -41,7 +41,7 @@ Use = Callable[[HeldCard, Usage], None]
 SIGN_PDF = Path(__file__).with_name("jpki_sign_pdf.py")
 ONCE = "framework pkcs15 { pin_cache_ignore_user_consent = true; }"
 """Has OpenSC remember the signature key's password, for programs that cannot ask for it before each signature."""
-NO_PSS = "RSA+SHA256"
+NO_PSS = "RSA+SHA256:ECDSA+SHA256"
 """OpenSC's module has the card do PKCS #1 v1.5 only: no TLS 1.3, and no PSS in TLS 1.2."""
 
 
@@ -139,7 +139,7 @@ def _p11tool(card: HeldCard, usage: Usage) -> None:
 
 
 def _gnutls_cli(card: HeldCard, usage: Usage) -> None:
-    with _tls_server(card) as (port, seen):
+    with _tls_server(card, usage) as (port, seen):
         said = card.run(
             find_tool("gnutls-cli", "gnutls-bin"),
             *("--provider", opensc_module(), "--x509cafile", card.home / "ca.pem", "--port", str(port)),
@@ -164,7 +164,7 @@ def _openssl(card: HeldCard, usage: Usage) -> None:
         f"[pkcs11]\nengine_id = pkcs11\nMODULE_PATH = {opensc_module()}\ninit = 0\n"
     )
     key = f"{_url(usage, 'private')};pin-source=file:{card.password_file(usage)}"
-    with _tls_server(card) as (port, seen):
+    with _tls_server(card, usage) as (port, seen):
         said = card.run(
             find_tool("openssl", "openssl"),
             *("s_client", "-quiet", "-connect", f"127.0.0.1:{port}", "-tls1_2", "-sigalgs", NO_PSS),
@@ -177,10 +177,10 @@ def _openssl(card: HeldCard, usage: Usage) -> None:
 
 
 @contextmanager
-def _tls_server(card: HeldCard) -> Iterator[tuple[int, list[bytes | None]]]:
+def _tls_server(card: HeldCard, usage: Usage) -> Iterator[tuple[int, list[bytes | None]]]:
     """A server for one connection that wants a certificate of the TEST CA: its port, and what it was shown."""
-    key, certificate = jpkica.server()
-    for name, content in ("key", key), ("server", certificate), ("ca", jpkica.as_pem(jpkica.ca_certificate())):
+    key, certificate = jpkica.server(usage)
+    for name, content in ("key", key), ("server", certificate), ("ca", jpkica.as_pem(jpkica.ca_certificate(usage))):
         (card.home / f"{name}.pem").write_bytes(content)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(card.home / "server.pem", card.home / "key.pem")
@@ -278,7 +278,7 @@ def _pyhanko(card: HeldCard, usage: Usage) -> None:
     canvas.save()
     ident, password = str(OBJECT_IDS[usage]), card.password_file(usage)
     card.run(sys.executable, SIGN_PDF, opensc_module(), TOKEN_LABELS[usage], ident, password, unsigned, signed)
-    (card.home / "ca.pem").write_bytes(jpkica.as_pem(jpkica.ca_certificate()))
+    (card.home / "ca.pem").write_bytes(jpkica.as_pem(jpkica.ca_certificate(usage)))
     (card.home / "nss").mkdir()
     database = f"sql:{card.home / 'nss'}"
     certutil = find_tool("certutil", "libnss3-tools")
