@@ -22,13 +22,16 @@ _MAKE: Final[dict[Form, Callable[[rsa.RSAPrivateKey, bytes], bytes]]] = {
     Form.PSS_PREHASHED: lambda key, data: key.sign(data, _PSS, Prehashed(SHA256())),
     Form.PSS: lambda key, data: key.sign(data, _PSS, SHA256()),
 }
-_LONGEST: Final = {Form.VERBATIM: LONGEST_VERBATIM, Form.PREHASHED: HASH_SIZE, Form.PSS_PREHASHED: HASH_SIZE}
-_HASHES: Final = (Form.PREHASHED, Form.PSS_PREHASHED)
+_SIZES: Final = {
+    Form.VERBATIM: range(LONGEST_VERBATIM + 1),
+    Form.PREHASHED: (HASH_SIZE,),
+    Form.PSS_PREHASHED: (HASH_SIZE,),
+}
 
 
 def takes(form: Form, size: int) -> bool:
-    """Return whether a form takes data of that many bytes."""
-    return 0 < size <= _LONGEST.get(form, size) and (form not in _HASHES or size == HASH_SIZE)
+    """Return whether a form takes data of that many bytes (1 at least)."""
+    return form not in _SIZES or size in _SIZES[form]
 
 
 def sign(key: rsa.RSAPrivateKey, form: Form, data: bytes) -> bytes:

@@ -127,6 +127,51 @@ def test_a_password_of_another_length_costs_no_try() -> None:
     assert jpkichips.tries(chip.cells)[SIGN] == 5
 
 
+@pytest.mark.parametrize(
+    ("header", "size", "sw"),
+    [
+        ("00 20 00 9B", 64, 0x6A80),
+        ("00 20 00 9B", 65, 0x6700),
+        ("00 24 01 9B", 0, 0x6700),
+        ("00 24 01 9B", 1, 0x6A80),
+        ("00 24 01 9B", 64, 0x6A80),
+        ("00 24 01 9B", 65, 0x6700),
+        ("00 20 00 7F", 6, 0x6A86),
+        ("00 20 00 9E", 6, 0x6A88),
+        ("00 20 00 9F", 6, 0x6A86),
+        ("00 24 00 9B", 12, 0x6A86),
+        ("00 24 01 9E", 6, 0x6A88),
+        ("00 24 01 9F", 6, 0x6A86),
+        ("80 2A 00 9E", 6, 0x6A88),
+        ("80 2A 00 9F", 6, 0x6A86),
+        ("80 2A 00 01", 6, 0x6A86),
+    ],
+)
+def test_what_the_rows_of_internal_files_take(header: str, size: int, sw: int) -> None:
+    chip = Chip(jpkichips.active(), 1)
+    verified(chip)
+    cla, ins, p1, p2 = bytes.fromhex(header)
+    say(chip, cla, ins, p1, p2, b"A" * size, sw=sw)
+
+
+def test_while_it_is_personalised_a_password_is_queried_and_not_tried() -> None:
+    chip = chip_with(jpkichips.written)
+    assert chip.ask("00 20 00 9B").sw == 0x63C5
+    say(chip, 0x00, 0x20, 0x00, 0x9B, PASSWORDS[SIGN], sw=0x6982)
+    say(jpkichips.session(chip), 0x00, 0x20, 0x00, 0x9B, PASSWORDS[SIGN], sw=0x6982)
+
+
+def test_a_password_in_the_clear_beside_a_session_opens_nothing() -> None:
+    chip = Chip(jpkichips.active(), 1)
+    session = jpkichips.session(chip)
+    say(chip, 0x00, 0x20, 0x00, 0x9B, PASSWORDS[SIGN], sw=0x9000)
+    for host in (chip, session):
+        say(host, 0x80, 0x2A, 0, 0x9A, DIGEST_INFO, 256, sw=0x6982)
+    say(session, 0x00, 0x20, 0x00, 0x9B, PASSWORDS[SIGN], sw=0x9000)
+    say(chip, 0x80, 0x2A, 0, 0x9A, DIGEST_INFO, 256, sw=0x6982)
+    say(session, 0x80, 0x2A, 0, 0x9A, DIGEST_INFO, 256, sw=0x9000)
+
+
 def test_the_holder_changes_a_password() -> None:
     chip = chip_with()
     select(chip, 0x1B)
