@@ -20,6 +20,7 @@ from jukicard.issuer.jpki import certificates as c
 from jukicard.issuer.jpki.attributes import ResidentAttributes, encode_birth, substitute
 from jukicard.issuer.jpki.profile import PROFILES
 from jukicard.issuer.jpki.register import IssuedCertificate, Revocation, certificate_number
+from jukicard.issuer.jpki.request import certification_request
 from jukicard.issuer.keys.filekeystore import FileKeyStore
 from jukicard.issuer.ledger.details import RevocationReason
 from tests.support.chips import randomness
@@ -141,3 +142,8 @@ def openssl(*arguments: str | Path, data: bytes = b"") -> subprocess.CompletedPr
         timeout=60,
         check=False,
     )
+
+
+def request_of(key: rsa.RSAPrivateKey) -> bytes:
+    """A certification request for a key, as a card makes one."""
+    return certification_request(key.public_key(), lambda message: key.sign(message, padding.PKCS1v15(), SHA256()))

@@ -117,6 +117,11 @@ class JpkiClient(ApplicationClient):
         except (TlvError, ValueError, KeyError):
             raise MalformedResponse("GENERATE ASYMMETRIC KEY PAIR: no RSA key in the answer") from None
 
+    def sign_as_owner(self, usage: Usage, message: bytes) -> bytes:
+        """Have a message signed (RSASSA-PKCS1-v1_5 with SHA-256), in personalisation, when there is no password yet."""
+        command = CommandAPDU(0x80, 0x2A, Form.HASHED, CREDENTIALS[usage].key_reference, message, LONG)
+        return self.command(command, "COMPUTE DIGITAL SIGNATURE").data
+
     def write_certificates(self, usage: Usage, certificate: bytes, ca_certificate: bytes) -> None:
         """Write a certificate and that of its CA (DER), in personalisation.
 

@@ -15,7 +15,8 @@ FILE_INITIAL = rules((_READ_WRITE, OWNER))
 FREE = rules((AccessMode.READ, Always()))
 INTERNAL = AccessRules()
 """Of an internal EF: what is allowed stands with the password or key that it is about."""
-KEY_INITIAL = rules((ModeDo.header(ins=0x47), OWNER))
+KEY_INITIAL = rules((ModeDo.header(ins=0x47), OWNER), (ModeDo.header(ins=0x2A), OWNER))
+"""Of a key before: its owner has it made, and has a certification request signed with it."""
 PASSWORD_INITIAL = rules((ModeDo.header(ins=0x24, p1=0x01), OWNER))
 APPLICATION_INITIAL = rules((AccessMode.ACTIVATE, OWNER))
 APPLICATION = AccessRules()

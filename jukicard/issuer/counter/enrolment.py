@@ -31,6 +31,7 @@ from jukicard.issuer.jpki.attributes import ResidentAttributes
 from jukicard.issuer.jpki.authority import CertificateAuthority
 from jukicard.issuer.jpki.profile import certificate_ends
 from jukicard.issuer.jpki.register import IssuedCertificate, certified, current_register, revoke
+from jukicard.issuer.jpki.request import certification_request
 from jukicard.issuer.jpki.verification import CertificateRefused, verify_certificate
 from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState
@@ -184,18 +185,20 @@ class Enrolment:
         usages = PROFILES[application.profile]
         for usage in Usage:
             ca = self._ca.ca_certificate(usage if usage in usages else Usage.SIGNATURE)
-            certificate = self._certify(card, application, usage, client.generate_key(usage)) if usage in usages else ca
+            certificate = self._certify(card, application, usage, client) if usage in usages else ca
             client.write_certificates(usage, certificate, ca)
         for usage, password in passwords.items():
             client.set_password(usage, password)
         client.write_token(TokenInfo.of(application.profile, card.serial), usages)
         client.activate()
 
-    def _certify(self, card: CardState, application: Application, usage: Usage, key: RSAPublicKey) -> bytes:
+    def _certify(self, card: CardState, application: Application, usage: Usage, client: JpkiClient) -> bytes:
+        key = client.generate_key(usage)
+        request = certification_request(key, lambda message: client.sign_as_owner(usage, message))
         today = self._dialogue.today
         attributes = ResidentAttributes.from_record(application.record)
         last_day = certificate_ends(application.profile, today, card.expires)
-        certificate = self._ca.issue(usage, key, attributes, today, last_day)
+        certificate = self._ca.issue(usage, request, attributes, today, last_day)
         self._authority.ledger.append(card.serial, Event.CERTIFIED, self._clock(), certified(certificate, usage))
         return certificate
 

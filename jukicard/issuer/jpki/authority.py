@@ -12,7 +12,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 from asn1crypto import x509 as asn1  # type: ignore[import-untyped]
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jukicard.applets.jpki.layout import Usage
@@ -28,6 +27,7 @@ from jukicard.issuer.jpki.crl import build_crl
 from jukicard.issuer.jpki.ocsp import respond
 from jukicard.issuer.jpki.profile import PROFILES
 from jukicard.issuer.jpki.register import IssuedCertificate, certificate_number, current_register
+from jukicard.issuer.jpki.request import requested_key
 from jukicard.issuer.jpki.revocation import Books
 from jukicard.issuer.keys.keystore import Randomness, ensure_key
 
@@ -57,26 +57,27 @@ class CertificateAuthority:
     def issue(
         self,
         usage: Usage,
-        public_key: RSAPublicKey,
+        request: bytes,
         attributes: ResidentAttributes,
         first_day: date,
         last_day: date,
     ) -> bytes:
-        """Certify a key that was made on a card, DER. The books are to have it by `register.certified`.
+        """Certify the key of a certification request (DER), made on a card; the books are to have it by
+        `register.certified`.
 
-        A certificate for user authentication says nothing of the attributes. CertificateProfileError for another kind
-        of key, and for days that are not the CA's.
+        A certificate for user authentication says nothing of the attributes. CertificateProfileError for a request that
+        is not signed with its key, for another kind of key, and for days that are not the CA's.
         """
         profile = PROFILES[usage]
-        request = x.EndRequest(
+        wanted = x.EndRequest(
             profile=profile,
-            public_key=public_key,
+            public_key=requested_key(request),
             first_day=first_day,
             last_day=last_day,
             city_name=self._authority.city.name,
             attributes=attributes if profile.has_attributes else None,
         )
-        return x.issue(self._signer(usage), request, self._random)
+        return x.issue(self._signer(usage), wanted, self._random)
 
     def crl(self, usage: Usage, now: datetime) -> bytes:
         """The CA's revocation list by what the books say now, DER."""

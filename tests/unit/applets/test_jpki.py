@@ -363,6 +363,15 @@ def test_an_empty_file_is_no_certificate() -> None:
 # --- personalisation
 
 
+def test_the_owner_has_a_request_signed_before_there_is_a_password() -> None:
+    chip = Chip(jpkichips.written(), 1)
+    signature = jpkichips.personalising(chip).sign_as_owner(SIGN, MESSAGE)
+    public_key(SIGN).verify(signature, MESSAGE, padding.PKCS1v15(), SHA256())
+    say(chip_with(jpkichips.written), 0x80, 0x2A, 0x03, 0x9A, MESSAGE, 256, sw=0x6982)
+    with pytest.raises(CardStatusError):
+        jpkichips.personalising(Chip(jpkichips.active(), 1)).sign_as_owner(SIGN, MESSAGE)
+
+
 def test_a_closed_application_is_not_written_again() -> None:
     chip = Chip(jpkichips.active(), 1)
     session = jpkichips.session(chip)

@@ -29,7 +29,7 @@ from jukicard.issuer.ledger.details import Cause, Endorsement, RevocationReason
 from jukicard.issuer.ledger.rules import Event
 from tests.support.chips import randomness
 from tests.support.issued import AUTHORITY_PASSWORD, TODAY, Office, Offices, Stage
-from tests.support.jpki import ATTRIBUTES, AUTHENTICATION, SIGNATURE, rsa_key
+from tests.support.jpki import ATTRIBUTES, AUTHENTICATION, SIGNATURE, request_of, rsa_key
 
 END = dt.date(2029, 11, 20)
 R = RevocationReason
@@ -61,7 +61,7 @@ def ca(office: Office) -> CertificateAuthority:
 
 def issue(office: Office, ca: CertificateAuthority, usage: Usage = SIGNATURE) -> bytes:
     """A certificate of the office's one card, entered into the books."""
-    der = ca.issue(usage, rsa_key(usage.value).public_key(), ATTRIBUTES, TODAY, END)
+    der = ca.issue(usage, request_of(rsa_key(usage.value)), ATTRIBUTES, TODAY, END)
     office.authority.ledger.append(office.card_state.serial, Event.CERTIFIED, office.clock(), certified(der, usage))
     return der
 
@@ -161,7 +161,7 @@ def test_certificates_in_the_books_are_verified_by_them(office: Office, ca: Cert
 
 
 def test_a_certificate_that_is_not_in_the_books_is_not_known(office: Office, ca: CertificateAuthority) -> None:
-    stray = ca.issue(SIGNATURE, rsa_key("stray").public_key(), ATTRIBUTES, TODAY, END)
+    stray = ca.issue(SIGNATURE, request_of(rsa_key("stray")), ATTRIBUTES, TODAY, END)
     with pytest.raises(CertificateRefused, match="no such certificate"):
         verify_certificate(stray, [ca.ca_certificate(SIGNATURE)], SIGNATURE, office.clock(), [ca.books(SIGNATURE)])
     assert status(office, ca, stray) is ocsp.OCSPCertStatus.UNKNOWN
