@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measuring import FULL, HEAD, QUICK, Effort, Item, row
 
-THEMES = ("core", "readers", "sessions", "apps", "lasting", "many", "issuing", "faces", "command_line")
+THEMES = ("core", "readers", "jpki", "sessions", "apps", "lasting", "many", "issuing", "faces", "command_line")
 
 
 def run(themes: list[str], effort: Effort) -> list[Item]:

@@ -95,19 +95,25 @@ def _inserted(stack: contextlib.ExitStack) -> dict[str, PcscConnection]:
     environment = {**os.environ, "JUKI_HOME": str(office.home), "PYTHONPATH": str(cards.ROOT)}
     connections = {}
     for (name, command), reader in zip(processes.items(), pcscd.reader_names, strict=True):
-        stack.enter_context(_running(command, environment))
-        wait_until(lambda reader=reader: _opens(reader), f"{name} in its reader")  # type: ignore[misc]
+        stack.enter_context(running(command, environment))
+        until_inserted(reader)
         connections[name] = stack.enter_context(contextlib.closing(open_pcsc(reader)))
     return connections
 
 
 @contextlib.contextmanager
-def _running(command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[None]:
+def running(command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[None]:
+    """A process as long as the block lasts."""
     with subprocess.Popen(command, cwd=cards.ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+def until_inserted(reader: str) -> None:
+    """Wait until a card can be opened in the reader of that name."""
+    wait_until(lambda: _opens(reader), f"a card in {reader}")
 
 
 def _opens(reader: str) -> bool:

@@ -17,7 +17,7 @@ from benchmarks.measuring import Item, cost, in_turns, limit, speed
 from benchmarks.primitives import KeyOfAll
 
 ROOT = Path(__file__).parents[3]
-THEMES = ("core", "readers", "sessions", "apps", "lasting", "many", "issuing", "faces")
+THEMES = ("core", "readers", "jpki", "sessions", "apps", "lasting", "many", "issuing", "faces")
 FIELDS = {"ours", "peer", "unit", "ratio", "spread", "target", "better", "met", "against"}
 ASKED_FOR = (
     "in process: SELECT",
@@ -28,6 +28,9 @@ ASKED_FOR = (
     "through pcscd: READ BINARY 256 B, of the null card's rate",
     "through pcscd: SELECT by name, against vicc",
     "through pcscd: READ BINARY 256 B, against vicc",
+    "PKCS #11: a token's objects listed",
+    "PKCS #11: a signature with the signature key",
+    "PKCS #11: a signature with the authentication key",
     "SCP03 session",
     "SCP11a session",
     "holder authentication",
