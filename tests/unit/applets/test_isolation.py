@@ -15,17 +15,33 @@ from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.iso7816.tlv import parse_tlvs
 from jukicard.securechannel.authorization import Role
 from jukicard.securechannel.host import SecureConnection
-from tests.support import chips
+from tests.support import chips, jpkichips
 from tests.support.chips import ALL_RIGHTS, CODE, PASSWORD, PATRON, Chip, say, terminal, verify
 
 ISSUED = chips.active()
-JUKI_AREA, LIBRARY_AREA = "a/0004/", "a/0005/"
+JUKI_AREA, LIBRARY_AREA, JPKI_AREA = "a/0004/", "a/0005/", "a/0006/"
 
 
 def test_the_areas_are_where_this_module_thinks() -> None:
     cells = ISSUED.cells
     assert CODE in [value for name, value in cells.items() if name.startswith(JUKI_AREA)]
     assert PATRON in [value for name, value in cells.items() if name.startswith(LIBRARY_AREA)]
+    jpki = [value for name, value in jpkichips.active().items() if name.startswith(JPKI_AREA)]
+    assert set(jpkichips.PASSWORDS.values()) <= set(jpki)
+
+
+def jpki_commands(cla: int) -> Iterator[tuple[int, int, int, int, bytes]]:
+    """The same as the JPKI application has it: files that are current, passwords and keys among them."""
+    for fid in range(0x20):
+        yield cla, 0xA4, 0x02, 0x0C, fid.to_bytes(2)
+        yield cla, 0xB0, 0, 0, b""
+        yield cla | 0x80, 0x2A, 0x00, 0x80, bytes(32)
+    for reference in range(0x80, 0x9F):
+        yield cla | 0x80, 0x2A, 0x02, reference, bytes(32)
+        yield cla, 0x47, 0x81, 0x00, bytes((0xB6, 3, 0x84, 1, reference))
+        yield cla, 0x24, 0x01, reference, b"9999"
+        yield cla, 0x20, 0x00, reference, b"ZZZZ99"
+        yield cla, 0x20, 0x00, reference, PASSWORD
 
 
 def sessions(chip: Chip, aid: AID, channel: int) -> Iterator[tuple[str, SecureConnection]]:
@@ -90,6 +106,57 @@ def test_no_command_in_one_application_reaches_the_others(
 
 
 @pytest.mark.parametrize("channel", range(4))
+@pytest.mark.parametrize("secured", [False, True], ids=["in the clear", "scp03"])
+def test_no_command_in_the_jpki_application_reaches_another(channel: int, *, secured: bool) -> None:
+    chip = Chip(jpkichips.active(), 1)
+    if channel:
+        chip.open_channel(channel)
+    before = chip.cells
+    chip.select(jpkichips.JPKI, channel)
+    host = chip.scp03(chips.ISSUER_KEYS, channel=channel) if secured else chip
+    for usage, password in jpkichips.PASSWORDS.items():
+        say(host, channel, 0x20, 0, jpkichips.CREDENTIALS[usage].password_reference, password, sw=0x9000)
+    for cla, ins, p1, p2, data in (*commands(channel), *jpki_commands(channel)):
+        answer = say(host, cla, ins, p1, p2, data, 256)
+        assert CODE not in answer.data
+        assert PATRON not in answer.data
+    changed = {name for name, value in chip.cells.items() if before.get(name) != value}
+    assert changed
+    assert all(name.startswith(JPKI_AREA) or "/seq/" in name for name in changed)
+
+
+@pytest.mark.parametrize("channel", range(4))
+@pytest.mark.parametrize("aid", [chips.JUKI, chips.LIBRARY], ids=["juki", "library"])
+def test_no_command_in_another_application_reaches_the_jpki_one(aid: AID, channel: int) -> None:
+    chip = Chip(jpkichips.active(), 1)
+    if channel:
+        chip.open_channel(channel)
+    own = {name: value for name, value in chip.cells.items() if name.startswith(JPKI_AREA)}
+    certificate = jpkichips.CERTIFICATES[jpkichips.SIGN][0]
+    for who, session in sessions(chip, aid, channel):
+        for cla, ins, p1, p2, data in (*commands(channel), *jpki_commands(channel)):
+            answer = say(session, cla, ins, p1, p2, data, 256)
+            assert certificate[:32] not in answer.data, f"{who}: {ins:02X}"
+            assert len(answer.data) < 256 or ins != 0x2A
+    assert {name: value for name, value in chip.cells.items() if name.startswith(JPKI_AREA)} == own
+
+
+def test_a_password_of_jpki_and_one_of_another_application_count_for_nothing_in_each_other() -> None:
+    chip = Chip(jpkichips.active(), 1)
+    chip.open_channel(1)
+    juki = chips.juki_session(chip, *sorted(ALL_RIGHTS), channel=1)
+    chip.select(jpkichips.JPKI)
+    for usage, password in jpkichips.PASSWORDS.items():
+        say(chip, 0x00, 0x20, 0, jpkichips.CREDENTIALS[usage].password_reference, password, sw=0x9000)
+    assert chips.read_code(juki, cla=1).sw == 0x6982
+    assert verify(juki, cla=1) == 0x9000
+    assert chips.read_code(juki, cla=1).data == CODE
+    assert chip.select(jpkichips.JPKI).sw == 0x9000
+    say(chip, 0x80, 0x2A, 0, 0, bytes(32), 256, sw=0x6982)
+    say(chip, 0x00, 0xB0, 0x81, 0, ne=256, sw=0x6982)
+
+
+@pytest.mark.parametrize("channel", range(4))
 def test_a_terminal_of_one_area_gets_no_session_in_the_other(channel: int) -> None:
     chip = ISSUED.chip()
     if channel:
@@ -114,10 +181,12 @@ def test_a_terminal_of_one_area_gets_no_session_in_the_other(channel: int) -> No
         (chips.JUKI_DOMAIN, chips.ISSUER_KEYS),
         (chips.CITY_DOMAIN, chips.JUKI_KEYS),
         (chips.ISSUER, chips.JUKI_KEYS),
+        (jpkichips.JPKI, chips.JUKI_KEYS),
+        (jpkichips.JPKI, chips.CITY_KEYS),
     ],
 )
 def test_keys_open_their_own_domain_only(aid: AID, keys: object) -> None:
-    chip = ISSUED.chip()
+    chip = Chip(jpkichips.active(), 1)
     chip.select(aid)
     with pytest.raises((AuthenticationFailed, ValueError)):
         chip.scp03(keys)  # type: ignore[arg-type]
