@@ -182,15 +182,6 @@ def _loaded() -> dict[str, bytes]:
     return locker.on(chips.active().cells, "fuzzing")
 
 
-@lru_cache(maxsize=1)
-def _new_jpki() -> dict[str, bytes]:
-    """In personalisation, with all of the JPKI application but one key and its password."""
-    usage = jpkichips.LOGIN
-    credential = jpkichips.CREDENTIALS[usage]
-    missing = f"k/{credential.key_reference:02x}/v", *(f"p/{credential.password_reference:02x}/{part}" for part in "vt")
-    return {cell: content for cell, content in jpkichips.written().items() if not cell.endswith(missing)}
-
-
 START: dict[str, Callable[[], dict[str, bytes]]] = {
     "active": lambda: chips.active().cells,
     "folder": _folder,
@@ -205,6 +196,6 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "new operator": operatorchips.in_personalisation,
     "jpki": jpkichips.active,
     "jpki like a juki card": jpkichips.like_a_juki_card,
-    "new jpki": _new_jpki,
+    "new jpki": jpkichips.nearly_written,
 }
 """The cells that a card starts with."""

@@ -86,6 +86,14 @@ def written(profile: Profile = Profile.MYNUMBER) -> dict[str, bytes]:
     return chip.cells
 
 
+@lru_cache(maxsize=1)
+def nearly_written() -> dict[str, bytes]:
+    """All of it but the second key and its password."""
+    credential = CREDENTIALS[LOGIN]
+    missing = f"k/{credential.key_reference:02x}/v", *(f"p/{credential.password_reference:02x}/{part}" for part in "vt")
+    return {cell: content for cell, content in written().items() if not cell.endswith(missing)}
+
+
 @lru_cache(maxsize=4)
 def active(profile: Profile = Profile.MYNUMBER) -> dict[str, bytes]:
     """Personalisation is closed."""

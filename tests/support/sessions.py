@@ -27,9 +27,10 @@ from jukicard.securechannel.keyproof import external_message
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys
 from jukicard.securechannel.scp11 import decode_point
 from jukicard.testing.seeds import randomness
-from tests.support import chips, content, folders, operatorchips, services
+from tests.support import chips, content, folders, jpkichips, operatorchips, services
 from tests.support.chains import private_key
 from tests.support.chips import CITY_KEYS, ISSUER_KEYS, JUKI_KEYS, OTHER_CITY, say, service_terminal, terminal
+from tests.support.rsakeys import FixedKeys
 
 FOLDER = Path(__file__).parents[1] / "conformance" / "sessions"
 FILES = sorted(FOLDER.glob("*.dialogue"))
@@ -44,8 +45,9 @@ CARDS: Mapping[str, Callable[[], Mapping[str, bytes]]] = {
     "services": services.ready,
     "approving": content.loaded_cells,
     "new operator": operatorchips.in_personalisation,
+    "new jpki": jpkichips.nearly_written,
 }
-"""The cells of each card (see tests/support/chips.py, folders.py, services.py, content.py and operatorchips.py)."""
+"""The cells of each card (chips.py, folders.py, services.py, content.py, operatorchips.py and jpkichips.py here)."""
 
 LEVELS = {"": 0x33, "-mac": 0x01, "-mac-enc": 0x03, "-mac-rmac": 0x11, "-mac-enc-rmac": 0x13}
 """What follows the name of a key set says how messages are protected; nothing: both ways, encrypted."""
@@ -136,4 +138,4 @@ def opened(dialogue: Dialogue) -> frozenset[str]:
 def fresh_card(path: Path) -> Card:
     """A card as the file wants it."""
     store = MemoryStore(CARDS[head(path)[0]]())
-    return Card(store, chips.rom(), Ports(randomness("card"), strict=True))
+    return Card(store, chips.rom(), Ports(randomness("card"), keys=FixedKeys(), strict=True))

@@ -12,6 +12,7 @@ import pytest
 
 from jukicard.applets.folder.applet import FolderApplet
 from jukicard.applets.gp.applet import SecurityDomain
+from jukicard.applets.jpki.applet import JpkiApplet
 from jukicard.applets.juki.applet import JukiApplet
 from jukicard.applets.library.applet import LibraryApplet
 from jukicard.card.system_commands import System
@@ -124,7 +125,7 @@ def test_every_row_is_in_some_dialogue(dialogue_rows: ModuleType) -> None:
     names = {file.name for file in files}
     assert len(names) == len(files)
     unmet = set()
-    for owner in (System, SecurityDomain, JukiApplet, LibraryApplet, FolderApplet):
+    for owner in (System, SecurityDomain, JukiApplet, LibraryApplet, FolderApplet, JpkiApplet):
         for row in owner.table.rows:
             found = rows[owner, row.name]
             assert found.refused
