@@ -153,7 +153,7 @@ _START_WEIGHTS = {
     "blank": 2,
     "services": 6,
     "operator": 4,
-    "new operator": 2,
+    "new operator": 4,
     "jpki": 4,
     "jpki like a juki card": 1,
     "new jpki": 2,
@@ -380,7 +380,7 @@ class Walk:
         if not channel.verified:
             return "VERIFY"
         if kind == "operator":
-            return _SIGNING
+            return _SIGNING if self.rng.random() < 0.97 else "TERMINATE DF (application)"
         return "ISSUE CERTIFICATE" if kind == "vending" and self.rng.random() < 0.3 else ""
 
     def _in_jpki(self, channel: Channel, entry: Entry, host: Host | None) -> str:
