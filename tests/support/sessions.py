@@ -26,11 +26,11 @@ from jukicard.securechannel.kdf import aes_cmac
 from jukicard.securechannel.keyproof import external_message
 from jukicard.securechannel.scp03 import TRANSPORT_KEYS, StaticKeys
 from jukicard.securechannel.scp11 import decode_point
+from jukicard.testing.rsakeys import FixedKeys
 from jukicard.testing.seeds import randomness
 from tests.support import chips, content, facechips, folders, jpkichips, operatorchips, services
 from tests.support.chains import private_key
 from tests.support.chips import CITY_KEYS, ISSUER_KEYS, JUKI_KEYS, OTHER_CITY, say, service_terminal, terminal
-from jukicard.testing.rsakeys import FixedKeys
 
 FOLDER = Path(__file__).parents[1] / "conformance" / "sessions"
 FILES = sorted(FOLDER.glob("*.dialogue"))
@@ -48,7 +48,7 @@ CARDS: Mapping[str, Callable[[], Mapping[str, bytes]]] = {
     "new jpki": jpkichips.nearly_written,
     "face": facechips.face_b,
 }
-"""The cells of each card (chips.py, folders.py, services.py, content.py, operatorchips.py, jpkichips.py, facechips.py here)."""
+"""The cells of each card (chips.py, folders.py, services.py, content.py and the modules called …chips.py here)."""
 
 LEVELS = {"": 0x33, "-mac": 0x01, "-mac-enc": 0x03, "-mac-rmac": 0x11, "-mac-enc-rmac": 0x13}
 """What follows the name of a key set says how messages are protected; nothing: both ways, encrypted."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from jukicard.applets.faceverification import layout
 from jukicard.applets.faceverification.records import BasicRecord, BirthRecord, FaceRecord, FaceRecordError
-from jukicard.applets.gp.client import ALL, LONG, ApplicationClient
+from jukicard.applets.gp.client import LONG, ApplicationClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
 from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked, check
 from jukicard.iso7816.status import StatusWord
-from jukicard.iso7816.tlv import TlvError, parse_tlvs
+from jukicard.iso7816.tlv import TlvError, parse_one, parse_tlvs
 
 R = TypeVar("R", BasicRecord, BirthRecord, FaceRecord)
 
@@ -33,7 +33,8 @@ class FaceVerificationClient(ApplicationClient):
     def signer_certificates(self) -> tuple[bytes, ...]:
         """Read EF 0004, which anybody may: the certificates of the key that signs faces (DER, leaf last)."""
         try:
-            return tuple(one.encode() for one in parse_tlvs(self._read(layout.EF_CERTIFICATES, "certificates")))
+            content = b"".join(self._parts(layout.EF_CERTIFICATES, "certificates"))
+            return tuple(one.encode() for one in parse_tlvs(content))
         except TlvError as error:
             raise MalformedResponse(f"EF 0004: {error}") from None
 
@@ -62,20 +63,34 @@ class FaceVerificationClient(ApplicationClient):
         self.command(CommandAPDU(0x00, 0x2C, 0x03, layout.reference(number)), "RESET RETRY COUNTER")
 
     def _record(self, sfi: int, parse: Callable[[bytes], R], what: str) -> R:
+        content = b""
+        for part in self._parts(sfi, what):
+            content += part
+            if _is_object(content):
+                break
         try:
-            return parse(self._read(sfi, what))
+            return parse(content)
         except FaceRecordError as error:
             raise MalformedResponse(f"EF {sfi:04X}: {error}") from None
 
-    def _read(self, sfi: int, what: str) -> bytes:
-        """Read a whole file, as many bytes at a time as the connection carries: it ends where fewer come."""
-        limits, content = self.connection.limits, b""
-        most = min(LONG, limits.max_response) if limits.extended else ALL
-        while len(content) <= layout.LONGEST_BLOCK:
-            p1, p2 = (0x80 | sfi, 0) if not content else divmod(len(content), 256)
+    def _parts(self, sfi: int, what: str) -> Iterator[bytes]:
+        """Read a file to its end, as many bytes at a time as come."""
+        read = 0
+        while read <= layout.LONGEST_BLOCK:
+            p1, p2 = (0x80 | sfi, 0) if not read else divmod(read, 256)
             response = send(self.connection, CommandAPDU(0x00, 0xB0, p1, p2, ne=LONG))
             part = check(response, f"reading {what}", ok=_READ).data
-            content += part
-            if len(part) < most:
-                return content
+            if not part:
+                return
+            read += len(part)
+            yield part
         raise MalformedResponse(f"reading {what}: a file without end")
+
+
+def _is_object(content: bytes) -> bool:
+    """Return whether a record is there as a whole."""
+    try:
+        parse_one(content)
+    except TlvError:
+        return False
+    return True

@@ -59,10 +59,15 @@ def face_images(data: FaceData, photo: bytes | None, images: GlyphImages | None 
     )
 
 
-def check_glyphs(data: FaceData, images: GlyphImages | None = None) -> None:
-    """Refuse (RecordError) texts with characters that no font has; nothing is drawn."""
+def glyph_problems(data: FaceData, images: GlyphImages | None = None) -> list[Problem]:
+    """Return in which texts there are characters that no font has; nothing is drawn."""
+    problems: list[Problem] = []
     for name, text in (("name", data.name), ("address", data.address)):
-        _glyphs(name, text or "", images)
+        try:
+            _glyphs(name, text or "", images)
+        except RecordError as error:
+            problems += error.problems
+    return problems
 
 
 def text_image(text: Sequence[Glyph]) -> bytes:

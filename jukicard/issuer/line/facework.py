@@ -88,15 +88,20 @@ def images_without_face(authority: Authority, record: ResidentRecord, expires: d
 
 
 def check_images(authority: Authority, record: ResidentRecord, expires: date) -> None:
-    """Check that those pictures can be made; nothing is drawn.  RecordError as for `images_without_face`."""
-    from jukicard.issuer.faces.chipimages import check_glyphs
+    """Check that those pictures can be made; nothing is drawn.  RecordError lists everything that is wrong."""
+    from jukicard.issuer.faces.chipimages import glyph_problems
     from jukicard.issuer.faces.face import prepared_photo
 
-    with _told_of(record):
-        data = face_data(record, authority.city, expires)
-        check_glyphs(data)
-        if data.photo is not None:
-            prepared_photo(data, face_template())
+    data = face_data(record, authority.city, expires)
+    problems = [replace(problem, record=record.label) for problem in glyph_problems(data)]
+    try:
+        with _told_of(record):
+            if data.photo is not None:
+                prepared_photo(data, face_template())
+    except RecordError as error:
+        problems += error.problems
+    if problems:
+        raise RecordError(problems)
 
 
 def prepared(

@@ -88,7 +88,7 @@ def with_faces(plan: RunPlan) -> RunPlan:
 
 
 def test_a_face_that_cannot_be_drawn_is_a_fault_of_its_record(bureau: Bureau) -> None:
-    """All of them are listed before anything is begun; where no faces are made, nobody asks."""
+    """All of them are listed before anything is begun; where no faces are made, those that the chip's pictures have."""
     people = residents(6)
     (bureau.folder / "portrait.png").write_bytes(RECORD.with_name("portrait-drawn.png").read_bytes())
     (bureau.folder / "none.png").write_bytes(b"no picture")
@@ -113,7 +113,16 @@ def test_a_face_that_cannot_be_drawn_is_a_fault_of_its_record(bureau: Bureau) ->
     assert "is missing: the record wants braille" in str(caught.value)
     assert bureau.authority.ledger.head() == head
     assert not plan.out.exists()
-    assert bureau.run(plan, bureau.crew()) == Tally(6, issued=6)
+    with pytest.raises(RecordError) as caught:
+        bureau.run(plan, bureau.crew())
+    assert [(problem.record, problem.field) for problem in caught.value.problems] == [
+        ("run.csv line 4", "name"),
+        ("run.csv line 5", "address"),
+        ("run.csv line 5", "photo"),
+    ]
+    people[2] |= {"name": "見本　太郎"}
+    people[3] |= {"photo": "portrait.png", "address": "見本市"}
+    assert bureau.run(bureau.plan(people), bureau.crew()) == Tally(6, issued=6)
 
 
 def test_a_run_embosses_what_was_confirmed(bureau: Bureau) -> None:
