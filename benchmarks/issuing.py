@@ -47,12 +47,12 @@ TIMES_THE_FLOOR = 4
 
 KEY_PAIRS = 6
 """The chip's: two channel keys, the municipal one, for authentication, ephemeral; the host's ephemeral one."""
-STORED_KEYS = 1
-"""The chip's static key in SCP11a."""
-SIGNATURES = 5
-"""Four certificates, and the approval of the service."""
-VERIFICATIONS = 7
-"""The host's, of the card's certificates: three read back and one in the match.  The chip's: the approval, and the
+STORED_KEYS = 2
+"""The chip's static key in SCP11a, and the authentication key, whose public key it answers from what it has stored."""
+SIGNATURES = 6
+"""Four certificates, the approval of the service, and the face record."""
+VERIFICATIONS = 8
+"""The host's, of the card's certificates: three read back and one in the match; of the face record.  The chip's: the approval, and the
 terminal's two certificates.
 """
 AGREEMENTS = 4
