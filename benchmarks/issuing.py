@@ -52,8 +52,8 @@ STORED_KEYS = 2
 SIGNATURES = 6
 """Four certificates, the approval of the service, and the face record."""
 VERIFICATIONS = 8
-"""The host's, of the card's certificates: three read back and one in the match; of the face record.  The chip's: the approval, and the
-terminal's two certificates.
+"""The host's, of the card's certificates: three read back and one in the match; of the face record.  The chip's: the
+approval, and the terminal's two certificates.
 """
 AGREEMENTS = 4
 """Both sides' two in SCP11a."""
