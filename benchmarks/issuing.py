@@ -47,8 +47,8 @@ TIMES_THE_FLOOR = 4
 
 KEY_PAIRS = 6
 """The chip's: two channel keys, the municipal one, for authentication, ephemeral; the host's ephemeral one."""
-STORED_KEYS = 2
-"""The chip's static key in SCP11a, and the authentication key, whose public key it answers from what it has stored."""
+STORED_KEYS = 1
+"""The chip's static key in SCP11a."""
 SIGNATURES = 6
 """Four certificates, the approval of the service, and the face record."""
 VERIFICATIONS = 8

@@ -144,9 +144,7 @@ class KeyPairCommands:
         """Generate a key pair on the chip, once (6985 afterwards), and answer its public key: 7F49 {86 point}, of an
         RSA key 7F49 {81 modulus, 82 exponent}.
         """
-        pair = _target_key_pair(ctx)
-        pair.generate(ctx.ports)
-        return ResponseAPDU(pair.public_key().encode())
+        return ResponseAPDU(_target_key_pair(ctx).generate(ctx.ports).encode())
 
     @command(
         INTERINDUSTRY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -57,9 +57,11 @@ class KeyPair:
         self.header = header
         self.algorithm = KeyAlgorithm((header.parameter(0x80) or bytes((KeyAlgorithm.P256,)))[0])
 
-    def generate(self, ports: Ports) -> None:
-        """Generate the key pair and keep it.  6985 where there is one: a key pair is made once."""
-        self._store(_METHODS[self.algorithm].generate(ports))
+    def generate(self, ports: Ports) -> Tlv:
+        """Generate the key pair, keep it, and return its public key.  6985 where there is one: it is made once."""
+        value, public = _METHODS[self.algorithm].generate(ports)
+        self._store(value)
+        return _template(public)
 
     def store(self, key: ec.EllipticCurvePrivateKey) -> None:
         """Keep a P-256 key that the chip has just generated.  6985 where there is one."""
@@ -77,7 +79,7 @@ class KeyPair:
         """Return the public key as 7F49: 86 point, or 81 modulus and 82 exponent (ISO/IEC 7816-8).  6984 where none
         was generated.
         """
-        return Tlv.build(0x7F49, *_METHODS[self.algorithm].public(self._generated()))
+        return _template(_METHODS[self.algorithm].public(self._generated()))
 
     def check_generated(self) -> None:
         """Refuse with 6984 where none was generated."""
@@ -154,24 +156,41 @@ def _from_primes(stored: bytes) -> rsa.RSAPrivateKey:
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # it is the chip's own, made by its port
 
 
+def _template(public: Sequence[Tlv]) -> Tlv:
+    return Tlv.build(0x7F49, *public)
+
+
+def _point(key: ec.EllipticCurvePrivateKey) -> tuple[Tlv, ...]:
+    return (Tlv(0x86, encode_point(key.public_key())),)
+
+
+def _new_p256(ports: Ports) -> tuple[bytes, Sequence[Tlv]]:
+    key = ports.keys.ec_p256(ports.random)
+    return scalar(key), _point(key)
+
+
+def _new_rsa(ports: Ports) -> tuple[bytes, Sequence[Tlv]]:
+    stored = _primes(ports.keys.rsa_2048())
+    return stored, _rsa_public(stored)
+
+
 def _rsa_public(stored: bytes) -> tuple[Tlv, ...]:
     modulus = int.from_bytes(stored[:_PRIME_SIZE]) * int.from_bytes(stored[_PRIME_SIZE:])
     return Tlv(0x81, modulus.to_bytes(2 * _PRIME_SIZE)), Tlv(0x82, RSA_EXPONENT.to_bytes(3))
 
 
 class _Method(NamedTuple):
-    """How key pairs of one algorithm are made, and what their public key consists of, from the form that is kept."""
+    """How key pairs of one algorithm are made (the form that is kept, the public key), and what their public key
+    consists of, from the form that is kept.
+    """
 
-    generate: Callable[[Ports], bytes]
-    public: Callable[[bytes], tuple[Tlv, ...]]
+    generate: Callable[[Ports], tuple[bytes, Sequence[Tlv]]]
+    public: Callable[[bytes], Sequence[Tlv]]
 
 
 _METHODS: Final = {
-    KeyAlgorithm.P256: _Method(
-        lambda ports: scalar(ports.keys.ec_p256(ports.random)),
-        lambda stored: (Tlv(0x86, encode_point(from_scalar(stored).public_key())),),
-    ),
-    KeyAlgorithm.RSA_2048: _Method(lambda ports: _primes(ports.keys.rsa_2048()), _rsa_public),
+    KeyAlgorithm.P256: _Method(_new_p256, lambda stored: _point(from_scalar(stored))),
+    KeyAlgorithm.RSA_2048: _Method(_new_rsa, _rsa_public),
 }
 
 

@@ -39,7 +39,18 @@ MODULES = [
     "iso7816.apdu",
     *(
         f"applets.{name}.{module}"
-        for name in ("gp", "juki", "library", "folder", "vending", "points", "operator", "jpki")
+        for name in (
+            "gp",
+            "juki",
+            "library",
+            "folder",
+            "vending",
+            "points",
+            "operator",
+            "jpki",
+            "faceverification",
+            "shared",
+        )
         for module in ("layout", "applet", "client")
     ),
     "applets.wasm.engine",
