@@ -5,8 +5,8 @@
 Two readers of one private pcscd, two processes: a card file with the JPKI application, served by `juki serve`, and a
 null card on the very same host. It has the same certificates and signs with the same keys; it knows no rules, no
 counters and no store, and takes any password. One client, this process, signs in turns with a session on each. A
-signature with the authentication key is one selection and one signature; before each with the signature key, OpenSC
-asks for the tries left and verifies the password. Needs the packages of scripts/system-packages, and root or
+signature is one selection and one signature; a program that heeds CKA_ALWAYS_AUTHENTICATE gives the signature key's
+password again before each. Needs the packages of scripts/system-packages, and root or
 unprivileged user namespaces.
 """
 
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -43,6 +44,11 @@ _NULL_CARD = "--null-card-at"
 _OF_THE_NULL_CARD = 1.3
 _LISTING_MS = 100.0
 _MESSAGE = b"a message to be signed"
+_SIGNATURES = (
+    ("signature key", Usage.SIGNATURE, None),
+    ("signature key, its password before each", Usage.SIGNATURE, PASSWORD_TEXTS[Usage.SIGNATURE]),
+    ("authentication key", Usage.AUTHENTICATION, None),
+)
 
 
 class SigningNullCard:
@@ -101,17 +107,18 @@ def run(effort: Effort) -> Iterator[Item]:
         _insert_ours(stack, pcscd)  # alone, since OpenSC looks at every card before it lists the objects of one
         yield limit("PKCS #11: a token's objects listed", _listings(pcscd, effort.runs), _LISTING_MS, "ms")
         _insert(stack, pcscd, 1, "benchmarks.jpki", _NULL_CARD, str(pcscd.ports[1]))
-        for usage in Usage:
+        for what, usage, pin in _SIGNATURES:
             contenders: dict[str, Measure] = {}
-            for name, reader in zip(("ours", "null card"), pcscd.reader_names, strict=True):
-                contenders[name] = _signing(stack, usage, reader)
-            times = in_turns(contenders, effort.pcscd_rounds, effort.pcscd_seconds)
-            title = f"PKCS #11: a signature with the {usage} key, of the null card's time"
+            with contextlib.ExitStack() as sessions:
+                for name, reader in zip(("ours", "null card"), pcscd.reader_names, strict=True):
+                    contenders[name] = _signing(sessions, usage, reader, pin)
+                times = in_turns(contenders, effort.rounds, effort.pcscd_seconds)
+            title = f"PKCS #11: a signature with the {what}, of the null card's time"
             yield cost(title, times["ours"], times["null card"], _OF_THE_NULL_CARD, "null card")
 
 
-def _signing(stack: contextlib.ExitStack, usage: Usage, reader: str) -> Measure:
-    """Signing in a session, logged in, with the card in that reader."""
+def _signing(stack: contextlib.ExitStack, usage: Usage, reader: str, pin: str | None) -> Measure:
+    """Signing in a session, logged in, with the card in that reader; with `pin` it is given again before each."""
     slots = pkcs11.lib(str(opensc_module())).get_slots(token_present=True)
     (slot,) = (
         slot for slot in slots if slot.slot_description == reader and slot.get_token().label == TOKEN_LABELS[usage]
@@ -119,9 +126,10 @@ def _signing(stack: contextlib.ExitStack, usage: Usage, reader: str) -> Measure:
     session = stack.enter_context(slot.get_token().open(user_pin=PASSWORD_TEXTS[usage]))
     key = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, id=bytes((OBJECT_IDS[usage],)))
     expected = pool()[list(CREDENTIALS).index(usage)].sign(_MESSAGE, padding.PKCS1v15(), SHA256())
-    if key.sign(_MESSAGE, mechanism=pkcs11.Mechanism.SHA256_RSA_PKCS) != expected:
+    sign = partial(key.sign, _MESSAGE, mechanism=pkcs11.Mechanism.SHA256_RSA_PKCS, pin=pin)
+    if sign() != expected:
         raise RuntimeError(f"{reader} signed something else")
-    return repeat(lambda: key.sign(_MESSAGE, mechanism=pkcs11.Mechanism.SHA256_RSA_PKCS), WALL)
+    return repeat(sign, WALL)
 
 
 def _listings(pcscd: PrivatePcscd, runs: int) -> list[float]:
