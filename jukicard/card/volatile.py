@@ -89,16 +89,17 @@ class Program(Protocol):
 
 class Announced(NamedTuple):
     """What INSTALL [for load] says: the load file's AID, the instance number of the domain it goes to, the SHA-256 of
-    its data block (or nothing), the approval with its signature (or nothing).  `manager` is the instance number of the
-    domain whose token allowed it (0: none was needed), `token_identifier` what that token is called.
+    its data block (or nothing), the approval with its signature (or nothing); and by what right: the message that a
+    token signs, the token (or nothing), and the value of B6, which says whom the token is for (None: there is none).
     """
 
     load_file: AID
     domain: int
     digest: bytes
     approval: bytes
-    manager: int = 0
-    token_identifier: bytes = b""
+    message: bytes
+    token: bytes
+    control: bytes | None
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from jukicard.applets.gp import layout as gp
 from jukicard.applets.gp.client import DomainClient
-from jukicard.applets.gp.tokens import Confirmation, receipt, token_message
+from jukicard.applets.gp.tokens import Confirmation, install_fields, receipt, token_message
 from jukicard.applets.library import layout as library
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.errors import CardStatusError
@@ -103,6 +103,23 @@ def test_a_provider_brings_only_what_the_municipality_approved(chip: Chip) -> No
         provider.load(content.structure(BLOCK).encode())
     with refused(0x6985):
         provider.install(library.MODULE, SERVICE, sign=token)
+
+
+def test_who_loses_the_right_to_manage_in_mid_load_does_not_finish(chip: Chip) -> None:
+    """Found by the fuzzer: what the announcement was allowed by was not asked for again at the last block."""
+    whole = content.structure(BLOCK)
+    approval = content.approval(whole.digest)
+    provider = content.provider(chip)
+    provider.install_for_load(loaded.FILE, approval=approval, sign=token)
+    chip.open_channel(1)
+    assert chip.select(DOMAIN, 1).sw == 0x9000
+    city = chip.scp03(content.KEYS, channel=1)
+    say(city, 0x81, 0xE6, 0x40, 0, install_fields(b"", b"", bytes(PROVIDER), b"\x80", b"", b""), 256, sw=0x9000)
+    with refused(0x6985):
+        provider.load(whole.encode())
+    say(city, 0x81, 0xE6, 0x40, 0, install_fields(b"", b"", bytes(PROVIDER), b"\xa0\0\0", b"", b""), 256, sw=0x9000)
+    with refused(0x6985):  # nor later: the load has ended
+        provider.load(whole.encode())
 
 
 def test_a_provider_has_no_domains_below_it(chip: Chip) -> None:

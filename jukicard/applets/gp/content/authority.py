@@ -34,11 +34,6 @@ class Mandate(NamedTuple):
     manager: Entry | None
     identifier: bytes = b""
 
-    @property
-    def manager_number(self) -> int:
-        """The manager's instance number, 0 where there is none."""
-        return self.manager.instance if self.manager else 0
-
 
 def nearest(ctx: DomainContext, entry: Entry, privilege: Privilege) -> Entry | None:
     """Return the first domain with a privilege, from `entry` itself upwards; None where there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jukicard.applets.gp.content.approvals import approved, check_open, verifier_of, verify_dap
-from jukicard.applets.gp.content.authority import Mandate, authorise, confirm
+from jukicard.applets.gp.content.authority import authorise, confirm
 from jukicard.applets.gp.content.fields import (
     APPROVAL,
     LONGEST_INSTALL,
@@ -56,13 +56,13 @@ class Loading:
         parameters = Parameters.read(fields.parameters, known=(*APPROVAL, TAG_SYSTEM), system=(TAG_CODE_SIZE,))
         if len(digest) not in (0, _DIGEST_SIZE) or fields.privileges:
             raise CardError(StatusWord.INCORRECT_DATA, "a load file has a SHA-256 or none, and no privileges")
-        mandate = authorise(domain, fields.message, fields.token, parameters.control)
+        authorise(domain, fields.message, fields.token, parameters.control)
         check_open(domain, target)
         _check_new(domain, aid)
         if parameters.system.get(TAG_CODE_SIZE, 0) > target.limits.storage:
             raise CardError(StatusWord.NOT_ENOUGH_MEMORY, "more code than the security domain may store")
         announced = Announced(
-            aid, target.instance, digest, parameters.approval, mandate.manager_number, mandate.identifier
+            aid, target.instance, digest, parameters.approval, fields.message, fields.token, parameters.control
         )
         ctx.on_success(lambda: setattr(ctx.channel, "loading", Underway(announced)))
         return ResponseAPDU(b"\0")
@@ -120,7 +120,11 @@ def _check_new(ctx: DomainContext, aid: AID) -> None:
 
 
 def _enter(ctx: DomainContext, target: Entry, announced: Announced, received: bytes) -> ResponseAPDU:
-    """Verify a whole load file and enter it: who signed it first, what its code is after that."""
+    """Verify a whole load file and enter it: who signed it first, what its code is after that.
+
+    By what right, is asked again: on another channel the domain may have lost it since the announcement.
+    """
+    mandate = authorise(ctx, announced.message, announced.token, announced.control)
     try:
         structure = LoadFileStructure.parse(received)
         block = DataBlock.parse(structure.data_block)
@@ -144,5 +148,4 @@ def _enter(ctx: DomainContext, target: Entry, announced: Announced, received: by
         announced.load_file, target.instance, block.version, structure.digest, limits, modules
     )
     ctx.area_of(file).write(CODE_CELL, structure.data_block)
-    manager = ctx.registry.by_instance(announced.manager) if announced.manager else None
-    return confirm(ctx, Mandate(manager, announced.token_identifier), file.aid, target.aid)
+    return confirm(ctx, mandate, file.aid, target.aid)
