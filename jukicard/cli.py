@@ -133,6 +133,9 @@ NOUNS: dict[str, Lazy | LazyGroup] = {
                 "faceverify:verify",
                 "Verify the face of a card (券面事項確認): its chip, its certificates and its print must say the same.",
             ),
+            "unblock": Lazy(
+                "faceunblock:unblock", "Give back the tries of the reference numbers (照合番号) of a card's face."
+            ),
         },
     ),
     "handover": Lazy("handover:handover", "Hand a card over: its holder sets the password, and it becomes active."),

@@ -11,6 +11,7 @@ from jukicard.commands.passwords import Source
 from jukicard.commands.session import Session
 from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.counter.authentication import CardDialogue
+from jukicard.issuer.counter.issueraccess import IssuerAccess
 
 if TYPE_CHECKING:
     from jukicard.reader.spec import ReaderSpec
@@ -41,3 +42,10 @@ def card_dialogue(
             authority,
             CardDialogue(authority, connection, world.random, today=world.today, terminal=terminal, report=print_proof),
         )
+
+
+@contextmanager
+def issuer_access(session: Session, reader: ReaderSpec, terminal: str, password: Source) -> Iterator[IssuerAccess]:
+    """The same for what takes the issuer's keys: with an operator where the home has any."""
+    with card_dialogue(session, reader, terminal, password, session.operator) as (authority, dialogue):
+        yield IssuerAccess(authority, dialogue, session.world.random)

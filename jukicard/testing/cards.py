@@ -38,6 +38,7 @@ from jukicard.issuer.authority.national import NationalRoot
 from jukicard.issuer.authority.terminals import Area
 from jukicard.issuer.counter.authentication import Authentication, CardDialogue, authenticate
 from jukicard.issuer.counter.enrolment import Application, Enrolment
+from jukicard.issuer.counter.issueraccess import IssuerAccess
 from jukicard.issuer.counter.lifecycle import Change, change_card
 from jukicard.issuer.jpki.authority import CertificateAuthority
 from jukicard.issuer.records.resident import ResidentRecord
@@ -320,8 +321,8 @@ def _enrol(profile: Profile) -> Callable[[Office, Path], None]:
         passwords = {usage: password.__str__ for usage, password in _JPKI_PASSWORDS.items()}
         with office.emulator("enrolment") as connection:
             ca = CertificateAuthority(office.authority, office.setting.day, random)
-            enrolment = Enrolment(office.authority, office.dialogue(connection), ca, random, office.clock)
-            enrolment.enrol(Application(office.record, profile), passwords)
+            access = IssuerAccess(office.authority, office.dialogue(connection), random)
+            Enrolment(access, ca, office.clock).enrol(Application(office.record, profile), passwords)
 
     return enrol
 

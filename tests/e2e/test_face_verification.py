@@ -290,6 +290,18 @@ def test_the_command_compares_chip_and_print(desk: Desk, tmp_path: Path) -> None
     assert [one["what"] for one in json.loads(told.stdout)["differences"]] == ["printed PDF"]
 
 
+def test_the_office_unblocks_a_face(offices: Offices, tmp_path: Path) -> None:
+    desk = Desk.at(offices, Stage.ACTIVE, tmp_path)
+    wrong, right = (private_file(tmp_path / f"{text}.txt", text) for text in ("20000101", "20361120"))
+    words = ("face", "verify", "--reader", desk.reader, "--reference-file")
+    for left in reversed(range(layout.TRIES)):
+        assert desk.facts(*words, str(wrong), code=4)["error"]["tries_left"] == left
+    assert desk.run(*words, str(right)).exit_code == 5
+    told = desk.facts("face", "unblock", "--reader", desk.reader, *desk.authority)
+    assert told == {"serial": desk.serial, "reference_numbers": "unblocked"}
+    assert desk.facts(*words, str(right))["verified"]
+
+
 def test_the_command_says_what_a_reference_number_is(desk: Desk, tmp_path: Path) -> None:
     issued = desk.facts("issue", desk.record, "--out", str(tmp_path / "out"), *desk.authority)
     words = ("face", "verify", "--reader", f"emulator:{issued['card']}")

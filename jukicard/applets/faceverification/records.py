@@ -168,6 +168,11 @@ class BasicRecord:
         """The file of the reference number that opens the face record."""
         return layout.NUMBER_A if self.face == "A" else layout.NUMBER_B
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The files of all reference numbers that a card of this version has."""
+        return (self.number,) if self.face == "A" else (layout.BIRTH_NUMBER, self.number)
+
     def encode(self) -> bytes:
         """Return the file's content."""
         values = (LAYOUT + self.face.encode() + VERSION, self.key_id, VERSION, self.city_code.encode())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +9,12 @@ import click
 
 from jukicard.applets.jpki.layout import Profile, Usage
 from jukicard.commands.attendance import operator_options
-from jukicard.commands.dialogue import card_dialogue
+from jukicard.commands.dialogue import issuer_access
 from jukicard.commands.jpki.passwords import asked, authentication_password, key_password, sign_password, usage_option
 from jukicard.commands.options import home_option, json_option, print_facts, reader_option, terminal_option
 from jukicard.commands.passwords import Source, authority_password
 from jukicard.commands.records import read_record
 from jukicard.commands.session import Session, pass_session
-from jukicard.issuer.authority.authority import Authority
 from jukicard.issuer.authority.permissions import ISSUE_CERTIFICATE, RESET_PASSWORD
 from jukicard.issuer.counter.authentication import COUNTER_TERMINAL
 from jukicard.issuer.counter.enrolment import Application, Enrolment
@@ -81,10 +78,12 @@ def enrol(
         passwords[Usage.AUTHENTICATION] = asked(authentication_password, Usage.AUTHENTICATION, new=True)
     elif authentication_password.given:
         raise click.UsageError("a card like a Juki card has no authentication key: --profile mynumber")
-    with _at_the_counter(session, reader, terminal, authority_password) as (authority, enrolment):
-        rules = RecordRules(session.world.today, authority.city.code)
+    world = session.world
+    with issuer_access(session, reader, terminal, authority_password) as access:
+        rules = RecordRules(world.today, access.authority.city.code)
         application = Application(read_record(record, row, rules), chosen, renew)
-        made = enrolment.enrol(application, passwords)
+        ca = CertificateAuthority(access.authority, world.today, world.random)
+        made = Enrolment(access, ca, world.now).enrol(application, passwords)
     facts = {
         "serial": made[0].card,
         "profile": profile,
@@ -124,16 +123,6 @@ def unblock(
       juki jpki unblock --reader pcsc: --key signature --password-file new.txt
     """
     chosen = asked(password, usage, new=True)
-    with _at_the_counter(session, reader, terminal, authority_password) as (_, enrolment):
-        serial = enrolment.unblock(usage, chosen)
+    with issuer_access(session, reader, terminal, authority_password) as access:
+        serial = access.unblock_password(usage, chosen)
     print_facts({"serial": serial, "key": usage.value, "password": "reset"}, as_json=as_json)
-
-
-@contextmanager
-def _at_the_counter(
-    session: Session, reader: ReaderSpec, terminal: str, password: Source
-) -> Iterator[tuple[Authority, Enrolment]]:
-    world = session.world
-    with card_dialogue(session, reader, terminal, password, session.operator) as (authority, dialogue):
-        ca = CertificateAuthority(authority, world.today, world.random)
-        yield authority, Enrolment(authority, dialogue, ca, world.random, world.now)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -24,8 +23,7 @@ from jukicard.applets.jpki.layout import JPKI_AID, PROFILES, Form, Profile, Usag
 from jukicard.applets.jpki.records import TokenInfo
 from jukicard.iso7816.errors import CardStatusError, HostError, TransportError
 from jukicard.iso7816.status import StatusWord
-from jukicard.issuer.authority.authority import Authority
-from jukicard.issuer.counter.authentication import CardDialogue
+from jukicard.issuer.counter.issueraccess import IssuerAccess
 from jukicard.issuer.errors import CardRefused, RuleRefused
 from jukicard.issuer.jpki.attributes import ResidentAttributes
 from jukicard.issuer.jpki.authority import CertificateAuthority
@@ -33,15 +31,11 @@ from jukicard.issuer.jpki.profile import certificate_ends
 from jukicard.issuer.jpki.register import IssuedCertificate, certified, current_register, revoke
 from jukicard.issuer.jpki.request import certification_request
 from jukicard.issuer.jpki.verification import CertificateRefused, verify_certificate
-from jukicard.issuer.keys.keystore import Randomness
 from jukicard.issuer.ledger.cards import CardState
 from jukicard.issuer.ledger.details import RevocationReason
 from jukicard.issuer.ledger.rules import Event
-from jukicard.issuer.line.cardkeys import CardKeyring
 from jukicard.issuer.line.chipwork import MismatchError
 from jukicard.issuer.records.resident import ResidentRecord
-
-C = TypeVar("C", JpkiClient, DomainClient)
 
 Clock = Callable[[], datetime]
 Passwords = Mapping[Usage, Callable[[], str]]
@@ -61,17 +55,15 @@ class Application:
 
 
 class Enrolment:
-    """The counter's work on one card; `random` are the host's challenges."""
+    """The counter's work on one card."""
 
-    def __init__(
-        self, authority: Authority, dialogue: CardDialogue, ca: CertificateAuthority, random: Randomness, clock: Clock
-    ) -> None:
-        self._authority = authority
-        self._dialogue = dialogue
+    def __init__(self, access: IssuerAccess, ca: CertificateAuthority, clock: Clock) -> None:
+        self._access = access
         self._ca = ca
-        self._random = random
         self._clock = clock
-        self._connection = dialogue.client.base
+        self._authority = access.authority
+        self._dialogue = access.dialogue
+        self._connection = access.connection
 
     def enrol(self, application: Application, passwords: Passwords) -> tuple[IssuedCertificate, ...]:
         """Make the card's keys and certificates, and return what the books have of them now.
@@ -82,7 +74,6 @@ class Enrolment:
         passwords; what was complete already is then only read back.
         """
         with self._connection.transaction():
-            self._dialogue.usable_card()
             card = self._checked(application)
             complete = self._is_complete(card, application)
             chosen = {usage: passwords[usage]().encode() for usage in PROFILES[application.profile]}
@@ -100,26 +91,8 @@ class Enrolment:
                 raise self._given_up(card, error) from error
         return self._good(card)
 
-    def unblock(self, usage: Usage, password: Callable[[], str]) -> str:
-        """Set a password anew and give back its tries, the holder being there; return the card's serial.
-
-        CardRefused for another municipality's card.
-        """
-        with self._connection.transaction():
-            self._dialogue.usable_card()
-            card = self._own_card()
-            client = self._open(card, JpkiClient(self._connection))
-            client.reset_password(usage, password().encode())
-        return card.serial
-
-    def _own_card(self) -> CardState:
-        card = self._dialogue.result.books
-        if card is None:
-            raise CardRefused("only the municipality that issued the card has its keys")
-        return card
-
     def _checked(self, application: Application) -> CardState:
-        card = self._own_card()
+        card = self._access.card()
         record, authority = application.record, self._authority
         if authority.code_digest(record.resident_code) != card.code_digest:
             raise RuleRefused(f"{record.label} is not the record of the holder of card {card.serial}")
@@ -160,12 +133,6 @@ class Enrolment:
                 return False
             raise
 
-    def _open(self, card: CardState, client: C) -> C:
-        """Select an application and open an SCP03 session with the issuer's keys of this very chip."""
-        client.select()
-        client.open_scp03(CardKeyring(self._authority, chip=card.chip), self._random(8))
-        return client
-
     def _revoke_all_but(self, card: CardState, usages: Iterable[Usage]) -> None:
         """Revoke the certificates whose keys go and are not made anew; a successor supersedes each of the others."""
         for one in self._certificates(card):
@@ -175,13 +142,13 @@ class Enrolment:
                 )
 
     def _install(self, card: CardState, profile: Profile) -> None:
-        domain = self._open(card, DomainClient(self._connection, ISSUER_DOMAIN_AID))
+        domain = self._access.open(card, DomainClient(self._connection, ISSUER_DOMAIN_AID))
         if JPKI_AID in {entry.aid for entry in domain.status(0x40)}:
             domain.delete(JPKI_AID)
         domain.install(JPKI_AID, JPKI_AID, parameters=bytes((profile,)))
 
     def _personalise(self, card: CardState, application: Application, passwords: Mapping[Usage, bytes]) -> None:
-        client = self._open(card, JpkiClient(self._connection))
+        client = self._access.open(card, JpkiClient(self._connection))
         usages = PROFILES[application.profile]
         for usage in Usage:
             ca = self._ca.ca_certificate(usage if usage in usages else Usage.SIGNATURE)
@@ -232,7 +199,7 @@ class Enrolment:
             raise MismatchError("the signature certificate on the card is not about the record's person")
 
     def _check_key(self, client: JpkiClient, usage: Usage, certificate: bytes) -> None:
-        challenge = self._random(CHALLENGE_SIZE)
+        challenge = self._access.random(CHALLENGE_SIZE)
         key = x509.load_der_x509_certificate(certificate).public_key()
         try:
             if not isinstance(key, RSAPublicKey):

@@ -15,6 +15,7 @@ from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.iso7816.wrappers import ConnectionWrapper, standard
 from jukicard.issuer.counter.enrolment import Application, Enrolment
+from jukicard.issuer.counter.issueraccess import IssuerAccess
 from jukicard.issuer.errors import CardRefused, IssuerError, RuleRefused
 from jukicard.issuer.jpki.authority import CertificateAuthority
 from jukicard.issuer.jpki.register import IssuedCertificate, current_register
@@ -41,17 +42,17 @@ def office(offices: Offices, tmp_path: Path) -> Iterator[Office]:
     office.close()
 
 
-def enrolment(office: Office, connection: CardConnection) -> Enrolment:
-    random = office.setting.randomness("enrolment")
-    ca = CertificateAuthority(office.authority, TODAY, random)
-    return Enrolment(office.authority, office.dialogue(connection), ca, random, office.clock)
+def access(office: Office, connection: CardConnection) -> IssuerAccess:
+    return IssuerAccess(office.authority, office.dialogue(connection), office.setting.randomness("enrolment"))
 
 
 def enrol(
     office: Office, connection: CardConnection, profile: Profile = Profile.MYNUMBER, *, renew: bool = False
 ) -> tuple[IssuedCertificate, ...]:
     passwords = {usage: PASSWORDS[usage].decode for usage in Usage}
-    return enrolment(office, connection).enrol(Application(office.record, profile, renew), passwords)
+    ca = CertificateAuthority(office.authority, TODAY, office.setting.randomness("CA"))
+    enrolment = Enrolment(access(office, connection), ca, office.clock)
+    return enrolment.enrol(Application(office.record, profile, renew), passwords)
 
 
 def good(office: Office) -> list[Usage]:
@@ -201,7 +202,8 @@ def test_the_office_unblocks_a_password(office: Office) -> None:
             with pytest.raises(Exception, match="VERIFY"):
                 client.verify(Usage.AUTHENTICATION, b"9999")
         assert client.tries(Usage.AUTHENTICATION) == 0
-        assert enrolment(office, connection).unblock(Usage.AUTHENTICATION, lambda: "2468") == office.card_state.serial
+        told = access(office, connection).unblock_password(Usage.AUTHENTICATION, lambda: "2468")
+        assert told == office.card_state.serial
         client.select()
         client.verify(Usage.AUTHENTICATION, b"2468")
         assert client.tries(Usage.SIGNATURE) == 5
