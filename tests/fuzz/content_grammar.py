@@ -12,6 +12,7 @@ from jukicard.applets.juki import layout as juki
 from jukicard.applets.library import layout as library
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.tlv import Tlv
+from tests.fuzz.face_block import PERSONALISED
 from tests.support import chips, content, loaded, locker
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ def make_selectable(g: Grammar) -> Body:
 
 
 def personalize(g: Grammar) -> Body:
-    return 0x20, 0, install_fields(b"", b"", g.name_below(), b"", b"", b""), 256
+    faces = [entry.aid for entry in g.below if g.world.model.kind(entry) in PERSONALISED]
+    name = g.rng.choice(faces) if faces and g.chance(0.6) else g.name_below()
+    return 0x20, 0, install_fields(b"", b"", name, b"", b"", b""), 256
 
 
 def extradite(g: Grammar) -> Body:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tests.fuzz.content_rules import CONTENT_RULES
+from tests.fuzz.face_block import PERSONALISED
 from tests.fuzz.facts import Entry, objects
 from tests.fuzz.gates import gate, management, supervision
 from tests.fuzz.model import ISSUER, OK, TERMINATED, Call, Chain, Expectation, Grant, Model, Session, area
@@ -24,6 +25,8 @@ TRANSITIONS = {0x01: (0x07,), 0x07: (0x0F,), 0x0F: (0x7F,), 0x7F: (0x0F,)}
 SECURITY_DOMAIN, GLOBAL_LOCK, WITH_APPLICATIONS = 0x800000, 0x000800, 0x60
 MUNICIPAL = bytes.fromhex("F04A554B4902")
 DIGITS = frozenset(b"0123456789")
+IDENTITY = (0x42, 0x45, 0x9F7F, 0xF0, 0xF2, 0xF7, 0x5F51)
+"""What the issuer's domain stores and every domain tells."""
 
 _P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 _B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -248,9 +251,11 @@ def store_data(model: Model, call: Call) -> Expectation:
     entry = model.entry(target)
     if model.kind(entry) in ("vending", "points"):
         return Expectation(frozenset((0x9000, 0x6A80, 0x6984, 0x6985)), None, None, (area(target) + "f/",))
-    if model.kind(entry) != "library":
+    data, kind = call.cmd.data, model.kind(entry)
+    if kind in PERSONALISED:
+        return PERSONALISED[kind](model, entry, data)
+    if kind != "library":
         refuse(0x6985)
-    data = call.cmd.data
     cell = area(target) + "f/0001/d"
     patron = model.cells[cell]
     if len(data) != 10 or not DIGITS.issuperset(data):
@@ -300,7 +305,7 @@ def get_data(model: Model, call: Call) -> Expectation:
     where, pairs = keys_in_force(model, call.entry)
     if tag == 0xBF21:
         return Expectation(frozenset((0x9000, 0x6A80, 0x6A88)), None)
-    if tag in (0x42, 0x45, 0x9F7F):
+    if tag in IDENTITY:
         found = f"{area(ISSUER)}id/{tag:04x}" in model.cells
     elif tag in (0xFF33, 0xFF34):
         anchors, every = model.under(f"{where}ski/10/"), model.under(f"{where}ski/")

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.fuzz import jpki_rules
+from tests.fuzz import face_rules, jpki_rules
 from tests.fuzz.facts import Entry, tlv
+from tests.fuzz.internal_rules import INTERNAL
 from tests.fuzz.model import ANY_FILE, ISSUER, OK, Call, Channel, Expectation, Model, Unsure, area, unknown
 from tests.fuzz.proofs import (
     CARD,
@@ -42,7 +43,7 @@ from tests.fuzz.service_rules import AUDIT_SIZE, TYPE_SIZE, check_type, file_rul
 from tests.fuzz.wire import refuse
 
 MAX_LOST = 2
-ENDS_QUIETLY = frozenset(("jpki",))
+ENDS_QUIETLY = frozenset(("jpki", "face"))
 """The applications that answer 9000 where a file ends before the number of bytes asked for."""
 
 
@@ -60,7 +61,11 @@ class FileFact(NamedTuple):
 
 _JPKI = {
     **{fid: FileFact(fid, size) for fid, size in jpki_rules.CONTENTS.items()},
-    **{fid: FileFact(fid, 0, internal=True) for fid in jpki_rules.INTERNAL},
+    **{fid: FileFact(fid, 0, internal=True) for fid in INTERNAL["jpki"]},
+}
+_FACE = {
+    **{fid: FileFact(fid, 0) for fid in range(0x01, 0x05)},
+    **{fid: FileFact(fid, 0, internal=True) for fid in INTERNAL["face"]},
 }
 FILES = {
     "juki": {
@@ -75,6 +80,10 @@ FILES = {
     "points": {fid: FileFact(fid, size) for fid, size in ((1, 137), (2, 65), (3, 37), (4, 81), (5, 320))},
     "jpki": _JPKI,
     "jpki, one key": {fid: fact for fid, fact in _JPKI.items() if fid != jpki_rules.SECOND_KEY},
+    "face none": {},
+    "face A": {fid: fact for fid, fact in _FACE.items() if fid not in (0x01, 0x11, 0x12)},
+    "face B": {fid: fact for fid, fact in _FACE.items() if fid != 0x13},
+    "shared": {1: FileFact(1, 30, 30, 1), 2: FileFact(2, 18, 18, 1)},
     "issuer": {EF_DIR: FileFact(0x1E, 0), EF_ATR: FileFact(0x01, 0)},
 }
 
@@ -86,6 +95,8 @@ def files_of(model: Model, entry: Entry) -> str | None:
         return "issuer" if entry.instance == ISSUER else "none"
     if kind == "jpki" and not jpki_rules.has_second_key(model, entry):
         return "jpki, one key"
+    if kind == "face":
+        return f"face {face_rules.version(model, entry)}"
     return kind if kind in FILES else None
 
 
@@ -155,6 +166,12 @@ def _may(model: Model, call: Call, target: Target, mode: str) -> None:
         if not jpki_rules.may(model, call, target.fid, mode):
             refuse(0x6982)
         return
+    if model.kind(call.entry) == "face":
+        if not face_rules.may(model, call, target.fid, mode):
+            refuse(0x6982)
+        return
+    if model.kind(call.entry) == "shared":
+        return  # everybody may read
     life = model.cells[target.cell + "h"]
     if life in (DEACTIVATED, ENDED) or (target.fid == CODE and expired(model, call.entry)):
         refuse(0x6985)

@@ -17,6 +17,9 @@ from jukicard.securechannel.scp03 import encrypt_sensitive, key_check_value
 from jukicard.securechannel.scp11 import Variant, encode_point
 from tests.fuzz import people
 from tests.fuzz.content_grammar import CONTENT_BODIES, NEW_NAMES, purposes
+from tests.fuzz.domain_rules import IDENTITY
+from tests.fuzz.face_block import PERSONALISED
+from tests.fuzz.face_grammar import FACE_BODIES, block, personalised
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import FOLDER_BODIES
 from tests.fuzz.jpki_grammar import JPKI_BODIES
@@ -96,8 +99,13 @@ class Grammar:
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
 
+    @property
+    def own(self) -> str:
+        """The area of the application at hand."""
+        return area(self.entry.instance)
+
     def cell(self, name: str) -> bytes | None:
-        content = self.world.model.cells.get(area(self.entry.instance) + name)
+        content = self.world.model.cells.get(self.own + name)
         return content if isinstance(content, bytes) else None
 
     @property
@@ -344,7 +352,7 @@ def set_card_status(g: Grammar) -> Body:
     return 0x80, wanted if g.chance(0.85) else g.rng.choice((0x01, 0x07, 0x0F)), b"", None
 
 
-TAGS = (0x42, 0x45, 0x66, 0xE0, 0xC1, 0x9F7F, 0xBF21, 0xFF33, 0xFF34, 0x00CF, 0x0101, 0xBF62)
+TAGS = (*IDENTITY, 0x66, 0xE0, 0xC1, 0xBF21, 0xFF33, 0xFF34, 0x00CF, 0x0101, 0xBF62)
 
 
 def get_data(g: Grammar) -> Body:
@@ -354,8 +362,10 @@ def get_data(g: Grammar) -> Body:
 
 
 def store_data(g: Grammar) -> Body:
-    channel = g.world.model.channels
-    if any(one is not None and one.personalises is not None for one in channel) and g.chance(0.8):
+    kind = personalised(g.world.model, g.channel)
+    if kind and g.chance(0.9):
+        if kind in PERSONALISED:
+            return 0x90, 0, block(g, kind), None
         return 0x90, 0, chips.PATRON if g.chance(0.8) else b"12a", None
     if g.chance(0.15):
         return 0x90, 0, purposes(g), None
@@ -372,7 +382,7 @@ def store_data(g: Grammar) -> Body:
     if choice == 3:
         return 0x90, 0, bytes((0xA6, 11, 0x80, 1, 0, 0x42, 2, 0xAA, 0xBB, 0x83, 2, kid, 1)), None
     if choice == 4:
-        return 0x90, 0, Tlv(g.rng.choice((0x42, 0x45, 0x9F7F)), g.rng.randbytes(8)).encode(), None
+        return 0x90, 0, Tlv(g.rng.choice(IDENTITY), g.rng.randbytes(8)).encode(), None
     return 0x90, 0, g.rng.randbytes(g.rng.randint(1, 20)), None
 
 
@@ -417,4 +427,5 @@ BODIES: dict[str, Callable[[Grammar], Body]] = {
     **SERVICE_BODIES,
     **LOADED_BODIES,
     **JPKI_BODIES,
+    **FACE_BODIES,
 }

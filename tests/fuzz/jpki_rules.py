@@ -8,46 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from tests.fuzz import internal_rules
 from tests.fuzz.facts import Entry, tlv
-from tests.fuzz.model import ANY_FILE, ANYTHING, OK, Call, Expectation, Model, Unsure, area
-from tests.fuzz.proofs import ACTIVATED, DIGITS, INITIAL, content, proof
+from tests.fuzz.internal_rules import verified
+from tests.fuzz.model import ANYTHING, OK, Call, Expectation, Model, area
+from tests.fuzz.proofs import ACTIVATED, INITIAL, content, proof
 from tests.fuzz.wire import refuse
 
-CURRENT, DEFAULT_KEY = 0x80, 0x9A
+DEFAULT_KEY = 0x9A
 MODULUS_SIZE, PUBLIC_KEY_SIZE, HASH_SIZE, LONGEST_VERBATIM = 256, 270, 32, 245
 EXPONENT = 65537
 VERBATIM, BARE, PREHASHED, HASHED, PSS_PREHASHED, PSS = range(6)
 DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 """What RFC 8017, 9.2, note 1, puts before a SHA-256 hash."""
 
-
-class Password(NamedTuple):
-    """What a password may be, and how often it may be missed."""
-
-    least: int
-    most: int
-    tries: int
-    alphabet: frozenset[int]
-
-
-PASSWORDS = {
-    0x9B: Password(6, 16, 5, DIGITS | frozenset(range(ord("A"), ord("Z") + 1))),
-    0x98: Password(4, 4, 3, DIGITS),
-}
 PASSWORD_OF = {0x9A: 0x9B, 0x97: 0x98}
 """The password that a key works after."""
 NAMING, AFTER = 0x0001, 0x9B
 """The certificate that names its holder, and the password that it is read after."""
 CONTENTS = {0x01: 3072, 0x02: 3072, 0x06: 160, 0x08: 3, 0x0A: 3072, 0x0B: 3072}
 """The sizes of the transparent EFs by FID, which is their SFI, too."""
-INTERNAL = frozenset((0x17, 0x18, 0x1A, 0x1B))
 SECOND_KEY = 0x17
 """The internal EF that a card like a Juki card goes without."""
 
@@ -60,100 +46,18 @@ def may(model: Model, call: Call, fid: int, mode: str) -> bool:
     """The rule of a transparent EF."""
     if model.cells[f"{area(call.entry.instance)}f/{fid:04x}/h"] == INITIAL:
         return proof(model, call).personalises
-    return mode == "read" and (fid != NAMING or AFTER in _verified(call))
-
-
-def _verified(call: Call) -> set[int]:
-    """The passwords that count for the command: none of the session's in the clear beside it, or in a handshake."""
-    session = call.session
-    counts = session is call.channel.session and (session is None or session.authenticated)
-    return call.channel.verified if counts else set()
-
-
-def _reference(call: Call) -> int:
-    """What P2 means: an internal EF by its SFI, or the current one."""
-    if call.cmd.p2 != CURRENT:
-        return call.cmd.p2
-    fid = call.channel.current
-    if fid is None:
-        refuse(0x6986)
-    if fid == ANY_FILE:
-        raise Unsure
-    if fid not in INTERNAL:
-        refuse(0x6981)
-    return CURRENT | fid
+    return mode == "read" and (fid != NAMING or AFTER in verified(call))
 
 
 # --- passwords
 
 
-class _Found(NamedTuple):
-    reference: int
-    cell: str
-    fact: Password
-    initial: bool
-    value: bytes | None
-    left: int
-
-
-def _password(model: Model, call: Call, reference: int) -> _Found:
-    if reference not in PASSWORDS:
-        refuse(0x6A88)
-    cell, fact = f"{area(call.entry.instance)}p/{reference:02x}/", PASSWORDS[reference]
-    left = model.cells.get(cell + "t", bytes((fact.tries,)))[0]
-    initial = model.cells[cell + "h"] == INITIAL
-    return _Found(reference, cell, fact, initial, model.cells.get(cell + "v"), left)
-
-
-def verify(model: Model, call: Call) -> Expectation:
-    found, guess = _password(model, call, _reference(call)), call.cmd.data
-    if not guess:
-        return Expectation(frozenset((0x63C0 | found.left,)))
-    if found.initial:
-        refuse(0x6982)
-    call.channel.verified.discard(found.reference)
-    if found.value is None or not found.left:
-        refuse(0x6984)
-    if not found.fact.least <= len(guess) <= found.fact.most:
-        refuse(0x6A80)
-    if guess != found.value:
-        left = found.left - 1
-        return Expectation(frozenset((0x63C0 | left,)), changes={found.cell + "t": bytes((left,))})
-    counts = _verified(call) is call.channel.verified
-
-    def then(_sw: int) -> None:
-        if counts:
-            call.channel.verified.add(found.reference)
-
-    return Expectation(OK, changes={found.cell + "t": bytes((found.fact.tries,))}, then=then)
-
-
 def change(model: Model, call: Call) -> Expectation:
-    found = _password(model, call, _reference(call))
-    allowed = proof(model, call).personalises if found.initial else found.reference in _verified(call)
+    found = internal_rules.find(model, call, internal_rules.reference(model, call))
+    allowed = proof(model, call).personalises if found.initial else found.reference in verified(call)
     if not allowed:
         refuse(0x6982)
-    return _set(call, found, call.cmd.data)
-
-
-def reset_counter(model: Model, call: Call) -> Expectation:
-    found, new = _password(model, call, call.cmd.p2), call.cmd.data
-    if found.initial or not proof(model, call).personalises:
-        refuse(0x6982)
-    if bool(new) != (call.cmd.p1 == 0x02):
-        refuse(0x6700)
-    if found.value is None:
-        refuse(0x6984)
-    call.channel.verified.discard(found.reference)
-    return _set(call, found, new or found.value)
-
-
-def _set(call: Call, found: _Found, value: bytes) -> Expectation:
-    fact = found.fact
-    if not fact.least <= len(value) <= fact.most or not fact.alphabet.issuperset(value):
-        refuse(0x6A80)
-    changes = {found.cell + "v": value, found.cell + "t": bytes((fact.tries,))}
-    return Expectation(OK, changes=changes, then=lambda _sw: call.channel.verified.discard(found.reference))
+    return internal_rules.put(call, found, call.cmd.data)
 
 
 # --- keys
@@ -199,17 +103,20 @@ def _public_key(primes: bytes) -> bytes:
 
 
 def sign(model: Model, call: Call) -> Expectation:
-    reference = _reference(call) if call.cmd.p2 else DEFAULT_KEY
+    reference = internal_rules.reference(model, call) if call.cmd.p2 else DEFAULT_KEY
     cell = f"{area(call.entry.instance)}k/{reference:02x}/"
     if cell + "h" not in model.cells:
         refuse(0x6A88)
-    if model.cells[cell + "h"] == INITIAL or PASSWORD_OF[reference] not in _verified(call):
+    initial = model.cells[cell + "h"] == INITIAL  # who personalises has a certification request signed
+    if not (proof(model, call).personalises if initial else PASSWORD_OF[reference] in verified(call)):
         refuse(0x6982)
     form, data = call.cmd.p1, call.cmd.data
     if (form == VERBATIM and len(data) > LONGEST_VERBATIM) or (
         form in (PREHASHED, PSS_PREHASHED) and len(data) != HASH_SIZE
     ):
         refuse(0x6700)
+    if cell + "v" not in model.cells:
+        refuse(0x6984)
     modulus = _modulus(model.cells[cell + "v"])
     return Expectation(OK, MODULUS_SIZE, proves=lambda signature: _is_signature(modulus, form, data, signature))
 
@@ -249,9 +156,9 @@ def activate(model: Model, call: Call) -> Expectation:
 
 
 JPKI_RULES: Mapping[str, Callable[[Model, Call], Expectation]] = {
-    "VERIFY (internal EF)": verify,
+    "VERIFY (internal EF)": internal_rules.verify,
     "CHANGE REFERENCE DATA (internal EF)": change,
-    "RESET RETRY COUNTER": reset_counter,
+    "RESET RETRY COUNTER": internal_rules.reset_counter,
     "GENERATE ASYMMETRIC KEY PAIR": generate,
     "GENERATE ASYMMETRIC KEY PAIR (read public key)": read_public_key,
     "COMPUTE DIGITAL SIGNATURE": sign,

@@ -19,7 +19,7 @@ from tests.fuzz.wire import Command, Refused, covered, parse, refuse
 ANYTHING = object()
 """A cell's new content that only the chip knows: a key that it made."""
 ISSUER, SYSTEM = 1, "card"
-KNOWN = frozenset(("juki", "library", "vending", "points", "operator", "domain", "locker", "jpki"))
+KNOWN = frozenset(("juki", "library", "vending", "points", "operator", "domain", "locker", "jpki", "face", "shared"))
 """The applications that this model knows."""
 ANY_FILE = -1
 """The current file, after a row that the model does not know."""
@@ -117,8 +117,8 @@ class Channel:
     """Whether the loaded code at work has seen the PIN: it outlives the session."""
     blocks: int = 0
     partial: Command | None = None
-    pending: tuple[bytes | int | None, frozenset[int]] | None = None
-    """What GET RESPONSE will give (content, or its length, or None where only the chip knows), and its status."""
+    pending: tuple[bytes | int | None, frozenset[int], bytes] | None = None
+    """What GET RESPONSE will give: content, or its length, or None where only the chip knows; its status; `told`."""
 
     def end_session(self) -> None:
         self.session = self.chain = self.personalises = self.challenge = self.loading = None
@@ -149,7 +149,7 @@ class Expectation:
     in `areas` (prefixes of cells).  `then`: what becomes of the model for the status word that came; `learn`: what
     it takes from the plain data.  `proves`: whether the plain data are right of which the size alone is foretold, asked
     when the changes are in.  `objection`: what is wrong with the status word and the changes together, if anything;
-    `hidden`: what must not be in the data.
+    `hidden`: what must not be in the data; `told`: what may be, beside what only the chip knows.
     """
 
     sws: frozenset[int]
@@ -161,6 +161,7 @@ class Expectation:
     proves: Callable[[bytes], bool] | None = None
     objection: Callable[[int, Mapping[str, Fact | None]], str] | None = None
     hidden: Callable[[], frozenset[bytes]] | None = None
+    told: bytes = b""
     row: RowFact | None = None
     session: Session | None = None
     protected: bool = False
@@ -388,7 +389,7 @@ class Model:
             expected.then(next(iter(expected.sws)) if more and len(expected.sws) == 1 else 0x9000 if more else sw)
         if more and expected.channel is not None:
             sws = expected.sws if len(expected.sws) == 1 else DOCUMENTED
-            expected.channel.pending = (_rest(expected), sws)
+            expected.channel.pending = (_rest(expected), sws, readable(expected))
 
 
 def _rest(expected: Expectation) -> bytes | int | None:
@@ -406,6 +407,14 @@ def protects(expected: Expectation) -> bool:
     if session is None or not expected.protected or expected.channel is None:
         return False
     return bool(session.level & 0x10) and expected.channel.session is session
+
+
+def readable(expected: Expectation) -> bytes:
+    """What of the data that the model knows travels so that everybody can read it."""
+    if not isinstance(expected.data, bytes):
+        return expected.told
+    encrypted = protects(expected) and expected.session is not None and expected.session.level & 0x20
+    return b"" if encrypted else expected.data
 
 
 def wire_size(expected: Expectation) -> int | None:

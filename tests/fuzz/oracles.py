@@ -68,26 +68,49 @@ def secrets_of(cells: dict[str, bytes]) -> tuple[list[bytes], list[bytes]]:
     for cell, content in cells.items():
         if cell[6:].startswith("/key/") and content[0] != 0xB0:
             long += _key_parts(content)
+        elif _is_of_a_face(cell, content):
+            long += _face_parts(content)
         elif cell.endswith("/v") and len(content) == PRIMES_SIZE:
             long += content[: PRIMES_SIZE // 2], content[PRIMES_SIZE // 2 :]
-        elif cell.endswith("/v"):
+        elif cell.endswith("/v") and not cell.endswith(EXPIRY):
             (long if len(content) >= SHORTEST_KEY else passwords).append(content)
         elif cell.endswith("/f/0001/d") and len(content) == 11 and content.isdigit():
             long.append(content)
     return long, passwords
 
 
-SHORTEST_KEY, PRIMES_SIZE = 16, 256
+SHORTEST_KEY, PRIMES_SIZE, PIECE = 16, 256, 16
+EXPIRY = "/p/93/v"
+"""The reference number of face A, which every shared application tells everybody."""
+_TOLD = frozenset((0xDF12, 0xDF13, 0xDF21, 0xDF23, 0xDF24, 0xDF28, 0xDF29))
+"""Parts of the records of a face that are no secret, or too short for one: keys, signatures, offsets, sex, expiry."""
+
+
+def holds_secret(cell: str, content: Fact) -> bool:
+    return _may_hold_secret(cell) or _is_of_a_face(cell, content)
 
 
 @lru_cache(maxsize=1024)
-def holds_secret(cell: str) -> bool:
+def _may_hold_secret(cell: str) -> bool:
     return cell.endswith(("/v", "/f/0001/d")) or "/key/" in cell
+
+
+def _is_of_a_face(cell: str, content: Fact) -> bool:
+    """Whether this is the birth or the face record of the face-verification application."""
+    return isinstance(content, bytes) and content[:2] in (b"\xff\x10", b"\xff\x20") and cell[6:9] == "/f/"
+
+
+@lru_cache(maxsize=64)
+def _face_parts(content: bytes) -> list[bytes]:
+    """Birth date, name, address and photo, in pieces, of which a leak has one."""
+    ((_, record),) = objects(content)
+    parts = [value for tag, value in objects(record) if tag not in _TOLD]
+    return [part[at : at + PIECE] for part in parts for at in range(0, len(part), PIECE) if len(part) - at >= 8]
 
 
 def is_written(secret: bytes, cells: dict[str, Fact]) -> bool:
     """Whether a host has put it where it may be read: a resident's code into a file of a folder."""
-    contents = (content for cell, content in cells.items() if not holds_secret(cell))
+    contents = (content for cell, content in cells.items() if not holds_secret(cell, content))
     return any(isinstance(content, bytes) and secret in content for content in contents)
 
 

@@ -23,7 +23,7 @@ from jukicard.securechannel.scp11 import encode_point
 from tests.fuzz import folder_grammar
 from tests.fuzz.domain_rules import Certificate
 from tests.fuzz.facts import facts
-from tests.support import chips, content, folders, jpkichips, locker, operatorchips, services
+from tests.support import chips, content, facechips, folders, jpkichips, locker, operatorchips, services
 from tests.support.chains import private_key
 
 _STRANGER = private_key(3999)
@@ -197,5 +197,8 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "jpki": jpkichips.active,
     "jpki like a juki card": jpkichips.like_a_juki_card,
     "new jpki": jpkichips.nearly_written,
+    "face A": facechips.face_a,
+    "face B": facechips.face_b,
+    "new face": facechips.installed,
 }
 """The cells that a card starts with."""

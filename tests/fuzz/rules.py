@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.fuzz.domain_rules import DOMAIN_RULES
+from tests.fuzz.face_rules import FACE_RULES
 from tests.fuzz.file_rules import (
     FILES,
     append_record,
@@ -122,7 +123,7 @@ def get_response(model: Model, call: Call) -> Expectation:
     def then(_sw: int) -> None:
         call.channel.pending = None
 
-    return Expectation(waiting[1], waiting[0], then=then)
+    return Expectation(waiting[1], waiting[0], then=then, told=waiting[2])
 
 
 RULES: dict[str, Callable[[Model, Call], Expectation]] = {
@@ -155,5 +156,5 @@ RULES: dict[str, Callable[[Model, Call], Expectation]] = {
     **SERVICE_RULES,
     **LOADED_RULES,
 }
-OTHER_RULES = {"jpki": JPKI_RULES}
+OTHER_RULES = {"jpki": JPKI_RULES, "face": FACE_RULES}
 """What rows do in one kind of application, and those of the same names do otherwise in others."""

@@ -8,175 +8,44 @@ from random import Random
 
 from jukicard.card.commands import BOTH, PROPRIETARY, Row
 from jukicard.iso7816.apdu import CommandAPDU
-from tests.fuzz import people
+from tests.fuzz.face_block import PERSONALISED as FACES
+from tests.fuzz.face_grammar import NUMBERS, personalised
+from tests.fuzz.face_rules import version
 from tests.fuzz.facts import Entry
 from tests.fuzz.folder_grammar import asleep
 from tests.fuzz.grammar import BODIES, Grammar
 from tests.fuzz.jpki_grammar import waits_for
 from tests.fuzz.model import CARD_LOCKED, KNOWN, SYSTEM, Channel, area
-from tests.fuzz.proofs import DEACTIVATED, NATIONAL, SCP11A
+from tests.fuzz.proofs import CARD, CERTIFICATES, CODE, DEACTIVATED, KEY, NATIONAL, SCP11A
 from tests.fuzz.proofs import INITIAL as _INITIAL
 from tests.fuzz.spoiling import spoilt
 from tests.fuzz.tables import APPLETS, KINDS, ROWS, row_key
+from tests.fuzz.weights import (
+    CITY_TERMINALS,
+    DEFAULT_WEIGHT,
+    HANDSHAKES,
+    INTEREST,
+    JUKI_TERMINALS,
+    LEVELS,
+    SIGNING,
+    START_WEIGHTS,
+    SUITED,
+    WEIGHTS,
+)
 from tests.fuzz.world import Host, Step, World, links
 from tests.support import chips, content
 
-_WEIGHTS = {
-    # often: what a session is for
-    "READ BINARY": 9.0,
-    "READ RECORD": 6.0,
-    "VERIFY": 6.0,
-    "GET CHALLENGE": 4.0,
-    "GET DATA": 4.0,
-    "GET STATUS": 4.0,
-    "UPDATE BINARY": 4.0,
-    "STORE DATA": 1.5,
-    "SELECT (file)": 4.0,
-    "MANAGE CHANNEL (open)": 0.6,
-    "MANAGE CHANNEL (close)": 0.4,
-    "GET RESPONSE": 0.2,
-    "DELETE": 0.8,
-    "INSTALL [for make selectable]": 0.4,
-    "INSTALL [for install (and make selectable)]": 1.0,
-    "COMPARE BINARY": 1.0,
-    # seldom: what ends a session, or after which not much goes any more, or which takes long
-    "SELECT (application)": 0.3,
-    "INITIALIZE UPDATE": 0.15,
-    "EXTERNAL AUTHENTICATE": 0.15,
-    "PERFORM SECURITY OPERATION (verify certificate)": 0.3,
-    "MUTUAL AUTHENTICATE (SCP11a)": 0.2,
-    "INTERNAL AUTHENTICATE (SCP11b)": 0.15,
-    "INTERNAL AUTHENTICATE": 0.5,
-    "GENERATE EC KEY": 0.3,
-    "GENERATE ASYMMETRIC KEY PAIR": 0.7,
-    "PUT KEY (EC key)": 0.7,
-    "PUT KEY (AES key set)": 0.7,
-    "CREATE FILE": 3.0,
-    "SELECT (path)": 3.0,
-    "PUT DATA (password, key)": 3.0,
-    "MANAGE SECURITY ENVIRONMENT (SET)": 3.0,
-    "DELETE FILE": 0.4,
-    "DEACTIVATE FILE": 1.0,
-    "TERMINATE EF": 0.2,
-    "TERMINATE DF": 0.2,
-    "TERMINATE DF (application)": 0.2,
-    "ACTIVATE FILE (application)": 2.5,
-    "DEACTIVATE FILE (application)": 0.3,
-    "SET STATUS (card)": 0.15,
-    "SET STATUS (application)": 0.4,
-    "PUT DATA (new municipality)": 0.5,
-    "CHANGE REFERENCE DATA": 1.5,
-    "CHANGE REFERENCE DATA (initial password)": 1.0,
-    "VERIFY (internal EF)": 6.0,
-    "CHANGE REFERENCE DATA (internal EF)": 1.0,
-    "COMPUTE DIGITAL SIGNATURE": 4.0,
-    "LOCKER VERIFY": 3.0,
-    "LOCKER TRAP": 0.5,
-    "a loaded application's command": 0.005,  # of which there are some hundreds
-}
-_DEFAULT_WEIGHT = 1.5
-_FREE = ("GET CHALLENGE", "SELECT (file)", "MANAGE CHANNEL (open)", "MANAGE CHANNEL (close)", "GET RESPONSE")
-_HOLDERS = ("READ BINARY", "VERIFY", "CHANGE REFERENCE DATA", *_FREE, "GET DATA", "INTERNAL AUTHENTICATE")
-_OFFICES = (
-    "COMPARE BINARY",
-    "CHANGE REFERENCE DATA (initial password)",
-    "CHANGE REFERENCE DATA (new only)",
-    "RESET RETRY COUNTER",
-    "ACTIVATE FILE (application)",
-    "DEACTIVATE FILE (application)",
-    "TERMINATE DF (application)",
-    "PUT DATA (new municipality)",
-)
-_PURSE = ("CARRY OUT ORDER", "INVITE PAYMENT", "PAY", "RECEIVE PAYMENT", "FINISH PAYMENT", "CONFIRM PAYMENT")
-_RECORDS = ("READ RECORD", "UPDATE RECORD", "APPEND RECORD")
-_PERSONALISERS = (
-    "READ BINARY",
-    "UPDATE BINARY",
-    "COMPARE BINARY",
-    "GENERATE ASYMMETRIC KEY PAIR",
-    "GENERATE ASYMMETRIC KEY PAIR (read public key)",
-    "ACTIVATE FILE (application)",
-    *_FREE,
-)
-_SIGNING = "PERFORM SECURITY OPERATION (COMPUTE DIGITAL SIGNATURE)"
-_READERS = ("READ BINARY", "GET DATA", *_FREE)
-_HANDSHAKES = (
-    "SELECT (application)",
-    "INITIALIZE UPDATE",
-    "EXTERNAL AUTHENTICATE",
-    "PERFORM SECURITY OPERATION (verify certificate)",
-    "MUTUAL AUTHENTICATE (SCP11a)",
-    "INTERNAL AUTHENTICATE (SCP11b)",
-)
-_SUITED: dict[str, tuple[str, ...]] = {
-    "juki, SCP11a": (*_HOLDERS, *_OFFICES),
-    "juki, SCP03": _HOLDERS,
-    "juki, personalising": _PERSONALISERS,
-    "operator, SCP11a": (*_HOLDERS, *_OFFICES, _SIGNING),
-    "operator, SCP03": (*_HOLDERS, _SIGNING),
-    "operator, personalising": _PERSONALISERS,
-    "library, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS),
-    "vending, SCP11a": (*_HOLDERS, *_OFFICES, *_RECORDS, "ISSUE CERTIFICATE"),
-    "points, SCP11a": (*_HOLDERS, *_OFFICES, *_PURSE),
-    "jpki, nobody": ("READ BINARY", *_FREE),
-    "jpki, SCP03": ("READ BINARY", "RESET RETRY COUNTER", *_FREE),
-    "jpki, personalising": _PERSONALISERS,
-    "domain, SCP11a": _READERS,
-    "domain, SCP11b": _READERS,
-    "juki, SCP11b": _READERS,
-    "library, SCP11b": _READERS,
-    "library, SCP03": (*_READERS, "STORE DATA"),
-}
-"""Who, by application and session, has a use for which of the rows that the grammar knows; who is not here, for all."""
-_INTEREST = {
-    "juki": 8,
-    "operator": 8,
-    "library": 6,
-    "vending": 8,
-    "points": 10,
-    "jpki": 12,
-    "domain": 1,
-    "counter": 2,
-    "locker": 12,
-}
-"""How often an application is selected, by its kind."""
 _SELDOM = ("DELETE FILE", "DEACTIVATE FILE", "TERMINATE EF", "TERMINATE DF")
 _UNSUITED_SHARE = 0.04
 _ENOUGH_MADE, _MOST_LINKS = 20, 40
+_WRITTEN = {"juki": (CODE, CERTIFICATES, CARD), "operator": (CERTIFICATES, CARD)}
+"""The files that are written before personalisation is closed."""
 _APPLET_OF = {kind: applet for applet, kind in KINDS.items()}
-_START_WEIGHTS = {
-    "active": 4,
-    "folder": 8,
-    "furnished": 3,
-    "delivered": 2,
-    "personalisation": 3,
-    "blank": 2,
-    "services": 6,
-    "operator": 4,
-    "new operator": 4,
-    "jpki": 4,
-    "jpki like a juki card": 1,
-    "new jpki": 2,
-    "approving": 8,
-    "loaded": 5,
-}
 _APPROVING = frozenset((bytes(content.DOMAIN), bytes(content.PROVIDER)))
-_LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
-_JUKI_TERMINALS = (
-    *("all",) * 12,
-    *(name for name in people.terminals() if "library" not in name and name not in ("kiosk", "shop")),
-)
-_CITY_TERMINALS = (
-    *("library",) * 12,
-    *("kiosk", "shop", "city all") * 4,
-    "library later",
-    "other library",
-    "all",
-)
 _TERMINAL_OF, _OWN_TERMINALS = {"vending": "kiosk", "points": "shop"}, 0.4
 """Whose terminals a service is for, and how often one of them comes."""
-_IN_THE_CLEAR = 0.85
-"""How often JPKI, which is spoken to in the clear, is taken as it is."""
+_IN_THE_CLEAR = {"jpki": 0.85, "face": 0.75, "shared": 0.75}
+"""How often an application that is spoken to in the clear is taken as it is."""
 _SESSIONS = {0x01: "SCP03", 0x11: "SCP11a", 0x13: "SCP11b"}
 
 Choice = tuple[tuple[Row, ...], tuple[float, ...]]
@@ -189,13 +58,13 @@ def _weighted(kind: str, who: str) -> Choice:
     if not applet.is_domain:
         domain = next(one for one in APPLETS if one.is_domain)
         rows += [row for row in domain.table.rows if row.ins in applet.forwarded and row.classes & PROPRIETARY]
-    suited = _SUITED.get(f"{kind}, {who}")
+    suited = SUITED.get(f"{kind}, {who}")
     weights = []
     for row in rows:
-        fits = row.name not in BODIES or (row.name in suited if suited else row.name not in _HANDSHAKES)
-        weight = _WEIGHTS.get(row.name, _DEFAULT_WEIGHT) * (1.0 if fits else _UNSUITED_SHARE)
+        fits = row.name not in BODIES or (row.name in suited if suited else row.name not in HANDSHAKES)
+        weight = WEIGHTS.get(row.name, DEFAULT_WEIGHT) * (1.0 if fits else _UNSUITED_SHARE)
         foreign = kind not in KNOWN and row in ROWS[kind]  # of that name other applications may have another row
-        weights.append(max(weight, _DEFAULT_WEIGHT) if foreign and row.name not in _SELDOM else weight)
+        weights.append(max(weight, DEFAULT_WEIGHT) if foreign and row.name not in _SELDOM else weight)
     return tuple(rows), tuple(accumulate(weights))
 
 
@@ -208,7 +77,7 @@ _EVERY_ROW = tuple({row_key(row): row for rows in ROWS.values() for row in rows}
 
 def start_of(rng: Random) -> str:
     """Which card a case is about."""
-    return rng.choices(tuple(_START_WEIGHTS), tuple(_START_WEIGHTS.values()))[0]
+    return rng.choices(tuple(START_WEIGHTS), tuple(START_WEIGHTS.values()))[0]
 
 
 class Walk:
@@ -286,7 +155,7 @@ class Walk:
     def _interest(self, entry: Entry) -> int:
         if entry.aid in _APPROVING:
             return 8
-        return _INTEREST.get(self.world.model.kind(entry), 15)
+        return INTEREST.get(self.world.model.kind(entry), 15)
 
     def _open(self, number: int) -> Step:
         """Select something where nobody has, and open a session."""
@@ -296,18 +165,18 @@ class Walk:
             return "raw", bytes((0, 0x70, 0, number))
         entry = world.selected(number)
         kind = world.model.kind(entry)
-        if kind == "jpki" and self._life(entry) != _INITIAL and rng.random() < _IN_THE_CLEAR:
+        if self._life(entry) != _INITIAL and rng.random() < _IN_THE_CLEAR.get(kind, 0.0):
             return self._sensible(number, None)
         if rng.random() < 0.35:
             return self._select(number)
         domain = entry if kind == "domain" else world.model.entry(entry.domain)
         choice = rng.random()
         personalising = kind == "domain" or self._life(entry) == _INITIAL
-        if choice < (0.85 if personalising else 0.12 if kind in KNOWN else 0.5):
+        if choice < (0.85 if personalising else 0.12 if kind in KNOWN - FACES.keys() else 0.5):
             return self._scp03(number)
         if choice < 0.94:
             municipal = domain.aid == bytes(chips.CITY_DOMAIN)
-            terminal = rng.choice(_CITY_TERMINALS if municipal else _JUKI_TERMINALS)
+            terminal = rng.choice(CITY_TERMINALS if municipal else JUKI_TERMINALS)
             if rng.random() < _OWN_TERMINALS:
                 terminal = _TERMINAL_OF.get(kind, terminal)
             return "scp11a", number, terminal, rng.randrange(8)
@@ -320,7 +189,7 @@ class Walk:
         rng = self.rng
         flaw = rng.choice(("open", "cryptogram")) if rng.random() < 0.06 else ""
         kvn = 0 if rng.random() < 0.9 else rng.choice((1, 2, 0xFF))
-        return "scp03", number, kvn, rng.choice(_LEVELS), rng.randbytes(8), flaw
+        return "scp03", number, kvn, rng.choice(LEVELS), rng.randbytes(8), flaw
 
     # --- commands
 
@@ -360,15 +229,17 @@ class Walk:
             return self._in_folder(channel, entry)
         if kind == "jpki":
             return self._in_jpki(channel, entry, host)
+        if kind == "face":
+            return self._with_a_face(channel, entry, host)
         if kind == "locker":
             return "" if channel.remembers else "LOCKER VERIFY"
         if host is None:
             return ""
         cells, own = self.world.model.cells, area(entry.instance)
         if kind == "domain":
-            if self.world.model.card_state == CARD_LOCKED:
-                return "SET STATUS (card)"
-            return "LOAD" if channel.loading is not None else ""
+            return self._in_domain(channel, entry)
+        if kind in _WRITTEN and self._life(entry) == _INITIAL:
+            return self._in_personalisation(kind, own)
         if host.kid != SCP11A:
             return ""
         if cells.get(own + "df") == DEACTIVATED:
@@ -380,8 +251,16 @@ class Walk:
         if not channel.verified:
             return "VERIFY"
         if kind == "operator":
-            return _SIGNING if self.rng.random() < 0.97 else "TERMINATE DF (application)"
+            return SIGNING if self.rng.random() < 0.93 else "TERMINATE DF (application)"
         return "ISSUE CERTIFICATE" if kind == "vending" and self.rng.random() < 0.3 else ""
+
+    def _in_personalisation(self, kind: str, own: str) -> str:
+        """Write what is not written, and close."""
+        cells = self.world.model.cells
+        if not all(any(cells[f"{own}f/{fid:04x}/d"]) for fid in _WRITTEN[kind]):
+            return "UPDATE BINARY"
+        made = f"{own}k/{KEY:02x}/v" in cells
+        return "ACTIVATE FILE (application)" if made else "GENERATE ASYMMETRIC KEY PAIR"
 
     def _in_jpki(self, channel: Channel, entry: Entry, host: Host | None) -> str:
         """Personalise; log in, and sign."""
@@ -389,12 +268,36 @@ class Walk:
             return waits_for(self.world.model.cells, area(entry.instance)) if host is not None else ""
         return "COMPUTE DIGITAL SIGNATURE" if channel.verified else "VERIFY (internal EF)"
 
+    def _with_a_face(self, channel: Channel, entry: Entry, host: Host | None) -> str:
+        """Give tries back; show what is on the face, and read."""
+        cells = self.world.model.cells
+        tries = (cells.get(f"{area(entry.instance)}p/{0x80 | number:02x}/t") for number in NUMBERS)
+        if host is not None and b"\0" in tries:
+            return "RESET RETRY COUNTER"
+        return "READ BINARY" if channel.verified else "VERIFY (internal EF)"
+
+    def _in_domain(self, channel: Channel, entry: Entry) -> str:
+        """Unlock the card; bring to an end what was begun; personalise what is empty."""
+        model = self.world.model
+        if model.card_state == CARD_LOCKED:
+            return "SET STATUS (card)"
+        if channel.loading is not None:
+            return "LOAD"
+        if channel.personalises is not None:
+            return "STORE DATA" if personalised(model, channel) in FACES else ""
+        below = [one for one in model.registry if one.domain == entry.instance and model.kind(one) == "face"]
+        return (
+            "INSTALL [for personalization]"
+            if any(version(model, one) == "none" for one in below) and self.rng.random() < 0.4
+            else ""
+        )
+
     def _in_folder(self, channel: Channel, entry: Entry) -> str:
         """Use what was asked for: a challenge, an environment; fill an empty folder."""
         if channel.challenge is not None:
             return "EXTERNAL AUTHENTICATE"
         if channel.names_key:
-            return _SIGNING
+            return SIGNING
         if asleep(self.world.model, entry) and self.rng.random() < 0.3:
             return "ACTIVATE FILE"
         own = area(entry.instance)

@@ -36,7 +36,7 @@ from tests.fuzz import people
 from tests.fuzz.domain_rules import keys_in_force
 from tests.fuzz.facts import Entry, Fact, fact, objects
 from tests.fuzz.folder_rules import WINDOW
-from tests.fuzz.model import ANYTHING, Expectation, Model, protects, wire_size
+from tests.fuzz.model import ANYTHING, Expectation, Model, protects, readable, wire_size
 from tests.fuzz.oracles import (
     SUCCESS,
     Finding,
@@ -319,7 +319,7 @@ class World:
             raise Finding(f"{called(expected)} answers {size - 2} bytes where {expected.limit} fit")
         changes = self._changes(expected)
         self.model.settle(expected, answer, changes)
-        if changes and any(holds_secret(cell) for cell in changes):
+        if changes and any(holds_secret(cell, content) for cell, content in changes.items()):
             self._secrets = secrets_of(self.store.snapshot())
         if success:
             self._check_answer(expected, answer, sw)
@@ -390,8 +390,9 @@ class World:
             raise Finding(f"{called(expected)} answers what is no signature, or not the key that is kept")
 
     def _check_secrets(self, expected: Expectation, data: bytes, *, passwords: bool) -> None:
+        told = readable(expected)
         for secret in self._secrets[0]:
-            if secret in data and not is_written(secret, self.model.cells):
+            if secret in data and secret not in told and not is_written(secret, self.model.cells):
                 raise Finding(f"{called(expected)} answers a secret of {len(secret)} bytes")
         if passwords and any(secret in data for secret in self._secrets[1]):
             raise Finding(f"{called(expected)} answers a password")
