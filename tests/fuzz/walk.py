@@ -285,12 +285,9 @@ class Walk:
             return "LOAD"
         if channel.personalises is not None:
             return "STORE DATA" if personalised(model, channel) in FACES else ""
-        below = [one for one in model.registry if one.domain == entry.instance and model.kind(one) == "face"]
-        return (
-            "INSTALL [for personalization]"
-            if any(version(model, one) == "none" for one in below) and self.rng.random() < 0.4
-            else ""
-        )
+        below = (one for one in model.registry if one.domain == entry.instance and model.kind(one) == "face")
+        empty = any(version(model, one) == "none" for one in below)
+        return "INSTALL [for personalization]" if empty and self.rng.random() < 0.4 else ""
 
     def _in_folder(self, channel: Channel, entry: Entry) -> str:
         """Use what was asked for: a challenge, an environment; fill an empty folder."""

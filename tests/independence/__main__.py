@@ -99,7 +99,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="default: a random one, which is printed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--case", type=int, help="do this case of the seed again, and nothing else")
-    parser.add_argument("--secret", choices=KINDS, default=KINDS[0], help="with --case: which of its three")
+    parser.add_argument("--secret", choices=KINDS, default=KINDS[0], help="with --case: which of its secrets")
     return parser.parse_args()
 
 

@@ -9,23 +9,29 @@ from tests.fuzz.oracles import SUCCESS
 from tests.fuzz.tables import KINDS as APPLICATIONS
 from tests.fuzz.tables import ROWS, row_key
 from tests.independence.pairs import Seen
-from tests.independence.secrets import CITY, JPKI, JUKI, KINDS, SERVICE
+from tests.independence.secrets import CITY, FACE, JPKI, JUKI, KINDS, SERVICE
 
 SIDES = {
     JUKI: "the Juki area is secret; compared: the issuer's domain, the municipality's, its services",
     CITY: "the municipality's area is secret; compared: the issuer's domain, the Juki domain and application",
     SERVICE: "one service is secret; compared: everything else",
     JPKI: "the JPKI application is secret; compared: everything else",
+    FACE: "the face-verification application is secret; compared: everything else",
 }
 _DOMAIN = next(kind for applet, kind in APPLICATIONS.items() if applet.is_domain)
 _NATIONAL = frozenset((JUKI, "operator"))
-_SERVICES = frozenset(APPLICATIONS.values()) - {_DOMAIN, JPKI} - _NATIONAL
+_SERVICES = frozenset(APPLICATIONS.values()) - {_DOMAIN, JPKI, FACE, "shared"} - _NATIONAL
+_HIDDEN: Mapping[str, frozenset[str]] = {
+    JUKI: _NATIONAL,
+    CITY: _SERVICES,
+    JPKI: frozenset((JPKI,)),
+    FACE: frozenset((FACE,)),
+}
 
 
 def kinds_compared(secret: str) -> frozenset[str]:
     """The tables whose rows the side that is compared has."""
-    hidden: frozenset[str] = {JUKI: _NATIONAL, CITY: _SERVICES, JPKI: frozenset((JPKI,))}.get(secret, frozenset())
-    return frozenset(ROWS) - hidden
+    return frozenset(ROWS) - _HIDDEN.get(secret, frozenset())
 
 
 def rows_compared(secret: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 
@@ -17,7 +17,7 @@ from tests.fuzz import people
 from tests.fuzz.content_grammar import NEW_FILES
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
 from tests.fuzz.tables import MODULES
-from tests.support import chips, jpkichips, locker
+from tests.support import chips, facechips, jpkichips, locker
 
 HIDDEN_NAMES, SHOWN_NAMES = NEW_NAMES[2:], NEW_NAMES[:2]
 HIDDEN_FILES, SHOWN_FILES = NEW_FILES[2:], NEW_FILES[:2]
@@ -26,11 +26,17 @@ STARTS = tuple(start for start in people.START if start != "blank")
 """The fuzzer's cards that have more than one side."""
 _OFTEN = {"services": 4, "folder": 3, "loaded": 4, "delivered": 3}
 _DONORS = ("active", "active", "delivered", "personalisation")
-_JPKI_DONORS = ("jpki", "jpki like a juki card", "new jpki")
-JUKI, CITY, SERVICE, JPKI = "juki", "city", "service", "jpki"
-KINDS = (JUKI, CITY, SERVICE, JPKI)
-"""Whose secrets the cards differ in: the Juki area, the municipality's area, a service in it, the JPKI application."""
-SHARING = frozenset((SERVICE, JPKI))
+JUKI, CITY, SERVICE, JPKI, FACE = "juki", "city", "service", "jpki", "face"
+KINDS = (JUKI, CITY, SERVICE, JPKI, FACE)
+"""Whose secrets the cards differ in: the Juki area, the municipality's area, a service in it, the JPKI application, the
+face-verification application.
+"""
+_ISSUERS = {
+    JPKI: (jpkichips.JPKI, ("jpki", "jpki like a juki card", "new jpki")),
+    FACE: (facechips.FACE, ("face B", "face A")),
+}
+"""The applications in the issuer's domain that are secret alone: their names, and the fuzzer's cards that have them."""
+SHARING = frozenset((SERVICE, *_ISSUERS))
 """Those in a domain that belongs to the other side."""
 
 
@@ -88,7 +94,7 @@ def secrets_on(start: str) -> tuple[Secret, ...]:
         Secret(JUKI, frozenset((bytes(chips.JUKI_DOMAIN), bytes(chips.JUKI)))),
         Secret(CITY, frozenset((bytes(chips.CITY_DOMAIN), *services))),
         *(Secret(SERVICE, frozenset((name, HIDDEN_NAMES[0]))) for name in services),
-        Secret(JPKI, frozenset((bytes(jpkichips.JPKI), HIDDEN_NAMES[0]))),
+        *(Secret(kind, frozenset((bytes(name), HIDDEN_NAMES[0]))) for kind, (name, _) in _ISSUERS.items()),
     )
 
 
@@ -111,7 +117,7 @@ class Setup:
 
     def cells(self, which: int) -> dict[str, bytes]:
         """The cells that card 0 or 1 starts with."""
-        cells = dict(_with_jpki(self.start) if self.secret.kind == JPKI else people.START[self.start]())
+        cells = dict(_with(self.secret.kind, self.start))
         contents = contents_of(cells)
         donor = _donor(*self.donors[which])
         secret = [entry for entry in contents.entries if self.secret.holds(entry, contents)]
@@ -129,8 +135,8 @@ class Setup:
 
 @lru_cache(maxsize=16)
 def _donor(stage: str, number: int) -> dict[str, bytes]:
-    """A card with a locker; or one with the JPKI application."""
-    if stage in _JPKI_DONORS:
+    """A card with a locker; or one with the JPKI or the face-verification application."""
+    if any(stage in stages for _, stages in _ISSUERS.values()):
         return people.START[stage]()
     issued = (
         chips.in_personalisation(number=number)
@@ -141,7 +147,7 @@ def _donor(stage: str, number: int) -> dict[str, bytes]:
 
 
 def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
-    """Give another resident code, other passwords, and other keys of JPKI."""
+    """Give another resident code, other passwords, other keys of JPKI, another face."""
     others = _others()
     for cell, content in cells.items():
         if cell.startswith(areas) and content in others:
@@ -159,7 +165,16 @@ def _others() -> Mapping[bytes, bytes]:
         **passwords,
         first: further[0],
         second: further[1],
+        **_other_faces(),
     }
+
+
+def _other_faces() -> Mapping[bytes, bytes]:
+    """Faces that expire later, with their reference numbers: of face B one with another photo."""
+    a, b = facechips.FACE_A, facechips.FACE_B
+    later_a, later_b = replace(a, expires="20370401"), replace(b, expires="20370401", photo=bytes(900))
+    numbers = {facechips.NUMBER_A: b"20370401", facechips.NUMBER_B: b"20370401" + facechips.BIRTH_NUMBER}
+    return {a.encode(): later_a.encode(), b.encode(): later_b.encode(), **numbers}
 
 
 def _as_issued(cells: dict[str, bytes], _secret: Secret) -> dict[str, bytes]:
@@ -179,13 +194,16 @@ def _without(cells: dict[str, bytes], secret: Secret) -> dict[str, bytes]:
 
 
 @lru_cache(maxsize=32)
-def _with_jpki(start: str) -> dict[str, bytes]:
-    """The cells of such a card with the JPKI application on it, where it is not there."""
-    cells, given = people.START[start](), jpkichips.active()
-    name = bytes(jpkichips.JPKI)
-    if contents_of(cells).by_aid(name) is not None:
+def _with(kind: str, start: str) -> dict[str, bytes]:
+    """The cells of such a card; with the application that is secret alone, where it is not there."""
+    cells = people.START[start]()
+    if kind not in _ISSUERS:
         return cells
-    found = contents_of(given).by_aid(name)
+    name, (first, *_) = _ISSUERS[kind]
+    if contents_of(cells).by_aid(bytes(name)) is not None:
+        return cells
+    given = people.START[first]()
+    found = contents_of(given).by_aid(bytes(name))
     assert found is not None
     return _with_another(cells, found, found.aid, given)
 
@@ -234,7 +252,8 @@ def setup_of(rng: Random, kind: str, shown: str) -> Setup:
     """Draw a pair of cards; with an application of the kind `shown` on the side that is compared."""
     cards, weights = _cards(kind, shown)
     start, secret = rng.choices(cards, weights)[0]
-    one, another = ((rng.choice(_JPKI_DONORS if kind == JPKI else _DONORS), number) for number in rng.sample((1, 2), 2))
+    donors = _ISSUERS[kind][1] if kind in _ISSUERS else _DONORS
+    one, another = ((rng.choice(donors), number) for number in rng.sample((1, 2), 2))
     registry = rng.random() < 0.4
     either, other = rng.sample((AS_ISSUED, NONE, MORE), 2) if registry else (AS_ISSUED, AS_ISSUED)
     channels = frozenset(rng.sample(range(4), rng.choice((1, 1, 1, 2, 2, 3))))

@@ -23,8 +23,8 @@ from tests.fuzz import people
 from tests.independence.cases import Case, failure, run_case, shrink, written
 from tests.independence.focus import NOTHING, Focus
 from tests.independence.pairs import Seen
-from tests.independence.secrets import CITY, JPKI, JUKI, SERVICE, STARTS
-from tests.support import jpkichips, locker
+from tests.independence.secrets import CITY, FACE, JPKI, JUKI, SERVICE, STARTS
+from tests.support import facechips, jpkichips, locker
 
 SEED = 20260401
 MAX_CASES = 150
@@ -240,11 +240,20 @@ def from_a_service(patch: pytest.MonkeyPatch) -> None:
 
 def from_the_jpki_application(patch: pytest.MonkeyPatch) -> None:
     """Everybody else answers longer while its signature password has lost tries."""
+    _tell_lost_tries(patch, bytes(jpkichips.JPKI), 5, 0x9B)
 
+
+def from_the_face_verification_application(patch: pytest.MonkeyPatch) -> None:
+    """The same while the reference number of its face has."""
+    _tell_lost_tries(patch, bytes(facechips.FACE), 10, 0x92, 0x93)
+
+
+def _tell_lost_tries(patch: pytest.MonkeyPatch, name: bytes, tries: int, *references: int) -> None:
     def leak(honest: Execute, cmd: CommandAPDU, channel: Channel, services: Services, session: Any) -> ResponseAPDU:
         response = honest(cmd, session, channel, services)
-        entry = registry.Contents.parse(services.store.read(registry.CELL)).by_aid(bytes(jpkichips.JPKI))
-        lost = entry is not None and services.store.read(f"{entry.area}p/9b/t") in (b"\0", b"\1", b"\2", b"\3", b"\4")
+        entry = registry.Contents.parse(services.store.read(registry.CELL)).by_aid(name)
+        cells = () if entry is None else (f"{entry.area}p/{reference:02x}/t" for reference in references)
+        lost = any(services.store.read(cell) not in (None, bytes((tries,))) for cell in cells)
         if cmd.ins == READ_BINARY and lost and response.data:
             return response._replace(data=response.data + bytes(16))
         return response
@@ -289,6 +298,7 @@ PLANTS = (
     Plant(from_a_service, SERVICE, LONGER),
     Plant(from_a_service, CITY, LONGER),
     Plant(from_the_jpki_application, JPKI, LONGER),
+    Plant(from_the_face_verification_application, FACE, LONGER),
 )
 
 

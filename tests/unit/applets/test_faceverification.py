@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from jukicard.applets.faceverification import layout
 from jukicard.applets.faceverification.personalisation import Personalisation
 from jukicard.applets.faceverification.records import BasicRecord, BirthRecord, FaceRecord, FaceRecordError
+from jukicard.applets.gp.layout import LOAD_FILE
+from jukicard.applets.gp.tokens import install_fields
 from jukicard.iso7816.errors import CardStatusError, PasswordBlocked, PasswordWrong
-from jukicard.iso7816.tlv import Tlv
+from jukicard.iso7816.tlv import Tlv, parse_tlvs
 from tests.support import chips, facechips
 from tests.support.chips import Chip, say
 from tests.support.facechips import FACE_A, FACE_B, PERSONALISATION_A, PERSONALISATION_B, POINT, SIGNATURE
@@ -125,6 +127,61 @@ def test_blocks_that_are_not_understood_leave_the_application_as_it_was(size: in
     assert chip.cells == before
 
 
+def with_object(whole: bytes, tag: int, value: bytes) -> bytes:
+    """The block with another value in one object."""
+    return b"".join((item if item.tag != tag else Tlv(tag, value)).encode() for item in parse_tlvs(whole))
+
+
+LATER = b"20360401"
+
+
+@pytest.mark.parametrize(
+    ("version", "objects"),
+    [
+        ("A", {0x93: LATER}),
+        ("A", {0x93: b"2036033a"}),
+        ("A", {0x7F21: b""}),
+        ("A", {0x7F21: b"\x04\x01\x01"}),
+        ("B", {0x92: LATER + b"400403"}),
+        ("B", {0x91: b"400404"}),
+        ("B", {0x91: b"40040", 0x92: b"2036033140040"}),
+        ("B", {0x91: b"4004033", 0x92: b"203603314004033"}),
+        ("B", {0x91: b"40040a", 0x92: b"2036033140040a"}),
+        ("B", {0x91: b"40040\xb2", 0x92: b"2036033140040\xb2"}),
+    ],
+)
+def test_numbers_and_certificates_are_those_of_the_face(version: str, objects: dict[int, bytes]) -> None:
+    whole = (PERSONALISATION_A if version == "A" else PERSONALISATION_B).encode()
+    for tag, value in objects.items():
+        whole = with_object(whole, tag, value)
+    with pytest.raises(FaceRecordError):
+        Personalisation.parse(whole)
+
+
+def test_an_object_that_is_there_twice_is_refused() -> None:
+    whole = PERSONALISATION_A.encode()
+    for item in parse_tlvs(whole):
+        with pytest.raises(FaceRecordError):
+            Personalisation.parse(whole + item.encode())
+
+
+def test_nothing_personal_is_shown_when_a_personalisation_is_printed() -> None:
+    shown = repr(PERSONALISATION_B)
+    for personal in ("19650403", "400403", "picture", str(facechips.CERTIFICATES[0])):
+        assert personal not in shown
+
+
+def test_a_reference_number_is_an_internal_ef() -> None:
+    domain = facechips.domain(chip := Chip(facechips.installed(), 1))
+    domain.personalize(facechips.FACE)
+    domain.store_data(PERSONALISATION_B.encode())
+    chip.select(facechips.FACE)
+    for number in (b"\x00\x11", b"\x00\x12"):
+        say(chip, *SELECT_EF, number, sw=0x9000)
+        assert chip.ask("00 20 00 80").sw == 0x63CA
+        assert chip.ask("00 B0 00 00 00").sw == 0x6981
+
+
 def test_an_a_card_takes_nothing_of_bs() -> None:
     """The chip itself refuses it: a record of B's, B's reference numbers, B's parts in the face record."""
     domain = facechips.domain(Chip(facechips.installed(), 1))
@@ -208,6 +265,9 @@ def test_what_is_too_long_is_refused_before_it_is_sent() -> None:
         replace(FACE_A, name=bytes(layout.LONGEST_BLOCK)).encode()
     with pytest.raises(FaceRecordError, match="more than 16384 bytes"):
         replace(PERSONALISATION_A, certificates=(Tlv(0x30, bytes(16300)).encode(),)).encode()
+    rest = len(PERSONALISATION_A.encode()) - sum(map(len, facechips.CERTIFICATES)) + 6
+    longest = replace(PERSONALISATION_A, certificates=(Tlv(0x30, bytes(layout.LONGEST_BLOCK - rest)).encode(),))
+    assert len(longest.encode()) == layout.LONGEST_BLOCK
 
 
 def test_a_birth_record_keeps_its_form() -> None:
@@ -229,6 +289,26 @@ def test_the_shared_application_tells_everybody() -> None:
     domain.personalize(facechips.SHARED)
     refused(0x6A80, domain.store_data, facechips.INFORMATION.encode()[:-1])
     refused(0x6A80, domain.store_data, facechips.INFORMATION.encode()[:-1] + b"x")
+
+
+def test_the_shared_application_is_given_other_information_as_a_whole() -> None:
+    chip = a()
+    domain = facechips.domain(chip)
+    domain.personalize(facechips.SHARED)
+    domain.store_data(replace(facechips.INFORMATION, city_code="99202", expires="20370401").encode())
+    chip.select(facechips.SHARED)
+    assert chip.ask("00 B2 01 0C 00").data == b"\x01\x1c" + b"799201000000001" + b"99202" + b"20370401"
+    assert chip.ask("00 B2 01 14 00").data == b"\x01\x10" + b"99202" + bytes(11)
+    for fid in (1, 2):  # linear, variable, simple-TLV or not; 30 bytes at most, one record
+        assert bytes.fromhex("8205 0441001E01") in say(chip, 0x00, 0xA4, 0x02, 0x04, fid.to_bytes(2), 256).data
+
+
+def test_neither_application_takes_installation_parameters() -> None:
+    chip = chips.active().chip("face")
+    session = chip.scp03(chips.ISSUER_KEYS)
+    for aid in (facechips.FACE, facechips.SHARED):
+        data = install_fields(bytes(LOAD_FILE), bytes(aid), bytes(aid), b"\0", Tlv(0xC9, b"\1").encode())
+        say(session, 0x80, 0xE6, 0x0C, 0, data, 256, sw=0x6A80)
 
 
 def test_the_issuers_domain_tells_what_was_stored() -> None:
