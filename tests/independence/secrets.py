@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from jukicard.card.registry import CELL as REGISTRY
 from jukicard.card.registry import Contents, Entry, Registry
 from jukicard.card.store import MemoryStore
 from jukicard.card.transaction import Transaction
 from jukicard.iso7816.aid import AID
-from jukicard.testing.rsakeys import pool, stored_primes
+from jukicard.testing.rsakeys import pool
 from tests.fuzz import people
 from tests.fuzz.content_grammar import NEW_FILES
 from tests.fuzz.grammar import CODES, NEW_NAMES, PASSWORDS
@@ -157,7 +159,7 @@ def _change(cells: dict[str, bytes], areas: tuple[str, ...]) -> None:
 @lru_cache(maxsize=1)
 def _others() -> Mapping[bytes, bytes]:
     """What stands on the second card in the place of what the first one has."""
-    first, second, *further = (stored_primes(key) for key in pool())
+    first, second, *further = (_stored_primes(key) for key in pool())
     passwords = {jpkichips.PASSWORDS[usage]: jpkichips.WRONG_PASSWORDS[usage] for usage in jpkichips.PASSWORDS}
     return {
         CODES[0]: CODES[1],
@@ -167,6 +169,12 @@ def _others() -> Mapping[bytes, bytes]:
         second: further[1],
         **_other_faces(),
     }
+
+
+def _stored_primes(key: RSAPrivateKey) -> bytes:
+    """The content of the cell in which a chip keeps such a key: both primes, 128 bytes each."""
+    numbers = key.private_numbers()
+    return numbers.p.to_bytes(128) + numbers.q.to_bytes(128)
 
 
 def _other_faces() -> Mapping[bytes, bytes]:

@@ -15,11 +15,13 @@ from jukicard.iso7816.errors import AuthenticationFailed
 from jukicard.iso7816.tlv import parse_tlvs
 from jukicard.securechannel.authorization import Role
 from jukicard.securechannel.host import SecureConnection
-from tests.support import chips, jpkichips
+from tests.support import chips, facechips, jpkichips
 from tests.support.chips import ALL_RIGHTS, CODE, PASSWORD, PATRON, Chip, say, terminal, verify
 
 ISSUED = chips.active()
 JUKI_AREA, LIBRARY_AREA, JPKI_AREA = "a/0004/", "a/0005/", "a/0006/"
+FACE_AREA = JPKI_AREA
+"""On another card."""
 
 
 def test_the_areas_are_where_this_module_thinks() -> None:
@@ -28,6 +30,8 @@ def test_the_areas_are_where_this_module_thinks() -> None:
     assert PATRON in [value for name, value in cells.items() if name.startswith(LIBRARY_AREA)]
     jpki = [value for name, value in jpkichips.active().items() if name.startswith(JPKI_AREA)]
     assert set(jpkichips.PASSWORDS.values()) <= set(jpki)
+    faces = [value for name, value in facechips.face_b().items() if name.startswith(FACE_AREA)]
+    assert {facechips.FACE_B.encode(), facechips.NUMBER_B} <= set(faces)
 
 
 def jpki_commands(cla: int) -> Iterator[tuple[int, int, int, int, bytes]]:
@@ -141,6 +145,77 @@ def test_no_command_in_another_application_reaches_the_jpki_one(aid: AID, channe
     assert {name: value for name, value in chip.cells.items() if name.startswith(JPKI_AREA)} == own
 
 
+FACE_NUMBERS = {0x91: facechips.BIRTH_NUMBER, 0x92: facechips.NUMBER_B}
+
+
+def face_commands(cla: int) -> Iterator[tuple[int, int, int, int, bytes]]:
+    """The same as the face-verification application has it: internal EFs, numbers, tries."""
+    for fid in (*range(0x05), *range(0x10, 0x14)):
+        yield cla, 0xA4, 0x02, 0x0C, fid.to_bytes(2)
+        yield cla, 0xB0, 0, 0, b""
+        yield cla, 0x20, 0x00, 0x80, facechips.NUMBER_B
+    for reference in range(0x80, 0x9F):
+        yield cla, 0x2C, 0x03, reference, b""
+        for number in (*FACE_NUMBERS.values(), facechips.WRONG_NUMBER_B):
+            yield cla, 0x20, 0x00, reference, number
+
+
+@pytest.mark.parametrize("channel", range(4))
+@pytest.mark.parametrize("aid", [facechips.FACE, facechips.SHARED], ids=["face", "shared"])
+@pytest.mark.parametrize("secured", [False, True], ids=["in the clear", "scp03"])
+def test_no_command_in_the_face_applications_reaches_another(aid: AID, channel: int, *, secured: bool) -> None:
+    chip = Chip(facechips.face_b(), 1)
+    if channel:
+        chip.open_channel(channel)
+    before = chip.cells
+    chip.select(aid, channel)
+    host = chip.scp03(chips.ISSUER_KEYS, channel=channel) if secured else chip
+    if aid == facechips.FACE:
+        for reference, number in FACE_NUMBERS.items():
+            say(host, channel, 0x20, 0, reference, number, sw=0x9000)
+    for cla, ins, p1, p2, data in (*commands(channel), *face_commands(channel)):
+        answer = say(host, cla, ins, p1, p2, data, 256)
+        assert CODE not in answer.data
+        assert PATRON not in answer.data
+    changed = {name for name, value in chip.cells.items() if before.get(name) != value}
+    assert bool(changed) == (secured or aid == facechips.FACE)
+    own = FACE_AREA if aid == facechips.FACE else "a/0007/"
+    assert all(name.startswith(own) or "/seq/" in name for name in changed)
+
+
+@pytest.mark.parametrize("channel", range(4))
+@pytest.mark.parametrize("aid", [chips.JUKI, chips.LIBRARY], ids=["juki", "library"])
+def test_no_command_in_another_application_reaches_the_face(aid: AID, channel: int) -> None:
+    chip = Chip(facechips.face_b(), 1)
+    if channel:
+        chip.open_channel(channel)
+    own = {name: value for name, value in chip.cells.items() if name.startswith(FACE_AREA)}
+    photo, birth = facechips.FACE_B.photo, facechips.FACE_B.birth
+    assert photo is not None
+    assert birth is not None
+    for who, session in sessions(chip, aid, channel):
+        for cla, ins, p1, p2, data in (*commands(channel), *face_commands(channel)):
+            answer = say(session, cla, ins, p1, p2, data, 256)
+            assert photo[:32] not in answer.data, f"{who}: {ins:02X}"
+            assert birth.encode() not in answer.data, f"{who}: {ins:02X}"
+    assert {name: value for name, value in chip.cells.items() if name.startswith(FACE_AREA)} == own
+
+
+def test_a_reference_number_counts_for_nothing_in_another_application() -> None:
+    chip = Chip(facechips.face_b(), 1)
+    chip.open_channel(1)
+    juki = chips.juki_session(chip, *sorted(ALL_RIGHTS), channel=1)
+    chip.select(facechips.FACE)
+    for reference, number in FACE_NUMBERS.items():
+        say(chip, 0x00, 0x20, 0, reference, number, sw=0x9000)
+    assert chips.read_code(juki, cla=1).sw == 0x6982
+    assert verify(juki, cla=1) == 0x9000
+    assert chip.select(facechips.SHARED).sw == 0x9000
+    assert chip.select(facechips.FACE).sw == 0x9000
+    for sfi in (0x81, 0x82):
+        say(chip, 0x00, 0xB0, sfi, 0, ne=256, sw=0x6982)
+
+
 def test_a_password_of_jpki_and_one_of_another_application_count_for_nothing_in_each_other() -> None:
     chip = Chip(jpkichips.active(), 1)
     chip.open_channel(1)
@@ -183,11 +258,14 @@ def test_a_terminal_of_one_area_gets_no_session_in_the_other(channel: int) -> No
         (chips.ISSUER, chips.JUKI_KEYS),
         (jpkichips.JPKI, chips.JUKI_KEYS),
         (jpkichips.JPKI, chips.CITY_KEYS),
+        (facechips.FACE, chips.JUKI_KEYS),
+        (facechips.FACE, chips.CITY_KEYS),
+        (facechips.SHARED, chips.JUKI_KEYS),
     ],
 )
 def test_keys_open_their_own_domain_only(aid: AID, keys: object) -> None:
-    chip = Chip(jpkichips.active(), 1)
-    chip.select(aid)
+    chip = Chip(jpkichips.active() if aid == jpkichips.JPKI else facechips.face_b(), 1)
+    assert chip.select(aid).sw == 0x9000
     with pytest.raises((AuthenticationFailed, ValueError)):
         chip.scp03(keys)  # type: ignore[arg-type]
 
