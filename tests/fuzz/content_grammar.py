@@ -24,6 +24,8 @@ NEW_NAMES = tuple(b"\xf0fuzz" + bytes((number,)) for number in range(4))
 NEW_FILES = tuple(b"\xf0file" + bytes((number,)) for number in range(4))
 """Under which names load files come; every other one is a locker's."""
 WASM = b"\0asm\1\0\0\0"
+HEAD = 79
+"""The size of a DAP block, with which a load file begins."""
 SECURITY_DOMAIN, VERIFIES, DELEGATED, MANAGES = 0x800000, 0x400000, 0x200000, 0x004000
 _KEYS = (content.APPROVAL_KEY, content.TOKEN_KEY)
 _DOMAIN = b"\x80\x40\x00", b"\xa0\x00\x00", b"\x80"
@@ -87,9 +89,12 @@ def load(g: Grammar) -> Body:
         return 0x80, g.channel.blocks, whole[len(g.channel.brought) :] or b"\0", 256
     if g.chance(0.2):
         spoilt = bytearray(whole)
-        # where nobody verifies the file, other code would run than the model knows
-        code = -1 if _verified(g) else whole.find(WASM)
-        spoilt[g.rng.randrange(len(whole) if code < 0 else code + len(WASM))] ^= 1 << g.rng.randrange(8)
+        size = len(whole)
+        if g.chance(0.5):
+            size = HEAD
+        elif WASM in whole and not _verified(g):  # the model knows no other code than the locker's
+            size = whole.index(WASM) + len(WASM)
+        spoilt[g.rng.randrange(size)] ^= 1 << g.rng.randrange(8)
         whole = bytes(spoilt)
     if g.chance(0.08):
         return 0x00, 0, whole[: g.rng.randint(1, len(whole))], 256
