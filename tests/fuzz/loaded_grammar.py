@@ -18,11 +18,11 @@ def _pin(g: Grammar) -> bytes:
 
 
 def _thing(g: Grammar, most: int) -> bytes:
-    return g.rng.randbytes(g.rng.randint(1, most) if g.chance(0.95) else g.rng.choice((0, most + 1, 257)))
+    return g.rng.randbytes(g.rng.randint(1, most) if g.chance(0.92) else g.rng.choice((0, most + 1, 257)))
 
 
 def without_data(g: Grammar) -> Body:
-    return 0, 0, b"\0" if g.chance(0.04) else b"", g.rng.choice(_LE)
+    return 0, 0, b"\0" if g.chance(0.08) else b"", g.rng.choice(_LE)
 
 
 def put(g: Grammar) -> Body:
@@ -38,7 +38,7 @@ def take(g: Grammar) -> Body:
 
 
 def message(g: Grammar) -> Body:
-    return 0, 0, _thing(g, 100), 256
+    return 0, 0, _thing(g, 100) if g.chance(0.95) else g.rng.randbytes(257), 256
 
 
 def verify(g: Grammar) -> Body:

@@ -200,5 +200,6 @@ START: dict[str, Callable[[], dict[str, bytes]]] = {
     "face A": facechips.face_a,
     "face B": facechips.face_b,
     "new face": facechips.installed,
+    "face on its last try": facechips.the_last_try,
 }
 """The cells that a card starts with."""

@@ -146,10 +146,11 @@ START_WEIGHTS = {
     "jpki like a juki card": 1,
     "new jpki": 2,
     "face A": 2,
-    "face B": 3,
+    "face B": 2,
     "new face": 2,
+    "face on its last try": 1,
     "approving": 8,
-    "loaded": 5,
+    "loaded": 7,
 }
 LEVELS = (0x33, 0x33, 0x33, 0x33, 0x01, 0x03, 0x11, 0x13)
 JUKI_TERMINALS = (
