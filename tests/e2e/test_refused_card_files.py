@@ -66,7 +66,9 @@ def _put_some_cells_back(path: Path, old: Path) -> None:
         path,
         f"ATTACH '{old}' AS old",
         "UPDATE cells SET (version, box) = "
-        "(SELECT o.version, o.box FROM old.cells o WHERE o.number = cells.number) WHERE number BETWEEN 1 AND 40",
+        "(SELECT o.version, o.box FROM old.cells o WHERE o.number = cells.number) "
+        "WHERE number = (SELECT c.number FROM cells c JOIN old.cells o ON o.number = c.number "
+        "WHERE o.version <> c.version LIMIT 1)",
     )
 
 

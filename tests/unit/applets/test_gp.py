@@ -387,7 +387,7 @@ def test_what_is_stored_is_told(chip: Chip, session: SecureConnection) -> None:
     "data",
     [
         "43021234",
-        "4202123445021234",
+        "4202123499021234",
         "A6",
         "A600",
         "A60483021101",

@@ -42,7 +42,13 @@ from tests.support.issued import new_card
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cardfile"
 DIALOGUES = Path(__file__).parents[2] / "conformance"
-ACTIVE = sorted(path for path in DIALOGUES.glob("*.dialogue") if path.read_text().startswith("# Card: active."))
+LATER = ("03-dir-and-atr",)
+"""Dialogues about what cards have by now that were issued before: EF.DIR lists their applications."""
+ACTIVE = sorted(
+    path
+    for path in DIALOGUES.glob("*.dialogue")
+    if path.read_text().startswith("# Card: active.") and path.stem not in LATER
+)
 
 
 @pytest.fixture(params=range(1, SCHEMA + 1), ids=lambda schema: f"schema {schema}")

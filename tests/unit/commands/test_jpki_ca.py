@@ -17,7 +17,7 @@ from jukicard.issuer.ledger.rules import Event
 from tests.support.chips import randomness
 from tests.support.desk import Desk
 from tests.support.issued import AUTHORITY_PASSWORD, TODAY, Offices, Stage, clock
-from tests.support.jpki import ATTRIBUTES, SIGNATURE, Forger, card_signer, openssl, rsa_key
+from tests.support.jpki import ATTRIBUTES, SIGNATURE, Forger, card_signer, openssl, request_of, rsa_key
 
 CONTENT = b"I agree."
 
@@ -31,7 +31,7 @@ def template(offices: Offices, tmp_path_factory: pytest.TempPathFactory) -> Path
     with Authority.open(desk.home, AUTHORITY_PASSWORD, random=randomness("desk")) as authority:
         ca = CertificateAuthority(authority, TODAY, randomness("ca"))
         last = TODAY.replace(year=2029)
-        der = ca.issue(SIGNATURE, rsa_key("holder").public_key(), ATTRIBUTES, TODAY, last)
+        der = ca.issue(SIGNATURE, request_of(rsa_key("holder")), ATTRIBUTES, TODAY, last)
         (card,) = authority.ledger.cards()
         authority.ledger.append(card.serial, Event.CERTIFIED, now(), certified(der, SIGNATURE))
     (folder / "contract").write_bytes(CONTENT)
