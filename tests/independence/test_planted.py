@@ -283,7 +283,7 @@ PLANTS = (
     Plant(in_the_quota, JUKI, ("6A84",)),
     Plant(in_the_quota, CITY, ("6A84",)),
     Plant(in_the_date, JUKI, ("6982", " day/")),
-    Plant(in_the_date, CITY, ("6982", " day/")),
+    Plant(in_the_date, CITY, ("6982", " day/", "STORE DATA answers 6985")),
     Plant(in_the_registry, JUKI, ("answers other data",)),
     Plant(in_the_registry, CITY, ("answers other data",)),
     Plant(in_the_numbers, JUKI, ("6A84",), INSTALLING),
