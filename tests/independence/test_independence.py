@@ -21,7 +21,7 @@ from tests.support import chips, locker
 from tests.support.chips import Chip
 
 FEWEST_CASES, MOST_CASES = 25, 600
-SHORT = {"jpki": 60, "face": 60}
+SHORT = {"jpki": 30, "face": 30}
 """So many cases are enough in a short run for what is secret here: the rows are those that the other kinds reach, all
 of them.  `make independence` waits for every row in these as well.
 """
