@@ -23,7 +23,7 @@ from tests.support.chips import Chip
 FEWEST_CASES, MOST_CASES = 25, 600
 SHORT = {"jpki": 30, "face": 30}
 """So many cases are enough in a short run for what is secret here: the rows are those that the other kinds reach, all
-of them.  `make independence` waits for every row in these as well.
+of them.  `make independence` tries as many commands in these as in the others.
 """
 SHARE = 0.40
 UNREACHABLE = {"LoadedApplet: LOCKER TRAP": "whatever is asked of it, it traps"}
