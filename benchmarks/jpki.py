@@ -12,10 +12,8 @@ unprivileged user namespaces.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,18 +27,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks import cards
 from benchmarks.measuring import WALL, Effort, Item, Measure, cost, in_turns, limit, repeat
-from benchmarks.readers import running, until_inserted
+from benchmarks.readers import NULL_CARD, running, serve_null_card, until_inserted
 from jukicard.applets.jpki.layout import CREDENTIALS, JPKI_AID, Profile, Usage
 from jukicard.reader.cardfile import CardFile
 from jukicard.reader.chip import Interface
-from jukicard.reader.vpcd import VpcdHost
 from jukicard.testing.rsakeys import pool
 from tests.support import jpkica
 from tests.support.jpkicards import OBJECT_IDS, PASSWORD_TEXTS, TOKEN_LABELS, cells, opensc_module
 from tests.support.null_card import ATR
 from tests.support.pcscd import PrivatePcscd, find_tool
 
-_NULL_CARD = "--null-card-at"
 _OF_THE_NULL_CARD = 1.3
 _LISTING_MS = 100.0
 _MESSAGE = b"a message to be signed"
@@ -106,7 +102,7 @@ def run(effort: Effort) -> Iterator[Item]:
         os.environ["OPENSC_CONF"] = str(settings)
         _insert_ours(stack, pcscd)  # alone, since OpenSC looks at every card before it lists the objects of one
         yield limit("PKCS #11: a token's objects listed", _listings(pcscd, effort.runs), _LISTING_MS, "ms")
-        _insert(stack, pcscd, 1, "benchmarks.jpki", _NULL_CARD, str(pcscd.ports[1]))
+        _insert(stack, pcscd, 1, "benchmarks.jpki", NULL_CARD, str(pcscd.ports[1]))
         for what, usage, pin in _SIGNATURES:
             contenders: dict[str, Measure] = {}
             with contextlib.ExitStack() as sessions:
@@ -160,13 +156,5 @@ def _insert(stack: contextlib.ExitStack, pcscd: PrivatePcscd, reader: int, modul
     until_inserted(pcscd.reader_names[reader])
 
 
-def _null_card(port: int) -> None:
-    host = VpcdHost(SigningNullCard(), Interface.CONTACT, port=port)
-    signal.signal(signal.SIGTERM, lambda *_: host.stop())
-    host.run()
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument(_NULL_CARD, type=int, required=True)
-    _null_card(parser.parse_args().null_card_at)
+    serve_null_card(SigningNullCard())

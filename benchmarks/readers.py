@@ -22,14 +22,15 @@ from benchmarks import cards
 from benchmarks.measuring import WALL, Effort, Item, Measure, in_turns, repeat, speed
 from jukicard.iso7816.errors import TransportError
 from jukicard.reader.cardfile import CardFile
-from jukicard.reader.chip import Interface
+from jukicard.reader.chip import Chip, Interface
 from jukicard.reader.pcsc import PcscConnection, open_pcsc
 from jukicard.reader.vpcd import VpcdHost
 from tests.support.inserted import wait_until
 from tests.support.null_card import NullCard
 from tests.support.pcscd import PrivatePcscd
 
-_NULL_CARD = "--null-card-at"
+NULL_CARD = "--null-card-at"
+"""The option that names the port of the process that serves a null card."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _inserted(stack: contextlib.ExitStack) -> dict[str, PcscConnection]:
     python = (sys.executable, "-m")
     processes = {
         "ours": (*python, "jukicard.cli", "serve", str(card), "--vpcd", f"127.0.0.1:{pcscd.ports[0]}"),
-        "null card": (*python, "benchmarks.readers", _NULL_CARD, str(pcscd.ports[1])),
+        "null card": (*python, "benchmarks.readers", NULL_CARD, str(pcscd.ports[1])),
         "vicc": (*python, "benchmarks.peer", str(pcscd.ports[2])),
     }
     environment = {**os.environ, "JUKI_HOME": str(office.home), "PYTHONPATH": str(cards.ROOT)}
@@ -124,13 +125,14 @@ def _opens(reader: str) -> bool:
     return True
 
 
-def _null_card(port: int) -> None:
-    host = VpcdHost(NullCard(), Interface.CONTACT, port=port)
+def serve_null_card(chip: Chip) -> None:
+    """Be the process that serves a null card: read its port from the command line, and serve until a SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument(NULL_CARD, type=int, required=True)
+    host = VpcdHost(chip, Interface.CONTACT, port=parser.parse_args().null_card_at)
     signal.signal(signal.SIGTERM, lambda *_: host.stop())
     host.run()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument(_NULL_CARD, type=int, required=True)
-    _null_card(parser.parse_args().null_card_at)
+    serve_null_card(NullCard())

@@ -10,7 +10,7 @@ from jukicard.applets.faceverification.records import BasicRecord, BirthRecord, 
 from jukicard.applets.gp.client import LONG, ApplicationClient
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
-from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked, check
+from jukicard.iso7816.errors import MalformedResponse, check
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import TlvError, parse_one, parse_tlvs
 
@@ -43,12 +43,7 @@ class FaceVerificationClient(ApplicationClient):
 
         PasswordWrong tells the tries left, PasswordBlocked that there are none.
         """
-        try:
-            self.command(CommandAPDU(0x00, 0x20, 0x00, layout.reference(number), digits.encode()), "VERIFY")
-        except CardStatusError as error:
-            if error.sw is StatusWord.REFERENCE_DATA_UNUSABLE:
-                raise PasswordBlocked(error.sw, "VERIFY") from None
-            raise
+        self.verify_internal(layout.reference(number), digits.encode())
 
     def face(self) -> FaceRecord:
         """Read EF 0002, after the reference number of the face."""

@@ -28,7 +28,7 @@ from jukicard.applets.gp.tokens import (
 from jukicard.iso7816.aid import AID
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.connection import ApduLimits, CardConnection, send
-from jukicard.iso7816.errors import CardStatusError, MalformedResponse, check
+from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked, check
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import Tlv, TlvError, parse_one, parse_tlvs
 from jukicard.securechannel.host import Keyring, SecureConnection, TerminalKey, open_scp03, open_scp11a, open_scp11b
@@ -68,6 +68,18 @@ class ApplicationClient:
     def command(self, command: CommandAPDU, what: str) -> ResponseAPDU:
         """Send a command through whatever channel is open; anything but 9000 raises, with `what` was attempted."""
         return check(send(self.connection, command), what)
+
+    def verify_internal(self, p2: int, password: bytes) -> None:
+        """Prove a password that is an internal EF (`p2`: 80 the current one, else its reference).
+
+        PasswordWrong tells the tries left, PasswordBlocked that there are none: of such a password 6984 says that.
+        """
+        try:
+            self.command(CommandAPDU(0x00, 0x20, 0x00, p2, password), "VERIFY")
+        except CardStatusError as error:
+            if error.sw is StatusWord.REFERENCE_DATA_UNUSABLE:
+                raise PasswordBlocked(error.sw, "VERIFY") from None
+            raise
 
     def get_data(self, tag: int, selector: bytes = b"", *, ne: int = ALL) -> bytes | None:
         """Return the whole data object of the domain with this tag (1 or 2 bytes), or None where there is none.

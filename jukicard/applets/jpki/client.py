@@ -16,7 +16,7 @@ from jukicard.applets.jpki.layout import CREDENTIALS, Form, Usage
 from jukicard.applets.jpki.records import RecordError, TokenInfo, encode_presence, parse_presence
 from jukicard.iso7816.apdu import CommandAPDU
 from jukicard.iso7816.connection import CardConnection, send
-from jukicard.iso7816.errors import CardStatusError, MalformedResponse, PasswordBlocked
+from jukicard.iso7816.errors import CardStatusError, MalformedResponse
 from jukicard.iso7816.status import StatusWord
 from jukicard.iso7816.tlv import TlvError, parse_tlvs
 
@@ -81,13 +81,7 @@ class JpkiClient(ApplicationClient):
     def verify(self, usage: Usage, password: bytes) -> None:
         """Prove a password; `PasswordWrong` tells the tries left, `PasswordBlocked` that there are none."""
         self._select_file(CREDENTIALS[usage].password)
-        command = CommandAPDU(0x00, 0x20, 0x00, _CURRENT, password)
-        try:
-            self.command(command, "VERIFY")
-        except CardStatusError as error:
-            if error.sw is StatusWord.REFERENCE_DATA_UNUSABLE:
-                raise PasswordBlocked(error.sw, "VERIFY") from None
-            raise
+        self.verify_internal(_CURRENT, password)
 
     def change_password(self, usage: Usage, new: bytes) -> None:
         """Set a password anew after it was verified; it has to be verified again then."""

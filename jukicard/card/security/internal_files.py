@@ -12,7 +12,7 @@ from jukicard.card.context import Context
 from jukicard.card.errors import CardError
 from jukicard.card.files.selection import current_file
 from jukicard.card.files.structures import FileKind
-from jukicard.card.security.password_commands import ResetRetryCounter, target_password
+from jukicard.card.security.password_commands import ResetRetryCounter, prove, target_password
 from jukicard.card.security.passwords import Password
 from jukicard.iso7816.apdu import CommandAPDU, ResponseAPDU
 from jukicard.iso7816.status import StatusWord
@@ -56,15 +56,10 @@ class InternalNumbers(ResetRetryCounter):
         password = target_password(ctx)
         if not cmd.data:
             return ResponseAPDU(b"", StatusWord.with_tries(password.tries.left))
-        verified = ctx.channel.security.verified
-        verified.discard(password.reference)
         if not password.tries.left:
+            ctx.channel.security.verified.discard(password.reference)
             raise CardError(StatusWord.REFERENCE_DATA_UNUSABLE, "no tries are left")
-        if not password.compare(cmd.data):
-            return ResponseAPDU(b"", StatusWord.with_tries(password.tries.left))
-        if ctx.counts:
-            ctx.on_success(lambda: verified.add(password.reference))
-        return ResponseAPDU()
+        return prove(ctx, password, cmd.data)
 
 
 class InternalPasswords(InternalNumbers):
