@@ -78,8 +78,7 @@ class Enrolment:
             complete = self._is_complete(card, application)
             chosen = {usage: passwords[usage]().encode() for usage in PROFILES[application.profile]}
             if complete:
-                self._read_back(card, application, chosen)
-                return self._good(card)
+                return self._finished(card, application, chosen)
             try:
                 self._revoke_all_but(card, PROFILES[application.profile])
                 self._install(card, application.profile)
@@ -115,6 +114,16 @@ class Enrolment:
                 "to replace it: --renew"
             )
         return True
+
+    def _finished(
+        self, card: CardState, application: Application, passwords: Mapping[Usage, bytes]
+    ) -> tuple[IssuedCertificate, ...]:
+        """Read back what an earlier run completed.  RuleRefused where it is not what is applied for now."""
+        try:
+            self._read_back(card, application, passwords)
+        except MismatchError as error:
+            raise RuleRefused(f"card {card.serial}: {error}; to make its certificates anew: --renew") from error
+        return self._good(card)
 
     def _good(self, card: CardState) -> tuple[IssuedCertificate, ...]:
         return tuple(one for one in self._certificates(card) if one.revocation is None)

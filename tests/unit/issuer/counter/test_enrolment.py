@@ -14,11 +14,12 @@ from jukicard.applets.jpki.layout import JPKI_AID, PROFILES, Profile, Usage
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.iso7816.wrappers import ConnectionWrapper, standard
+from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.counter.enrolment import Application, Enrolment
 from jukicard.issuer.counter.issueraccess import IssuerAccess
 from jukicard.issuer.errors import CardRefused, IssuerError, RuleRefused
 from jukicard.issuer.jpki.authority import CertificateAuthority
-from jukicard.issuer.jpki.register import IssuedCertificate, current_register
+from jukicard.issuer.jpki.register import IssuedCertificate, current_register, revoke
 from jukicard.issuer.jpki.verification import verify_certificate
 from jukicard.issuer.ledger.details import Cause, Endorsement, RevocationReason
 from jukicard.issuer.ledger.rules import Event
@@ -191,6 +192,58 @@ def test_what_does_not_read_back_is_revoked(office: Office, deviates: type[Conne
         assert good(office) == []
         enrol(office, connection, Profile.JUKI)
     assert good(office) == [Usage.SIGNATURE]
+
+
+def test_a_certificate_whose_signature_is_spoilt_is_not_taken(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = JpkiClient.certificate
+
+    def spoilt(self: JpkiClient, usage: Usage) -> bytes:
+        whole = honest(self, usage)
+        return whole[:-1] + bytes((whole[-1] ^ 1,))
+
+    monkeypatch.setattr(JpkiClient, "certificate", spoilt)
+    with office.emulator() as connection, pytest.raises(CardRefused, match="signature"):
+        enrol(office, connection, Profile.JUKI)
+    assert good(office) == []
+
+
+def test_another_cas_certificate_is_not_taken(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JpkiClient, "ca_certificate", lambda _self, _usage: b"another")
+    with office.emulator() as connection, pytest.raises(CardRefused, match="another CA certificate"):
+        enrol(office, connection, Profile.JUKI)
+    assert good(office) == []
+
+
+def test_only_the_municipality_that_issued_a_card_enrols_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The books say nothing of a card that moved here: its keys are with the municipality that issued it."""
+    monkeypatch.setattr(CardDialogue, "check_books", lambda _self: None)
+    with office.emulator() as connection, pytest.raises(CardRefused, match="only the municipality"):
+        enrol(office, connection, Profile.JUKI)
+
+
+def test_a_certificate_that_is_revoked_meanwhile_is_not_handed_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, serial = JpkiClient.activate, office.card_state.serial
+
+    def slow(self: JpkiClient) -> None:
+        honest(self)
+        revoke(office.authority.ledger, office.clock(), RevocationReason.KEY_COMPROMISE, card=serial)
+
+    monkeypatch.setattr(JpkiClient, "activate", slow)
+    with office.emulator() as connection, pytest.raises(CardRefused, match="than the books"):
+        enrol(office, connection, Profile.JUKI)
+
+
+def test_what_is_complete_is_not_taken_for_another_record(office: Office) -> None:
+    with office.emulator() as connection:
+        enrol(office, connection, Profile.JUKI)
+        office.record = replace(office.record, address="架空県見本市北町1番")
+        with pytest.raises(RuleRefused, match="not about the record's person.*--renew"):
+            enrol(office, connection, Profile.JUKI)
+        (made,) = enrol(office, connection, Profile.JUKI, renew=True)
+        works(office, connection, Profile.JUKI)
+    assert made.revocation is None
 
 
 def test_the_office_unblocks_a_password(office: Office) -> None:
