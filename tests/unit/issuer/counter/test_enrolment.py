@@ -11,13 +11,14 @@ import pytest
 
 from jukicard.applets.jpki.client import JpkiClient
 from jukicard.applets.jpki.layout import JPKI_AID, PROFILES, Profile, Usage
+from jukicard.applets.juki.client import JukiClient
 from jukicard.iso7816.connection import CardConnection
 from jukicard.iso7816.errors import CardRemoved
 from jukicard.iso7816.wrappers import ConnectionWrapper, standard
 from jukicard.issuer.counter.authentication import CardDialogue
 from jukicard.issuer.counter.enrolment import Application, Enrolment
 from jukicard.issuer.counter.issueraccess import IssuerAccess
-from jukicard.issuer.errors import CardRefused, IssuerError, RuleRefused
+from jukicard.issuer.errors import CardRefused, IssuerError, RuleRefused, WrongCard
 from jukicard.issuer.jpki.authority import CertificateAuthority
 from jukicard.issuer.jpki.register import IssuedCertificate, current_register, revoke
 from jukicard.issuer.jpki.verification import verify_certificate
@@ -221,6 +222,14 @@ def test_only_the_municipality_that_issued_a_card_enrols_it(office: Office, monk
         enrol(office, connection, Profile.JUKI)
 
 
+def test_a_chip_that_was_exchanged_meanwhile_gets_nothing(office: Office) -> None:
+    with office.emulator() as connection:
+        there = access(office, connection)
+        begun = replace(there.card(), chip="0000000000009999")
+        with pytest.raises(WrongCard):
+            there.open(begun, JukiClient(there.connection))
+
+
 def test_a_certificate_that_is_revoked_meanwhile_is_not_handed_out(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,7 +248,7 @@ def test_what_is_complete_is_not_taken_for_another_record(office: Office) -> Non
     with office.emulator() as connection:
         enrol(office, connection, Profile.JUKI)
         office.record = replace(office.record, address="架空県見本市北町1番")
-        with pytest.raises(RuleRefused, match="not about the record's person.*--renew"):
+        with pytest.raises(RuleRefused, match=r"not about the record's person.*--renew"):
             enrol(office, connection, Profile.JUKI)
         (made,) = enrol(office, connection, Profile.JUKI, renew=True)
         works(office, connection, Profile.JUKI)
